@@ -1,0 +1,2 @@
+//! The program `bus`.
+fn main() {}

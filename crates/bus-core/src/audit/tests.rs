@@ -1,0 +1,129 @@
+use super::*;
+use crate::{ContentPart, Decimal, Role, Utc};
+
+fn user(text: &str) -> GraphEvent {
+    GraphEvent::UserMessage {
+        content: vec![ContentPart::text(text)],
+        timestamp: Utc::now(),
+    }
+}
+
+fn graph(texts: &[&str]) -> SessionGraph {
+    let mut graph = SessionGraph::new("t");
+    for text in texts {
+        graph.append(user(text));
+    }
+    graph
+}
+
+#[test]
+fn append_returns_indices_and_events_since_slices_by_them() {
+    let mut graph = graph(&["a", "b"]);
+    assert_eq!(graph.append(user("c")), 2);
+    assert_eq!(
+        [0, 1, 3, 99].map(|cursor| graph.events_since(cursor).len()),
+        [3, 2, 0, 0]
+    );
+    assert!(!graph.is_empty() && SessionGraph::new("x").is_empty());
+}
+
+#[test]
+fn messages_are_what_user_model_and_tools_said() {
+    let mut graph = graph(&["calc"]);
+    graph.append(GraphEvent::AssistantMessage {
+        content: vec![],
+        usage: None,
+        timestamp: Utc::now(),
+    });
+    graph.append(GraphEvent::CheckpointMarker {
+        checkpoint_id: "c".into(),
+        thread_id: "t".into(),
+        timestamp: Utc::now(),
+    });
+    graph.append(GraphEvent::ToolResult {
+        tool_use_id: "u".into(),
+        name: "calc".into(),
+        content: "4".into(),
+        is_error: false,
+        timestamp: Utc::now(),
+    });
+    let roles: Vec<_> = graph
+        .current_branch_messages()
+        .iter()
+        .map(|m| m.role)
+        .collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool]);
+}
+
+#[test]
+fn fork_copies_up_to_the_index_and_is_recorded_in_the_parent() {
+    let mut parent = graph(&["a", "b", "c"]);
+    let child = parent.fork(1, "child").unwrap();
+    assert_eq!(
+        (
+            child.len(),
+            child.thread_id.as_str(),
+            child.archival_watermark()
+        ),
+        (2, "child", 0)
+    );
+    assert_eq!(parent.branch_events().collect::<Vec<_>>(), [("child", 1)]);
+    assert!(parent.fork(99, "no").is_none());
+    assert_eq!(parent.len(), 4);
+}
+
+#[test]
+fn the_archival_watermark_only_rises_and_never_passes_the_end() {
+    let mut graph = graph(&["a", "b", "c"]);
+    for (asked, is) in [(2, 2), (1, 2), (2, 2), (99, 2), (3, 3)] {
+        graph.archive_before(asked);
+        assert_eq!(graph.archival_watermark(), is, "after {asked}");
+    }
+}
+
+#[test]
+fn replay_into_folds_oldest_first() {
+    let texts = graph(&["a", "b"]).replay_into(String::new(), |all, event| {
+        if let GraphEvent::UserMessage { content, .. } = event {
+            all.extend(content.iter().filter_map(ContentPart::as_text));
+        }
+    });
+    assert_eq!(texts, "ab");
+}
+
+#[test]
+fn a_graph_round_trips_with_its_watermark() {
+    let mut before = graph(&["a", "b"]);
+    before.archive_before(1);
+    let after: SessionGraph =
+        serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
+    assert_eq!(after, before);
+}
+
+#[test]
+fn cost_keeps_its_digits_and_every_axis_name_is_the_wire_name() {
+    let cost = UsageLimitBreach::CostUsd {
+        limit: Decimal::new(150, 2),
+        observed: Decimal::new(15_001, 4),
+    };
+    assert_eq!(
+        serde_json::to_string(&cost).unwrap(),
+        r#"{"cost_usd":{"limit":"1.50","observed":"1.5001"}}"#
+    );
+    let (limit, observed) = (1, u64::MAX);
+    for breach in [
+        UsageLimitBreach::Requests { limit, observed },
+        UsageLimitBreach::InputTokens { limit, observed },
+        UsageLimitBreach::OutputTokens { limit, observed },
+        UsageLimitBreach::TotalTokens { limit, observed },
+        UsageLimitBreach::ToolCalls { limit, observed },
+        cost,
+    ] {
+        let value = serde_json::to_value(&breach).unwrap();
+        assert!(value.get(breach.axis_name()).is_some(), "{value}");
+        assert_eq!(
+            serde_json::from_value::<UsageLimitBreach>(value).unwrap(),
+            breach
+        );
+    }
+}

@@ -1,0 +1,293 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{DateTime, TokenDelta, TokenSource, Utc, Uuid};
+
+/// The wire form that must stay readable for good. A new variant appends a line; no line changes.
+const GOLDEN: &str = "golden/events.jsonl";
+
+#[test]
+fn the_wire_form_of_every_variant_is_pinned_by_the_golden_file() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    let written: String = examples::events()
+        .iter()
+        .map(|event| event.to_json().as_str().to_owned() + "\n")
+        .collect();
+    if std::env::var_os("BUS_BLESS").is_some() {
+        std::fs::write(&path, &written).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap();
+    for (line, written) in golden.lines().zip(written.lines()) {
+        assert_eq!(line, written);
+        assert_eq!(Event::parse(line).unwrap().to_json().as_str(), line);
+    }
+    assert_eq!(golden.lines().count(), written.lines().count());
+}
+
+#[test]
+fn the_examples_hold_every_variant_under_its_own_type() {
+    let kinds = |types: Vec<&'static str>| types.into_iter().collect::<BTreeSet<_>>().len();
+    assert_eq!(
+        kinds(
+            examples::session_events()
+                .iter()
+                .map(SessionEvent::event_type)
+                .collect()
+        ),
+        19
+    );
+    assert_eq!(
+        kinds(
+            examples::graph_events()
+                .iter()
+                .map(GraphEvent::event_type)
+                .collect()
+        ),
+        19
+    );
+    for event in examples::events() {
+        let json = event.to_json();
+        let value: serde_json::Value = serde_json::from_str(json.as_str()).unwrap_or_default();
+        if let Some(kind) = value.get("type") {
+            assert_eq!(kind, event.event_type());
+        }
+    }
+}
+
+#[test]
+fn every_example_round_trips_by_every_way_in() {
+    for event in examples::events() {
+        let text = event.to_json();
+        assert_eq!(Event::parse(text.as_str()).unwrap(), event);
+        assert_eq!(serde_json::from_str::<Event>(text.as_str()).unwrap(), event);
+        assert_eq!(
+            serde_json::from_reader::<_, Event>(text.as_str().as_bytes()).unwrap(),
+            event
+        );
+        assert_eq!(serde_json::to_string(&event).unwrap(), text.as_str());
+    }
+}
+
+#[test]
+fn newtype_data_is_the_bare_value_and_unit_variants_have_none() {
+    let text = |event: SessionEvent| Event::from(event).to_json().as_str().to_owned();
+    assert_eq!(
+        text(SessionEvent::TextChunk("hi".into())),
+        r#"{"type":"session.text_chunk","data":"hi"}"#
+    );
+    assert_eq!(text(SessionEvent::Done), r#"{"type":"session.done"}"#);
+}
+
+#[test]
+fn data_before_type_is_read_alike_also_with_raw_json_inside() {
+    for event in examples::events() {
+        let json = event.to_json();
+        let parts: Parts<'_> = json.decode().unwrap();
+        let Some(data) = parts.data else { continue };
+        let swapped = format!(
+            "{{ \"data\":{data} , \"type\":{} }}",
+            Json::string(&parts.kind)
+        );
+        let read = Event::parse(&swapped).unwrap();
+        match &event {
+            Event::Custom(_) => assert_eq!(read.to_json().as_str(), swapped),
+            _ => assert_eq!(read, event),
+        }
+    }
+}
+
+#[test]
+fn an_escaped_type_is_still_the_type() {
+    let read = Event::parse(r#"{"type":"session\u002edone"}"#).unwrap();
+    assert_eq!(read, Event::from(SessionEvent::Done));
+}
+
+#[test]
+fn what_this_version_does_not_know_is_kept_verbatim() {
+    for text in [
+        r#"{"type":"session.from_tomorrow","data":{"x":1e400}}"#,
+        r#"{"type":"audit.from_tomorrow"}"#,
+        r#"{"type":"session.token_usage","data":{"source":"moon","x":0.10}}"#,
+        r#"{"type":"session.text_chunk","data":7}"#,
+        r#"{"type":"audit.cancelled","data":null}"#,
+        r#"{"type":"acme.x","data":123456789012345678901234567890,"more":[1, 2]}"#,
+        r#"{"data":{"b":1,"a":2},"type":"acme.x"}"#,
+        r#"{ "type" : "acme.\u00e9" }"#,
+        r#"{"type":""}"#,
+    ] {
+        let event = Event::parse(text).unwrap();
+        assert!(matches!(event, Event::Custom(_)), "{text}");
+        assert_eq!(event.to_json().as_str(), text);
+        assert_eq!(
+            serde_json::to_string(&serde_json::from_str::<Event>(text).unwrap()).unwrap(),
+            text
+        );
+    }
+}
+
+#[test]
+fn unknown_members_of_known_types_are_ignored() {
+    let text = r#"{"type":"session.tool_call_start","data":{"name":"n","arguments":"a","new":1},"also":2}"#;
+    let event = Event::from(SessionEvent::ToolCallStart {
+        name: "n".into(),
+        arguments: "a".into(),
+    });
+    assert_eq!(Event::parse(text).unwrap(), event);
+}
+
+#[test]
+fn what_has_no_type_is_no_event() {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "null",
+        "\"session.done\"",
+        r#"{"type":1}"#,
+        r#"{"type":"x""#,
+        r#"{"data":1}"#,
+    ] {
+        assert!(Event::parse(text).is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_custom_type_must_not_pose_as_ours() {
+    assert_eq!(CustomEvent::new("", None), Err(InvalidEventType::Empty));
+    for kind in ["session.done", "session.", "audit.x"] {
+        assert_eq!(
+            CustomEvent::new(kind, None),
+            Err(InvalidEventType::Reserved(kind.into()))
+        );
+    }
+    let event = CustomEvent::new("acme.\"q\"", Json::null()).unwrap();
+    assert_eq!(event.data(), Some(Json::null()));
+    assert_eq!(
+        Event::parse(event.as_json().as_str()).unwrap(),
+        Event::from(event)
+    );
+}
+
+/// Any text, NUL and line breaks and all of Unicode included.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![any::<String>(), Just("\0\n\r\u{2028}\"\\".to_owned())]
+}
+
+fn any_json() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        any_text().prop_map(|text| Json::string(&text)),
+        any::<i64>().prop_map(|n| Json::parse(&n.to_string()).unwrap()),
+        "-?[1-9][0-9]{0,40}(\\.[0-9]{1,30})?(e[0-9]{1,4})?".prop_map(|n| Json::parse(&n).unwrap()),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop::collection::vec((any_text(), inner), 0..4).prop_map(|members| {
+            let members: Vec<_> = members
+                .iter()
+                .map(|(k, v)| format!("{} : {v}", Json::string(k)))
+                .collect();
+            Json::parse(&format!("{{{}}}", members.join(" ,"))).unwrap()
+        })
+    })
+}
+
+fn any_time() -> impl Strategy<Value = DateTime<Utc>> {
+    (0_i64..4_000_000_000, 0_u32..1_000_000_000)
+        .prop_map(|(s, ns)| DateTime::from_timestamp(s, ns).unwrap())
+}
+
+/// Every variant with arbitrary strings, numbers, times and raw JSON in its fields: the values are
+/// put into the examples' wire form, so that a new variant is covered as soon as it is an example.
+fn any_event() -> impl Strategy<Value = Event> {
+    let count = examples::events().len();
+    (
+        0..count,
+        any_text(),
+        any::<u32>(),
+        any_time(),
+        any_json(),
+        any::<u128>(),
+    )
+        .prop_map(|(index, text, number, time, json, uuid)| {
+            use SessionEvent as S;
+            let trace_id = Uuid::from_u128(uuid);
+            let mut event = examples::events().swap_remove(index);
+            match &mut event {
+                Event::Session(S::ToolCallStart {
+                    name: a,
+                    arguments: b,
+                }) => (*a, *b) = (text.clone(), text),
+                Event::Session(S::ToolCallComplete {
+                    output,
+                    duration_ms,
+                    ..
+                }) => {
+                    (*output, *duration_ms) = (text, number.into());
+                }
+                Event::Session(
+                    S::TextChunk(t) | S::TextComplete(t) | S::ThinkingComplete(t) | S::Error(t),
+                ) => *t = text,
+                Event::Session(S::SessionSync(session)) => {
+                    session.created_at = time;
+                    session.metadata.insert(text, json);
+                }
+                Event::Session(S::TokenUsage(delta)) => {
+                    *delta = TokenDelta {
+                        source: TokenSource::Root,
+                        model: text,
+                        prompt_tokens: number as usize,
+                        completion_tokens: usize::MAX,
+                        duration_ms: u64::MAX,
+                    };
+                }
+                Event::Session(S::RlmComplete(done)) => {
+                    (done.trace_id, done.reason) = (trace_id, Some(text))
+                }
+                Event::Session(S::CompactionFailed(failed)) => {
+                    (failed.trace_id, failed.fell_back_to, failed.reason) = (trace_id, None, text);
+                }
+                Event::Audit(GraphEvent::ToolCall {
+                    input,
+                    timestamp,
+                    id,
+                    ..
+                }) => {
+                    (*input, *timestamp, *id) = (json, time, text);
+                }
+                Event::Audit(GraphEvent::Interrupt { payload, timestamp }) => {
+                    (*payload, *timestamp) = (json, time)
+                }
+                Event::Custom(custom) => {
+                    *custom = CustomEvent::new(&format!("x{text}"), json).unwrap()
+                }
+                _ => {}
+            }
+            event
+        })
+}
+
+proptest! {
+    #[test]
+    fn any_event_round_trips_on_one_line(event in any_event()) {
+        let text = event.to_json();
+        prop_assert!(!text.as_str().contains(['\n', '\r']));
+        prop_assert_eq!(Event::parse(text.as_str()).unwrap(), event);
+    }
+
+    #[test]
+    fn no_text_makes_parsing_panic(text in any::<String>(), cut in any::<prop::sample::Index>(), at in 0..40_usize) {
+        let _ = Event::parse(&text);
+        let example = examples::events().swap_remove(at % examples::events().len()).to_json();
+        let mut bytes = example.as_str().as_bytes().to_vec();
+        let place = cut.index(bytes.len());
+        bytes.truncate(place);
+        bytes.extend_from_slice(text.as_bytes());
+        if let Ok(mutated) = String::from_utf8(bytes)
+            && let Ok(event) = Event::parse(&mutated)
+        {
+            prop_assert_eq!(Event::parse(event.to_json().as_str()).unwrap(), event);
+        }
+    }
+}

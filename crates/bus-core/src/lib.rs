@@ -1,0 +1,68 @@
+//! Event types and sink traits for AI-agent sessions, without a runtime.
+//!
+//! **Who this crate is for.** An agent *framework* depends on `bus-core` and on nothing else of this
+//! workspace: it holds an [`EventEmitter`] to say what happens, and an [`AuditSink`] to record what
+//! must be accounted for. An *application* that wants to see or keep those events takes `bus-tokio`
+//! and a log backend; they build on the types here.
+//!
+//! The crate has no async runtime, does no I/O and logs nothing: futures are `std`'s
+//! [`Future`](std::future::Future), and a durable write is whatever the application's
+//! [`DurableSink`] makes of it.
+//!
+//! # The two kinds of events
+//!
+//! - *Ephemeral* events ([`SessionEvent::TextChunk`], [`SessionEvent::Thinking`], …) feed live
+//!   screens. They may be lost by a slow reader, which is then told how many.
+//! - *Durable* events ([`SessionEvent::is_durable`]) are what cost, audit, compaction and hand-offs
+//!   are reconstructed from. They are on disk before the emitting call returns.
+//!
+//! [`Event`] is the unit of the log: a [`SessionEvent`], a [`GraphEvent`] of the audit trail, or a
+//! [`CustomEvent`] that is kept and passed on verbatim.
+//!
+//! # Example: a framework that only knows this crate
+//!
+//! ```
+//! use std::sync::Arc;
+//! use bus_core::{EventEmitter, SessionEvent, TokenDelta, TokenSource};
+//!
+//! fn one_turn(events: &Arc<dyn EventEmitter>) {
+//!     events.emit(SessionEvent::Thinking);
+//!     events.emit(SessionEvent::TokenUsage(TokenDelta {
+//!         source: TokenSource::Root,
+//!         model: "large".into(),
+//!         prompt_tokens: 1_200,
+//!         completion_tokens: 80,
+//!         duration_ms: 900,
+//!     }));
+//!     events.emit(SessionEvent::Done);
+//! }
+//! ```
+
+mod audit;
+mod content;
+mod context;
+mod event;
+mod json;
+mod key;
+mod meta;
+mod session;
+mod sink;
+
+pub use audit::{AuditSink, GraphEvent, RateLimitSnapshot, SessionGraph, UsageLimitBreach};
+pub use content::{ContentPart, ImageSource, Message, Role, ToolResultContent, Usage};
+pub use context::ExecutionContext;
+pub use event::{CustomEvent, Event, InvalidEventType};
+pub use json::{Json, JsonError};
+pub use key::{InvalidKey, TenantId, ThreadKey};
+pub use meta::{Meta, SourceRef};
+pub use session::{
+    CompactionFailure, CompactionOutcome, CompactionStart, ContextTruncation, DurabilityPolicy,
+    FallbackStrategy, RlmCompletion, RlmOutcome, RlmProgressEvent, RlmSubcallFallback, Session,
+    SessionEvent, SessionResult, TokenDelta, TokenEstimate, TokenSource, ToolUse,
+};
+pub use sink::{Completer, DurableSink, EventEmitter, NoopSink, Ticket, TicketOutcome};
+
+// What the signatures above name from other crates, so that one `use` is enough.
+pub use chrono::{DateTime, Utc};
+pub use rust_decimal::Decimal;
+pub use uuid::Uuid;

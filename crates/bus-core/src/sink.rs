@@ -1,0 +1,83 @@
+//! Where events go.
+
+mod ticket;
+
+use std::io;
+
+use crate::{Event, SessionEvent};
+
+pub use ticket::{Completer, Ticket, TicketOutcome};
+
+/// What a framework holds to say what happens. `bus-tokio`'s `SessionBus` is one.
+///
+/// `emit` is infallible for the caller: an emitter that loses an event reports it itself.
+pub trait EventEmitter: Send + Sync + 'static {
+    /// Says that `event` happened. For a durable event this may block until it is on disk.
+    fn emit(&self, event: SessionEvent);
+}
+
+impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
+    fn emit(&self, event: SessionEvent) {
+        (**self).emit(event);
+    }
+}
+
+/// Takes events that must survive a crash.
+///
+/// A simple sink implements [`write`](Self::write) alone. One that can fix an event's place before
+/// the disk has it implements [`submit`](Self::submit) too, so that many emitters share one sync.
+///
+/// | method | must | may |
+/// |---|---|---|
+/// | `write` | return `Ok` only when the event is durable | block |
+/// | `submit` | keep the order in which it is called | wait for room, not for the disk |
+pub trait DurableSink: Send + Sync + 'static {
+    /// Writes one event; it is durable when this returns `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the medium says. The event may then be there or not.
+    fn write(&self, event: &SessionEvent) -> io::Result<()>;
+
+    /// Takes one event, fixes its place after all that were submitted before, and returns a
+    /// [`Ticket`] that tells when it is durable and at which ordinal.
+    ///
+    /// The default writes it now, and refuses audit and custom events with
+    /// [`Unsupported`](io::ErrorKind::Unsupported): `write` can't take them.
+    fn submit(&self, event: Event) -> Ticket {
+        Ticket::ready(match event {
+            Event::Session(event) => self.write(&event).map(|()| None),
+            Event::Audit(_) | Event::Custom(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this sink takes session events only",
+            )),
+        })
+    }
+}
+
+impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
+    fn write(&self, event: &SessionEvent) -> io::Result<()> {
+        (**self).write(event)
+    }
+
+    fn submit(&self, event: Event) -> Ticket {
+        (**self).submit(event)
+    }
+}
+
+/// A sink that keeps nothing and never fails.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoopSink;
+
+impl DurableSink for NoopSink {
+    fn write(&self, _event: &SessionEvent) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn submit(&self, _event: Event) -> Ticket {
+        Ticket::ready(Ok(None))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+
+use super::*;
+use crate::{CustomEvent, GraphEvent, Utc};
+
+struct Counting(AtomicUsize);
+
+impl Wake for Counting {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_pending_ticket_wakes_its_task_once_told() {
+    let wakes = Arc::new(Counting(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut cx = Context::from_waker(&waker);
+    let (ticket, completer) = Ticket::pending();
+    let mut ticket = pin!(ticket);
+    assert!(ticket.as_mut().poll(&mut cx).is_pending());
+    assert!(ticket.as_mut().poll(&mut cx).is_pending());
+    completer.complete(Ok(Some(3)));
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1);
+    assert!(matches!(ticket.poll(&mut cx), Poll::Ready(Ok(Some(3)))));
+}
+
+#[test]
+fn wait_blocks_until_told_also_when_told_first() {
+    let (ticket, completer) = Ticket::pending();
+    completer.complete(Ok(Some(1)));
+    assert_eq!(ticket.wait().unwrap(), Some(1));
+    let (ticket, completer) = Ticket::pending();
+    let teller = thread::spawn(move || completer.complete(Ok(Some(2))));
+    assert_eq!(ticket.wait().unwrap(), Some(2));
+    teller.join().unwrap();
+}
+
+#[test]
+fn a_ticket_polled_before_can_still_be_waited_for() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut ticket, completer) = Ticket::pending();
+    assert!(pin!(&mut ticket).poll(&mut cx).is_pending());
+    let teller = thread::spawn(move || completer.complete(Ok(None)));
+    assert_eq!(ticket.wait().unwrap(), None);
+    teller.join().unwrap();
+}
+
+#[test]
+fn a_callback_is_called_exactly_once_before_or_after_the_outcome() {
+    for told_first in [true, false] {
+        let (tx, rx) = mpsc::channel();
+        let (ticket, completer) = Ticket::pending();
+        if told_first {
+            completer.complete(Ok(Some(9)));
+            ticket.on_ready(move |outcome| tx.send(outcome.unwrap()).unwrap());
+        } else {
+            ticket.on_ready(move |outcome| tx.send(outcome.unwrap()).unwrap());
+            completer.complete(Ok(Some(9)));
+        }
+        assert_eq!(rx.iter().collect::<Vec<_>>(), [Some(9)]);
+    }
+    let (tx, rx) = mpsc::channel();
+    Ticket::ready(Ok(None)).on_ready(move |outcome| tx.send(outcome.unwrap()).unwrap());
+    assert_eq!(rx.iter().collect::<Vec<_>>(), [None]);
+}
+
+#[test]
+fn a_completer_dropped_without_a_word_fails_the_ticket() {
+    let (ticket, completer) = Ticket::pending();
+    drop(completer);
+    assert_eq!(ticket.wait().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn a_ticket_dropped_early_hurts_nobody() {
+    let (ticket, completer) = Ticket::pending();
+    drop(ticket);
+    completer.complete(Ok(Some(1)));
+}
+
+struct WriteOnly;
+
+impl DurableSink for WriteOnly {
+    fn write(&self, event: &SessionEvent) -> io::Result<()> {
+        if matches!(event, SessionEvent::Done) {
+            Ok(())
+        } else {
+            Err(io::Error::other("no"))
+        }
+    }
+}
+
+#[test]
+fn submit_defaults_to_write_and_refuses_what_write_cannot_take() {
+    assert_eq!(
+        WriteOnly.submit(SessionEvent::Done.into()).wait().unwrap(),
+        None
+    );
+    assert!(
+        WriteOnly
+            .submit(SessionEvent::Thinking.into())
+            .wait()
+            .is_err()
+    );
+    let audit = GraphEvent::Cancelled {
+        reason: "x".into(),
+        timestamp: Utc::now(),
+    };
+    let custom = CustomEvent::new("acme.x", None).unwrap();
+    for event in [Event::from(audit), Event::from(custom)] {
+        assert_eq!(
+            WriteOnly.submit(event.clone()).wait().unwrap_err().kind(),
+            io::ErrorKind::Unsupported
+        );
+        assert!(NoopSink.submit(event).wait().is_ok());
+    }
+}
