@@ -1,1 +1,49 @@
-//! Under construction.
+//! The contract of a session log, its reference in memory, and the writer behind every sink.
+//!
+//! **Who this crate is for.** Whoever writes a log backend implements [`SessionLog`]; whoever runs
+//! agents takes a backend crate (`bus-log-file` is the embedded default) and hands it to `bus-tokio`.
+//! A framework needs neither: it depends on `bus-core`.
+//!
+//! A log keeps, for every [`ThreadKey`], events at *ordinals* 1, 2, 3…, without gaps, never reused.
+//! [`SessionLog`] says what that means exactly; `bus-testkit` holds each law as a test.
+//!
+//! - [`InMemorySessionLog`] is the reference: the laws in their simplest form.
+//! - [`follow`] gives a thread's events as they come, from any log, also written by other processes.
+//!
+//! # Example
+//!
+//! ```
+//! # futures_executor().unwrap();
+//! # fn futures_executor() -> bus_log::Result<()> {
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, TenantId, ThreadKey};
+//!
+//! let log = InMemorySessionLog::new();
+//! let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+//! let last = log.append(&key, &[SessionEvent::Thinking.into(), SessionEvent::Done.into()]).await?;
+//! assert_eq!(last, 2);
+//!
+//! let after_first = log.load_since(&key, 1).await?;
+//! assert_eq!(after_first[0].ordinal, 2);
+//! # Ok(()) })
+//! # }
+//! ```
+
+mod entry;
+mod error;
+mod follow;
+mod log;
+mod memory;
+
+pub use entry::{Entry, Recorded, to_micros};
+pub use error::{LogError, LogErrorKind, Result};
+pub use follow::follow;
+pub use log::{
+    Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
+};
+pub use memory::InMemorySessionLog;
+
+// What the signatures above name from the crates to the left, so that one `use` is enough.
+pub use async_trait::async_trait;
+pub use bus_core::*;
+pub use futures_core::Stream;
