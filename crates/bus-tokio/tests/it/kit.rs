@@ -67,8 +67,6 @@ pub(crate) fn on_threads(count: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// Waits until `holds`, at most until the deadline.
-
 /// A sink that has nothing but `write`.
 #[derive(Default)]
 pub(crate) struct WriteOnly {
@@ -250,6 +248,5 @@ pub(crate) fn warnings_of(work: impl FnOnce()) -> usize {
     let count = Arc::new(Mutex::new(0));
     let counting = tracing_subscriber::registry().with(Count(Arc::clone(&count)));
     tracing::subscriber::with_default(counting, work);
-    let count = *count.lock().unwrap();
-    count
+    *count.lock().unwrap()
 }
