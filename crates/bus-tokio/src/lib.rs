@@ -91,7 +91,7 @@ mod wait;
 pub use bus::SessionBus;
 pub use envelope::Envelope;
 pub use receipt::{EmitError, Receipt};
-pub use subscriber::{EnvelopeSubscriber, Item, Subscriber};
+pub use subscriber::{EnvelopeSubscriber, FromEnvelope, Subscriber};
 
 // What the signatures above name from other crates, so that one `use` is enough.
 pub use bus_log::*;

@@ -114,15 +114,16 @@ impl Disk {
     pub(crate) fn wait_for(&self, count: usize) {
         let state = self.lock();
         let short = |state: &mut DiskState| state.taken.len() < count;
-        let (state, waited) = self
-            .changed
-            .wait_timeout_while(state, DEADLINE, short)
-            .unwrap();
-        assert!(
-            !waited.timed_out(),
-            "{} of {count} taken",
-            state.taken.len()
-        );
+        let waited = self.changed.wait_timeout_while(state, DEADLINE, short);
+        let (mut state, waited) = waited.unwrap();
+        if waited.timed_out() {
+            // Lets those go who wait for it, so that the test fails instead of hanging.
+            let waiting = std::mem::take(&mut state.waiting);
+            let taken = state.taken.len();
+            drop(state);
+            drop(waiting);
+            panic!("{taken} of {count} taken");
+        }
     }
 
     /// Makes all that waits durable at once.
