@@ -1,6 +1,6 @@
 //! How far a session file reaches.
 
-use bus_log::{Bounds, DateTime, LogError, Result, ThreadKey, Utc};
+use bus_log::{Bounds, DateTime, LogError, LogErrorKind, Result, ThreadKey, Utc};
 
 use super::lines::{LineReader, line_start};
 use super::{damage, stable, verify};
@@ -59,6 +59,7 @@ impl Snapshot {
         };
         let (end, last_line) = match end.find(len) {
             Ok(found) => found,
+            Err(error) if error.kind() != LogErrorKind::Corrupt => return Err(error),
             Err(error) => return Err(first_damage(file, &header, header_len, len, error)),
         };
         let (last, last_at) = match last_line {

@@ -43,7 +43,7 @@ fn any_damaged_byte_of_a_settled_session_is_named() {
             if line == 1 {
                 assert_corrupt(&log, "line 1");
             } else {
-                assert_corrupt(&log, &format!("line {line}, ordinal "));
+                assert_corrupt(&log, &format!("line {line}, ordinal {}:", line - 1));
             }
         }
     }
