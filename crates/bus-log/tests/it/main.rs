@@ -1,0 +1,3 @@
+//! What the writer and its sinks promise.
+
+mod audit;
