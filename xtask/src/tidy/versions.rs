@@ -18,6 +18,7 @@ const JSON_FEATURES: [&str; 2] = ["arbitrary_precision", "preserve_order"];
 
 pub(super) fn check(repo: &Repo) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
+    let mut used = BTreeSet::new();
     for package in repo.metadata.members() {
         let manifest = repo.manifest_of(package);
         for (name, entry) in dependencies(&repo.toml(&manifest)?) {
@@ -30,9 +31,10 @@ pub(super) fn check(repo: &Repo) -> Result<Vec<Finding>> {
                     ),
                 ));
             }
+            used.insert(name);
         }
     }
-    findings.extend(declarations(&repo.toml(ROOT)?));
+    findings.extend(declarations(&repo.toml(ROOT)?, &used));
     findings.extend(locked(repo)?);
     Ok(findings)
 }
@@ -53,9 +55,9 @@ fn dependencies(manifest: &toml::Table) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// What is wrong with `[workspace.dependencies]` itself: no version, any version, or two of them
-/// under two names.
-fn declarations(root: &toml::Table) -> Vec<Finding> {
+/// What is wrong with `[workspace.dependencies]` itself: no version, any version, two of them under
+/// two names, or no user. A crate of the workspace may wait there for its first user.
+fn declarations(root: &toml::Table, used: &BTreeSet<String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let declared = root
@@ -70,6 +72,13 @@ fn declarations(root: &toml::Table) -> Vec<Finding> {
                 ROOT,
                 format!("{name} has no version"),
                 "name the lowest version that the code is tested with",
+            ));
+        }
+        if !used.contains(name) && entry.get("path").is_none() {
+            findings.push(Finding::new(
+                ROOT,
+                format!("{name} is declared and used by no crate"),
+                "take it out",
             ));
         }
         let package = entry.get("package").and_then(Value::as_str).unwrap_or(name);

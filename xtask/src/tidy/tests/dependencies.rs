@@ -205,6 +205,18 @@ fn a_dependency_of_any_version_is_found() {
 }
 
 #[test]
+fn a_declared_dependency_that_nobody_uses_is_found() {
+    let house = House::sound();
+    house.add("Cargo.toml", "unheard-of = \"1.0\"\n");
+    assert!(
+        house
+            .only_finding("rule 5")
+            .fault
+            .starts_with("unheard-of is declared and used by no")
+    );
+}
+
+#[test]
 fn two_locked_versions_of_a_dependency_of_ours_are_found() {
     let house = House::sound();
     house.vendor("tokio0", "tokio", "0.3.0");
