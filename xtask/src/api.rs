@@ -5,6 +5,7 @@
 //! with the toolchain, so that `public-api` is pinned in the root manifest beside `rust-version`.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -28,7 +29,7 @@ pub(crate) fn run(root: &Path, bless: bool, print: &[String]) -> Result<()> {
                     names.join(", ")
                 );
             };
-            println!("{}", listing(root, &metadata, package)?);
+            io::stdout().write_all(listing(root, &metadata, package)?.as_bytes())?;
         }
         return Ok(());
     }

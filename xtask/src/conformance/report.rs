@@ -131,6 +131,15 @@ impl Report {
     }
 }
 
+/// How many tests passed, by the lines `test result: ok. 3 passed; …`.
+pub(super) fn passed(text: &str) -> u64 {
+    let results = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: "));
+    let counts = results.filter_map(|result| result.split(" passed").next()?.rsplit(' ').next());
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
 /// `ok` and `FAILED`, also where output stands before them on the line.
 fn status(text: &str) -> Option<Cell> {
     match text.split_whitespace().next_back()? {
@@ -170,6 +179,9 @@ fn place(test: &str, default: &str) -> Option<(String, String)> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.columns.is_empty() {
+            return writeln!(f, "no law was tested");
+        }
         let widths: Vec<usize> = self
             .columns
             .iter()

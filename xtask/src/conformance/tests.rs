@@ -1,4 +1,4 @@
-use super::report::{Cell, LAWS, Report};
+use super::report::{Cell, LAWS, Report, passed};
 use super::*;
 
 const SHOWN: &str = "
@@ -116,4 +116,17 @@ fn logs_go_by_a_short_name() {
     assert_eq!(short("bus-log"), "memory");
     assert_eq!(short("bus-log-file"), "file");
     assert_eq!(short("bus-archive"), "archive");
+}
+
+#[test]
+fn passed_tests_are_summed_over_all_binaries() {
+    assert_eq!(passed(SHOWN), 4);
+    assert_eq!(
+        passed("test result: ok. 2 passed; 0 failed\ntest result: ok. 40 passed; 0 failed\n"),
+        42
+    );
+    assert_eq!(
+        passed("running 0 tests\ntest result: ok. 0 passed; 0 failed\n"),
+        0
+    );
 }
