@@ -67,13 +67,13 @@ pub(super) fn check(repo: &Repo) -> Result<Vec<Finding>> {
             .collect();
         if !stray.is_empty() {
             findings.push(Finding::new(
-                format!("crates/{}/Cargo.toml", stray[0]),
+                manifest(repo, stray[0]),
                 format!("names the driver {driver}, but is no backend"),
                 "reach the store through its backend crate, or through bus-open",
             ));
         } else if named.len() > 1 {
             findings.push(Finding::new(
-                format!("crates/{}/Cargo.toml", named[1]),
+                manifest(repo, named[1]),
                 format!(
                     "the driver {driver} stands in {} manifests: {}",
                     named.len(),
@@ -84,4 +84,10 @@ pub(super) fn check(repo: &Repo) -> Result<Vec<Finding>> {
         }
     }
     Ok(findings)
+}
+
+fn manifest(repo: &Repo, name: &str) -> String {
+    repo.metadata
+        .member(name)
+        .map_or_else(|| name.to_owned(), |package| repo.manifest_of(package))
 }

@@ -31,7 +31,7 @@ fn a_logging_crate_behind_another_is_found_in_the_core() {
 }
 
 #[test]
-fn an_optional_runtime_of_another_target_is_found_in_the_core() {
+fn a_runtime_for_another_target_is_found_in_the_core() {
     let house = House::sound();
     house.add(
         CORE,
