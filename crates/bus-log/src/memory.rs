@@ -72,7 +72,8 @@ impl InMemorySessionLog {
         let readable = thread.events.get(skipped..).unwrap_or_default();
         let mut bytes = 0;
         let mut events = Vec::new();
-        for (ordinal, stored) in (from + 1..).zip(readable.iter().take(limit.max(1))) {
+        for (index, stored) in (0..).zip(readable.iter().take(limit.max(1))) {
+            let ordinal = from + 1 + index;
             bytes += stored.json.as_str().len() + stored.meta.as_str().len();
             if bytes > PAGE_BYTES && !events.is_empty() {
                 break;
@@ -146,6 +147,13 @@ impl SessionLog for InMemorySessionLog {
         };
         if entries.is_empty() {
             return Ok(last);
+        }
+        if last
+            .max(watermark)
+            .checked_add(entries.len() as u64)
+            .is_none()
+        {
+            return Err(LogError::invalid("ordinals end at 2^64 - 1"));
         }
         let thread = threads.entry(key.clone()).or_insert_with(|| Thread {
             watermark,

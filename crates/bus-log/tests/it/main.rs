@@ -1,0 +1,3 @@
+//! The reference and what stands on it, from outside.
+
+mod laws;
