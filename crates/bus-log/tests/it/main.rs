@@ -1,3 +1,4 @@
-//! What the writer and its sinks promise.
+//! The reference and what stands on it, from outside.
 
 mod audit;
+mod laws;
