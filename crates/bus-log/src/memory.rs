@@ -1,7 +1,6 @@
 //! The reference: the laws in their simplest form.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -223,8 +222,8 @@ impl SessionLog for InMemorySessionLog {
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
         let threads = self.threads();
         let mut tenants: Vec<TenantId> = threads
-            .range((Bound::<ThreadKey>::Unbounded, Bound::Unbounded))
-            .map(|(key, _)| key.tenant_id().clone())
+            .keys()
+            .map(|key| key.tenant_id().clone())
             .filter(|tenant| after.is_none_or(|after| tenant > after))
             .collect();
         tenants.dedup();

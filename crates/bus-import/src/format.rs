@@ -1,0 +1,158 @@
+//! Telling the formats apart.
+
+use std::io::{self, BufRead, Read};
+
+use serde::Serialize;
+
+use crate::raw::{get, pick, text};
+use crate::scan::{Piece, Scanner};
+
+/// A format of transcripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Format {
+    /// A Codex rollout: each line in an envelope.
+    Codex,
+    /// A Codex rollout from before there was an envelope (until about September 2025).
+    CodexLegacy,
+    /// A Claude Code transcript.
+    ClaudeCode,
+}
+
+impl Format {
+    /// `codex`, `codex-legacy` or `claude-code`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Codex => "codex",
+            Self::CodexLegacy => "codex-legacy",
+            Self::ClaudeCode => "claude-code",
+        }
+    }
+}
+
+/// As many records of a file tell nothing before it counts as not recognised.
+const MAX_RECORDS: usize = 1000;
+
+/// As many lines before the first record are damaged before the file counts as not recognised: a text
+/// can quote a record.
+const MAX_DAMAGED: usize = 16;
+
+/// As much of a file is read before it counts as not recognised: a record can be long.
+const MAX_BYTES: u64 = crate::MAX_RECORD_BYTES as u64;
+
+/// Finds the format by the content: by the first record that is one of a known kind. `None` for
+/// anything else.
+///
+/// # Errors
+///
+/// Those of the reader.
+pub fn detect(reader: &mut impl BufRead) -> io::Result<Option<Format>> {
+    // Nothing is saved from damaged lines here: what they hold may be prose that quotes a record.
+    let mut scanner = Scanner::new(reader.take(MAX_BYTES), |_| false);
+    let (mut records, mut damaged) = (0, 0);
+    while records < MAX_RECORDS && damaged < MAX_DAMAGED {
+        match scanner.next_piece()? {
+            Some(Piece::Record { text, .. }) => {
+                records += 1;
+                if let Some(format) = format_of(&text) {
+                    return Ok(Some(format));
+                }
+            }
+            Some(Piece::Damaged { .. }) => damaged += 1,
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+/// Says whether an object is a whole record of a format, and not a part of one.
+pub(crate) fn is_record(format: Format) -> fn(&str) -> bool {
+    match format {
+        Format::ClaudeCode => is_claude,
+        Format::Codex | Format::CodexLegacy => {
+            |text| is_codex(text) || is_legacy(text) || is_state(text)
+        }
+    }
+}
+
+fn format_of(record: &str) -> Option<Format> {
+    if is_codex(record) {
+        Some(Format::Codex)
+    } else if is_claude(record) {
+        Some(Format::ClaudeCode)
+    } else if is_legacy(record) {
+        Some(Format::CodexLegacy)
+    } else {
+        None
+    }
+}
+
+fn is_codex(record: &str) -> bool {
+    let [kind, payload, timestamp] = pick(record, ["type", "payload", "timestamp"]);
+    let Some(kind) = text(kind) else { return false };
+    payload.is_some_and(|payload| payload.starts_with('{'))
+        && timestamp.is_some()
+        && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+fn is_legacy(record: &str) -> bool {
+    let [kind, id, timestamp, instructions, git, role, call_id] = pick(
+        record,
+        [
+            "type",
+            "id",
+            "timestamp",
+            "instructions",
+            "git",
+            "role",
+            "call_id",
+        ],
+    );
+    match text(kind).as_deref() {
+        // A header's instructions can be null, which reads as absent: the key decides.
+        None if kind.is_none() => {
+            text(id).is_some()
+                && text(timestamp).is_some()
+                && (instructions.is_some() || git.is_some() || record.contains(r#""instructions""#))
+        }
+        Some("message") => {
+            role.is_some() && get(Some(record), "content").is_some_and(|c| c.starts_with('['))
+        }
+        Some("reasoning") => get(Some(record), "summary").is_some(),
+        Some("function_call" | "function_call_output") => call_id.is_some(),
+        _ => false,
+    }
+}
+
+/// A marker of the oldest form, which says nothing.
+fn is_state(record: &str) -> bool {
+    get(Some(record), "record_type").is_some()
+}
+
+fn is_claude(record: &str) -> bool {
+    let [kind, session, uuid, parent, leaf, message_id, snapshot] = pick(
+        record,
+        [
+            "type",
+            "sessionId",
+            "uuid",
+            "parentUuid",
+            "leafUuid",
+            "messageId",
+            "snapshot",
+        ],
+    );
+    let Some(kind) = text(kind) else { return false };
+    match &*kind {
+        "user" | "assistant" => {
+            get(Some(record), "message").is_some()
+                && (session.is_some() || uuid.is_some() || parent.is_some())
+        }
+        "summary" => leaf.is_some() || get(Some(record), "summary").is_some(),
+        "file-history-snapshot" => message_id.is_some() || snapshot.is_some(),
+        "file-history-delta" => true,
+        _ => session.is_some() && get(Some(record), "payload").is_none(),
+    }
+}
