@@ -11,6 +11,8 @@ mod kit;
 mod lag;
 mod legacy;
 mod lifetime;
+mod log;
+
 mod order;
 mod publish;
 mod reentry;
