@@ -7,6 +7,7 @@
 
 mod audit;
 mod failure;
+mod file;
 mod kit;
 mod lag;
 mod legacy;
