@@ -99,6 +99,7 @@ mod order;
 mod receipt;
 mod ring;
 mod sinks;
+mod speak;
 mod subscriber;
 mod wait;
 

@@ -1,0 +1,53 @@
+//! Saying something through `tracing`, whose subscriber may emit to the bus in turn.
+
+use std::cell::Cell;
+use std::io;
+
+thread_local! {
+    static SPEAKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Never called under a lock of ours.
+pub(crate) fn warn_not_durable(seq: u64, error: &io::Error) {
+    once(|| {
+        tracing::warn!(seq, %error, "event may not be durable; it was broadcast all the same");
+    });
+}
+
+pub(crate) fn debug_legacy_full(event_type: &str) {
+    once(|| tracing::debug!(event_type, "legacy channel is full; it misses an event"));
+}
+
+/// Says it, unless this thread is saying something already: a subscriber that emits an event for
+/// each thing said, of which there is something to say again, would never come to an end.
+fn once(say: impl FnOnce()) {
+    struct Said;
+    impl Drop for Said {
+        fn drop(&mut self) {
+            let _ = SPEAKING.try_with(|speaking| speaking.set(false));
+        }
+    }
+    if SPEAKING.try_with(|speaking| speaking.replace(true)) == Ok(false) {
+        let _said = Said;
+        say();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_while_saying_is_not_said_and_the_next_is() {
+        let said = Cell::new(0);
+        let say = || said.set(said.get() + 1);
+        once(|| once(|| once(say)));
+        assert_eq!(said.get(), 0);
+        let panicked = catch_unwind(AssertUnwindSafe(|| once(|| panic!("a bad subscriber"))));
+        assert!(panicked.is_err());
+        once(say);
+        assert_eq!(said.get(), 1);
+    }
+}
