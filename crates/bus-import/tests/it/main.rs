@@ -4,6 +4,7 @@
 
 mod expected;
 mod folders;
+#[cfg(target_os = "linux")]
 mod memory;
 mod mutated;
 mod prefix;
