@@ -10,7 +10,7 @@ use bus_core::{Json, TokenSource};
 
 use crate::Format;
 use crate::calls::Calls;
-use crate::limit::{MAX_ID_BYTES, cap_id};
+use crate::limit::{cap_id, short_members};
 use crate::out::{MAIN, Out};
 use crate::raw::{get, get_text, pick, text, time, uint};
 use fork::Fork;
@@ -213,7 +213,7 @@ impl Codex {
 /// What a session's header says that is worth keeping, verbatim. Instructions are not: they are long
 /// and the same in every session.
 fn header(payload: &str) -> Vec<(&'static str, Json)> {
-    const KEYS: [&str; 10] = [
+    let keys = [
         "cwd",
         "originator",
         "cli_version",
@@ -225,12 +225,7 @@ fn header(payload: &str) -> Vec<(&'static str, Json)> {
         "session_id",
         "timestamp",
     ];
-    let values = pick(payload, KEYS);
-    let kept = KEYS.into_iter().zip(values).filter_map(|(key, value)| {
-        let value = value.filter(|value| value.len() <= 8 * MAX_ID_BYTES)?;
-        Some((key, Json::parse(value).ok()?))
-    });
-    kept.collect()
+    short_members(payload, keys)
 }
 
 #[cfg(test)]
