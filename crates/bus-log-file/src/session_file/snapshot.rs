@@ -7,7 +7,7 @@ use super::{damage, stable, verify};
 use crate::fs::DiskFile;
 use crate::header::Header;
 use crate::layout::{Layout, ThreadId};
-use crate::line::{Line, LineError, MAX_LINE};
+use crate::line::{Line, LineError, MAX_LINE, may_begin_with, peek_ordinal};
 
 /// What a session file holds at one moment.
 #[derive(Clone, Debug)]
@@ -119,15 +119,9 @@ fn first_damage(
     len: u64,
     found: LogError,
 ) -> LogError {
-    let whole = Snapshot {
-        header: header.clone(),
-        header_len,
-        end: len,
-        last: 0,
-        last_at: None,
-    };
+    let id = ThreadId::new(&header.key);
     let first = header.watermark.saturating_add(1);
-    verify(file, &whole, header_len, first)
+    verify(file, &id, header_len..len, first)
         .err()
         .unwrap_or(found)
 }
@@ -168,7 +162,10 @@ impl End<'_> {
         // A write that was cut short leaves a beginning, never a whole line and a byte.
         let whole = bytes.split_last().map(|(_, line)| line).unwrap_or_default();
         if Line::parse(whole, &self.id).is_ok() {
-            return Err(self.bad(start, peek(&bytes), "damaged line break"));
+            return Err(self.bad(start, peek_ordinal(&bytes), "damaged line break"));
+        }
+        if !may_begin_with(&bytes) {
+            return Err(self.bad(start, peek_ordinal(&bytes), "not the beginning of a line"));
         }
         Ok(start)
     }
@@ -216,7 +213,7 @@ impl End<'_> {
         };
         match Line::parse(&bytes, &self.id).and_then(brief) {
             Ok(line) => Ok((start, line)),
-            Err(error) => Err(self.bad(start, peek(&bytes), error)),
+            Err(error) => Err(self.bad(start, peek_ordinal(&bytes), error)),
         }
     }
 
@@ -247,8 +244,4 @@ struct Brief {
     number: u64,
     count: u64,
     at: DateTime<Utc>,
-}
-
-fn peek(bytes: &[u8]) -> Option<u64> {
-    crate::line::peek_ordinal(bytes)
 }
