@@ -109,7 +109,7 @@ impl Threads {
             shared,
             held: HashMap::new(),
             journal: None,
-            next_look: Instant::now() + LOOK,
+            next_look: Instant::now(),
         }
     }
 
@@ -235,11 +235,10 @@ impl Threads {
     /// Lets sessions go that were not used for long.
     pub(super) fn let_idle_go(&mut self) {
         let now = Instant::now();
-        let idle = self.shared.config.idle;
         if now < self.next_look {
             return;
         }
-        self.next_look = now + LOOK.min(idle.max(Duration::from_millis(1)));
+        let idle = self.shared.config.idle;
         let ids: Vec<ThreadId> = self
             .held
             .iter()
@@ -251,6 +250,12 @@ impl Threads {
         {
             tracing::warn!(%error, "idle sessions can't be let go yet");
         }
+        let soonest = self
+            .held
+            .values()
+            .filter_map(|held| held.used.checked_add(idle))
+            .min();
+        self.next_look = soonest.unwrap_or(now).max(now + LOOK.min(idle));
     }
 
     /// Lets sessions go. The journal holds nothing of them when others may have them.
@@ -266,9 +271,14 @@ impl Threads {
 
     fn release(&self, held: Held) {
         let layout = &self.shared.layout;
+        let unknown = held.header.is_none();
+        if unknown && held.file.is_some() {
+            // All that was there was torn. An empty file that stays says nothing either.
+            let _ = layout.disk.remove(&held.paths.session);
+        }
         held.lock.release(layout);
-        if held.header.is_none() {
-            // Nothing was ever written: leave no trace. It stays where it is not empty.
+        if unknown {
+            // It stays where it is not empty.
             layout.disk.remove_dir(&held.paths.dir);
         }
     }

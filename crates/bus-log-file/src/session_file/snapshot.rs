@@ -1,13 +1,13 @@
 //! How far a session file reaches.
 
-use bus_log::{Bounds, DateTime, LogError, Result, ThreadKey, Utc};
+use bus_log::{Bounds, DateTime, LogError, LogErrorKind, Result, ThreadKey, Utc};
 
 use super::lines::{LineReader, line_start};
-use super::{damage, stable};
+use super::{damage, stable, verify};
 use crate::fs::DiskFile;
 use crate::header::Header;
 use crate::layout::{Layout, ThreadId};
-use crate::line::{Line, LineError, MAX_LINE};
+use crate::line::{Line, LineError, MAX_LINE, may_begin_with, peek_ordinal};
 
 /// What a session file holds at one moment.
 #[derive(Clone, Debug)]
@@ -57,7 +57,11 @@ impl Snapshot {
             id: ThreadId::new(&header.key),
             header_len,
         };
-        let (end, last_line) = end.find(len)?;
+        let (end, last_line) = match end.find(len) {
+            Ok(found) => found,
+            Err(error) if error.kind() != LogErrorKind::Corrupt => return Err(error),
+            Err(error) => return Err(first_damage(file, &header, header_len, len, error)),
+        };
         let (last, last_at) = match last_line {
             Some((ordinal, at)) => (ordinal, Some(at)),
             None => (header.synced, None),
@@ -107,6 +111,21 @@ pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u
     Ok(None)
 }
 
+/// The first line that is damaged: what was found from behind may be a consequence of it.
+fn first_damage(
+    file: &DiskFile,
+    header: &Header,
+    header_len: u64,
+    len: u64,
+    found: LogError,
+) -> LogError {
+    let id = ThreadId::new(&header.key);
+    let first = header.watermark.saturating_add(1);
+    verify(file, &id, header_len..len, first)
+        .err()
+        .unwrap_or(found)
+}
+
 /// Looks for the end of the last complete batch, from behind.
 struct End<'f> {
     file: &'f DiskFile,
@@ -143,7 +162,10 @@ impl End<'_> {
         // A write that was cut short leaves a beginning, never a whole line and a byte.
         let whole = bytes.split_last().map(|(_, line)| line).unwrap_or_default();
         if Line::parse(whole, &self.id).is_ok() {
-            return Err(self.bad(start, peek(&bytes), "damaged line break"));
+            return Err(self.bad(start, peek_ordinal(&bytes), "damaged line break"));
+        }
+        if !may_begin_with(&bytes) {
+            return Err(self.bad(start, peek_ordinal(&bytes), "not the beginning of a line"));
         }
         Ok(start)
     }
@@ -152,7 +174,7 @@ impl End<'_> {
     fn before_batch(&self, mut start: u64, mut line: Brief) -> Result<(u64, Option<Last>)> {
         while line.number > 1 {
             let (before, previous) = self.line_before(start)?;
-            if previous.ordinal + 1 != line.ordinal
+            if previous.ordinal.checked_add(1) != Some(line.ordinal)
                 || previous.number + 1 != line.number
                 || previous.count != line.count
             {
@@ -164,7 +186,9 @@ impl End<'_> {
             return Ok((start, None));
         }
         let (at, previous) = self.line_before(start)?;
-        if previous.ordinal + 1 != line.ordinal || previous.number != previous.count {
+        if previous.ordinal.checked_add(1) != Some(line.ordinal)
+            || previous.number != previous.count
+        {
             return Err(self.bad(at, Some(previous.ordinal), "a broken batch"));
         }
         Ok((start, Some((previous.ordinal, previous.at))))
@@ -189,7 +213,7 @@ impl End<'_> {
         };
         match Line::parse(&bytes, &self.id).and_then(brief) {
             Ok(line) => Ok((start, line)),
-            Err(error) => Err(self.bad(start, peek(&bytes), error)),
+            Err(error) => Err(self.bad(start, peek_ordinal(&bytes), error)),
         }
     }
 
@@ -209,7 +233,8 @@ impl End<'_> {
     fn ordinal_by_place(&self, position: u64) -> Result<u64> {
         let (header, _) = read_header(self.file, self.header_len)?
             .ok_or_else(|| LogError::internal("header vanished"))?;
-        Ok(header.watermark + super::line_number(self.file, position)?.saturating_sub(1))
+        let before = super::line_number(self.file, position)?.saturating_sub(1);
+        Ok(header.watermark.saturating_add(before))
     }
 }
 
@@ -219,8 +244,4 @@ struct Brief {
     number: u64,
     count: u64,
     at: DateTime<Utc>,
-}
-
-fn peek(bytes: &[u8]) -> Option<u64> {
-    crate::line::peek_ordinal(bytes)
 }
