@@ -1,0 +1,126 @@
+//! Records of the model: one for each block of a message, and each with the message's usage.
+
+use std::borrow::Cow;
+
+use bus_core::Usage;
+
+use super::{Claude, Record, user};
+use crate::limit::{cap_id, cap_json};
+use crate::out::{Change, Out};
+use crate::raw::{each, get, get_text, is_true, pick, text, uint};
+use crate::recent::Recent;
+
+/// As many messages are known by their usage. An older one that is said again counts again.
+const MAX_MESSAGES: usize = 262_144;
+
+/// The model that error messages are given under: it uses no tokens.
+const SYNTHETIC: &str = "<synthetic>";
+
+/// What each message was said to have used, by its id.
+#[derive(Debug)]
+pub(super) struct Messages(Recent<Usage>);
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self(Recent::new(MAX_MESSAGES))
+    }
+}
+
+impl Claude {
+    pub(super) fn assistant(&mut self, record: &Record<'_>, out: &mut Out) -> &'static str {
+        let Some(message) = record.message else {
+            return "";
+        };
+        let [content, model] = pick(message, ["content", "model"]);
+        let model = text(model).unwrap_or_default();
+        let is_error = is_true(get(Some(record.raw), "isApiErrorMessage"));
+        let used = self.used(record, message, &model);
+        let mut usage = used
+            .map(|(old, new)| added(old, new))
+            .filter(|usage| usage.total_tokens() > 0);
+        let mut say = |text: &str, out: &mut Out| {
+            if is_error {
+                let text = out.text(record.thread, text);
+                out.error(record.thread, "api_error", &text);
+            } else {
+                out.answer(record.thread, text, usage.take());
+            }
+        };
+        if let Some(text) = text(content) {
+            say(&text, out);
+        }
+        each(content, |block| match user::kind(block).as_deref() {
+            Some("text") => say(&get_text(Some(block), "text").unwrap_or_default(), out),
+            Some("thinking") => {
+                let text = get_text(Some(block), "thinking").unwrap_or_default();
+                if !text.is_empty() {
+                    out.reasoning(record.thread, &text);
+                }
+            }
+            Some("tool_use") => self.call(record, block, out),
+            _ => {}
+        });
+        if let Some((old, new)) = used {
+            let prompt = Change::between(old.prompt_tokens(), new.prompt_tokens());
+            let completion = Change::between(old.output_tokens, new.output_tokens);
+            let turn = self.turns.entry(record.thread).or_default();
+            turn.prompt = turn.prompt.saturating_add(prompt.more());
+            turn.completion = turn.completion.saturating_add(completion.more());
+            turn.model = cap_id(&model);
+            out.usage(record.thread, record.source(), &model, [prompt, completion]);
+        }
+        if is_error { "api_error" } else { "" }
+    }
+
+    /// What the record's message was said to have used before, and is now.
+    fn used(&mut self, record: &Record<'_>, message: &str, model: &str) -> Option<(Usage, Usage)> {
+        let [id, usage] = pick(message, ["id", "usage"]);
+        let usage = usage.filter(|_| model != SYNTHETIC)?;
+        let [input, creation, read, output] = pick(
+            usage,
+            [
+                "input_tokens",
+                "cache_creation_input_tokens",
+                "cache_read_input_tokens",
+                "output_tokens",
+            ],
+        );
+        let mut new = Usage::new(uint(input).unwrap_or(0), uint(output).unwrap_or(0));
+        new.cache_creation_tokens = uint(creation).unwrap_or(0);
+        new.cache_read_tokens = uint(read).unwrap_or(0);
+        // A message without an id is the record's own.
+        let id: Cow<'_, str> = text(id).or_else(|| record.uuid.clone())?;
+        let known = &mut self.messages.0;
+        let old = known.get(&id).copied().unwrap_or_default();
+        known.set(&id, new);
+        Some((old, new))
+    }
+
+    fn call(&mut self, record: &Record<'_>, block: &str, out: &mut Out) {
+        let [id, name, input] = pick(block, ["id", "name", "input"]);
+        let id = text(id).filter(|id| !id.is_empty());
+        let id = id.unwrap_or_else(|| format!("line-{}", out.line()).into());
+        let name = text(name).unwrap_or_default();
+        let raw = input.unwrap_or("{}");
+        if let Some(prompt) = get_text(input, "prompt")
+            && matches!(&*name, "Task" | "Agent")
+        {
+            self.agents.called(&cap_id(&id), &prompt, record.thread);
+        }
+        let call = out.call(record.thread, &id, &name, (raw, cap_json(raw)));
+        self.calls.opened(call);
+    }
+}
+
+/// What came on top, kind by kind.
+const fn added(old: Usage, new: Usage) -> Usage {
+    Usage {
+        input_tokens: new.input_tokens.saturating_sub(old.input_tokens),
+        output_tokens: new.output_tokens.saturating_sub(old.output_tokens),
+        cache_read_tokens: new.cache_read_tokens.saturating_sub(old.cache_read_tokens),
+        cache_creation_tokens: new
+            .cache_creation_tokens
+            .saturating_sub(old.cache_creation_tokens),
+        reasoning_tokens: 0,
+    }
+}

@@ -1,0 +1,190 @@
+//! One file, event by event.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bus_core::{Event, Meta};
+use chrono::{DateTime, Utc};
+
+use crate::claude::Claude;
+use crate::codex::Codex;
+use crate::out::Out;
+use crate::scan::{Piece, Scanner};
+use crate::{Figures, Format, format};
+
+/// One event of a transcript, with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// The thread it belongs to.
+    pub thread: Arc<str>,
+    /// The time of its record, in whole microseconds.
+    pub at: DateTime<Utc>,
+    /// File (without its folder), line and record it came from, and what it belongs to.
+    pub meta: Meta,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Reads a transcript as a stream of events: an iterator that holds one record at a time.
+///
+/// It ends where the file ends *now*; an unfinished last record gives nothing yet. After an error of
+/// the reader it ends too.
+///
+/// # Example
+///
+/// Importing again appends what is new: per thread, skip as many events as the log has.
+///
+/// ```no_run
+/// # fn log_len(thread: &str) -> usize { 0 }
+/// # fn append(item: bus_import::Imported) {}
+/// use std::collections::HashMap;
+///
+/// let mut importer = bus_import::Importer::open("rollout.jsonl".as_ref())?;
+/// let mut there = HashMap::new();
+/// for item in importer.by_ref() {
+///     let item = item?;
+///     let left = there.entry(item.thread.clone()).or_insert_with(|| log_len(&item.thread));
+///     match left.checked_sub(1) {
+///         Some(less) => *left = less,
+///         None => append(item),
+///     }
+/// }
+/// # Ok::<(), bus_import::ImportError>(())
+/// ```
+#[derive(Debug)]
+pub struct Importer<R> {
+    scanner: Scanner<R>,
+    reader: Reader,
+    out: Out,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Codex(Box<Codex>),
+    Claude(Box<Claude>),
+}
+
+impl Importer<BufReader<File>> {
+    /// Opens a file and finds its format by its content.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError::NotRecognised`] if it is no transcript of a known format, [`ImportError::Io`]
+    /// if it can't be read.
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        let named = |source| ImportError::open(path, source);
+        let format = detect_file(path)
+            .map_err(named)?
+            .ok_or_else(|| ImportError::NotRecognised(path.to_owned()))?;
+        let file = File::open(path).map_err(named)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let reader = BufReader::with_capacity(64 << 10, file);
+        Ok(Self::new(reader, &name, format))
+    }
+}
+
+impl<R: BufRead> Importer<R> {
+    /// Reads a transcript of a known format. `file_name` is the file's name without its folder: it
+    /// stands in the events' [`Meta`], and its stem names a session that nothing else names.
+    ///
+    /// Of the two Codex formats either will do: which it is, is found out from the content.
+    pub fn new(reader: R, file_name: &str, format: Format) -> Self {
+        let name = file_name.rsplit('/').next().unwrap_or(file_name);
+        Self {
+            scanner: Scanner::new(reader, format::is_record(format)),
+            reader: match format {
+                Format::ClaudeCode => Reader::Claude(Box::default()),
+                Format::Codex | Format::CodexLegacy => Reader::Codex(Box::default()),
+            },
+            out: Out::new(name, format),
+            failed: false,
+        }
+    }
+
+    /// The format, as far as the content read so far has shown it.
+    pub fn format(&self) -> Format {
+        self.out.format()
+    }
+
+    /// Bytes read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.scanner.bytes()
+    }
+
+    /// The figures of what was read so far: one for each thread, the file's own first, never none.
+    ///
+    /// They equal a fold of [`Figures::add`] over the events given out. The exception is a file in
+    /// which nothing has named the session yet: it has given no events, and its figures say what was
+    /// skipped or damaged in it.
+    pub fn figures(&self) -> Vec<Figures> {
+        self.out.figures()
+    }
+}
+
+impl<R: BufRead> Iterator for Importer<R> {
+    type Item = Result<Imported, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(item) = self.out.pop() {
+                return Some(Ok(item));
+            }
+            if self.failed {
+                return None;
+            }
+            match self.scanner.next_piece() {
+                Ok(Some(Piece::Record { line, text })) => match &mut self.reader {
+                    Reader::Codex(codex) => codex.record(line, &text, &mut self.out),
+                    Reader::Claude(claude) => claude.record(line, &text, &mut self.out),
+                },
+                Ok(Some(Piece::Damaged { line })) => self.out.malformed(line),
+                Ok(None) => return None,
+                Err(source) => {
+                    self.failed = true;
+                    return Some(Err(ImportError::Io { path: None, source }));
+                }
+            }
+        }
+    }
+}
+
+/// The format of a file, by its content.
+pub(crate) fn detect_file(path: &Path) -> io::Result<Option<Format>> {
+    format::detect(&mut BufReader::with_capacity(64 << 10, File::open(path)?))
+}
+
+/// Why a file could not be imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// It could not be read. Try again once the cause is gone: what was imported stays valid.
+    #[error("could not read{}", named(path.as_deref()))]
+    Io {
+        /// The file, where it was this crate that opened it.
+        path: Option<PathBuf>,
+        /// The cause.
+        source: io::Error,
+    },
+    /// It is no transcript of a known format.
+    #[error("neither a Codex rollout nor a Claude Code transcript: {}", .0.display())]
+    NotRecognised(PathBuf),
+}
+
+impl ImportError {
+    fn open(path: &Path, source: io::Error) -> Self {
+        Self::Io {
+            path: Some(path.to_owned()),
+            source,
+        }
+    }
+}
+
+fn named(path: Option<&Path>) -> String {
+    path.map_or_else(
+        || " a transcript".to_owned(),
+        |path| format!(": {}", path.display()),
+    )
+}

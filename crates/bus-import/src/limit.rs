@@ -1,0 +1,140 @@
+//! Keeping events small enough for a log.
+
+use bus_core::Json;
+
+/// The most that one text of an event takes in JSON form, in bytes. Logs refuse events over 16 MiB,
+/// and no event given here holds more than two such texts.
+pub const MAX_TEXT_BYTES: usize = 4 << 20;
+
+/// Ids and names are cut here, in bytes.
+pub(crate) const MAX_ID_BYTES: usize = 512;
+
+/// A text, cut where its JSON form passes [`MAX_TEXT_BYTES`], with a mark that says so.
+pub(crate) fn cap(text: &str) -> String {
+    Room::default().take(text)
+}
+
+/// An id or a name, cut at 512 bytes without a mark.
+pub(crate) fn cap_id(text: &str) -> String {
+    text[..floor_boundary(text, MAX_ID_BYTES)].to_owned()
+}
+
+/// A JSON value; over the limit, an object with its text, cut.
+pub(crate) fn cap_json(raw: &str) -> Json {
+    if raw.len() <= MAX_TEXT_BYTES
+        && let Ok(json) = Json::parse(raw)
+    {
+        return json;
+    }
+    raw_text(raw)
+}
+
+/// What is not JSON, or too much of it, as `{"raw":"…"}`.
+pub(crate) fn raw_text(text: &str) -> Json {
+    Json::from(serde_json::json!({ "raw": cap(text) }))
+}
+
+/// What is left of an event's room for text. An event with several texts shares one.
+pub(crate) struct Room(usize);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(MAX_TEXT_BYTES)
+    }
+}
+
+impl Room {
+    /// As much of `text` as there is room for, with a mark if that is not all.
+    pub(crate) fn take(&mut self, text: &str) -> String {
+        // No byte takes more than the six of `\u0000`.
+        if let Some(left) = self.0.checked_sub(text.len().saturating_mul(6)) {
+            self.0 = left;
+            return text.to_owned();
+        }
+        let mut fits = 0;
+        for (at, c) in text.char_indices() {
+            let Some(left) = self.0.checked_sub(encoded_len(c)) else {
+                self.0 = 0;
+                let cut = text.len() - at;
+                return format!("{}… [{cut} bytes left out]", &text[..at]);
+            };
+            self.0 = left;
+            fits = at;
+        }
+        debug_assert!(fits <= text.len());
+        text.to_owned()
+    }
+
+    /// True if nothing more fits.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Bytes that a character takes in a JSON string.
+const fn encoded_len(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '\0'..'\u{20}' => 6,
+        _ => c.len_utf8(),
+    }
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    if at >= text.len() {
+        return text.len();
+    }
+    (0..=at)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_fits_is_unchanged() {
+        let text = "é\u{1}\n".repeat(1000);
+        assert_eq!(cap(&text), text);
+    }
+
+    #[test]
+    fn a_text_of_control_characters_stays_under_the_limit_in_json_form() {
+        let capped = cap(&"\u{1}".repeat(5 << 20));
+        let encoded = serde_json::to_string(&capped).unwrap().len();
+        assert!(encoded <= MAX_TEXT_BYTES + 64, "{encoded}");
+        assert!(capped.ends_with(" bytes left out]"));
+    }
+
+    #[test]
+    fn the_mark_says_how_many_bytes_are_missing() {
+        let capped = cap(&"x".repeat(MAX_TEXT_BYTES + 7));
+        assert!(capped.ends_with("x… [7 bytes left out]"));
+    }
+
+    #[test]
+    fn texts_of_one_event_share_its_room() {
+        let mut room = Room::default();
+        let half = "x".repeat(MAX_TEXT_BYTES / 2 + 1);
+        assert_eq!(room.take(&half), half);
+        assert!(room.take(&half).ends_with("… [2 bytes left out]"));
+        assert!(room.is_full());
+    }
+
+    #[test]
+    fn ids_are_cut_between_characters() {
+        let id = cap_id(&"é".repeat(400));
+        assert_eq!(id.len(), 512);
+        assert_eq!(cap_id("short"), "short");
+        assert_eq!(cap_id(&format!("x{}", "é".repeat(400))).len(), 511);
+    }
+
+    #[test]
+    fn json_over_the_limit_is_kept_as_cut_text() {
+        let big = format!("[{}1]", "1,".repeat(MAX_TEXT_BYTES));
+        assert!(cap_json(&big).as_str().starts_with(r#"{"raw":"[1,1"#));
+        assert_eq!(cap_json("0.10").as_str(), "0.10");
+    }
+}
