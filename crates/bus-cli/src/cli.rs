@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{
-    archive, demo, erase, fork, import, ls, record, show, stats, tail, verify,
-};
+use crate::commands::{archive, demo, erase, fork, import, ls, record, show, stats, tail, verify};
 use crate::logs::LogArgs;
 use crate::output::Out;
 

@@ -149,7 +149,11 @@ impl Logs {
             .filter(|(likeness, id)| *likeness >= 3 && *likeness * 2 >= id.len().min(thread.len()))
             .collect();
         ids.sort_by_key(|(likeness, _)| std::cmp::Reverse(*likeness));
-        Ok(ids.iter().take(3).map(|(_, id)| format!("{id:?}")).collect())
+        Ok(ids
+            .iter()
+            .take(3)
+            .map(|(_, id)| format!("{id:?}"))
+            .collect())
     }
 }
 
@@ -166,4 +170,4 @@ fn likeness(one: &str, other: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

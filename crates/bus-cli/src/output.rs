@@ -137,4 +137,4 @@ pub(crate) async fn reader_gone() -> anyhow::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

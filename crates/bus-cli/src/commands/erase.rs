@@ -37,11 +37,7 @@ struct EraseLine<'a> {
 }
 
 /// Erases the thread if `--yes` was said.
-pub(crate) async fn run(
-    logs: &Logs,
-    args: &EraseArgs,
-    out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, args: &EraseArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
     let events = counted(bounds.readable(), "event");
     if !args.yes {

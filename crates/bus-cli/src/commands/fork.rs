@@ -46,11 +46,7 @@ struct ForkLine<'a> {
 }
 
 /// Copies the events up to `--at` into the new thread, then marks the place in the parent.
-pub(crate) async fn run(
-    logs: &Logs,
-    args: &ForkArgs,
-    out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, args: &ForkArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (parent, bounds) = logs.known(&args.thread).await?;
     let child = logs.key(&args.into)?;
     check(&bounds, args.at)?;
@@ -65,7 +61,10 @@ pub(crate) async fn run(
     };
     let marked = logs.log.append(&parent, &[branch.into()]).await;
     marked.with_context(|| {
-        format!("{:?} is copied, but its parent {:?} is not marked", args.into, args.thread)
+        format!(
+            "{:?} is copied, but its parent {:?} is not marked",
+            args.into, args.thread
+        )
     })?;
 
     if out.is_json() {
@@ -77,7 +76,10 @@ pub(crate) async fn run(
         })?;
     } else {
         let events = counted(copied, "event");
-        out.line(format_args!("{events} of {:?} copied into {:?}", args.thread, args.into))?;
+        out.line(format_args!(
+            "{events} of {:?} copied into {:?}",
+            args.thread, args.into
+        ))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -98,7 +98,10 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
         } else {
             table.write(out, "")?;
             let (listed, events) = (counted(listed, "thread"), counted(events, "event"));
-            out.line(format_args!("{dim}{listed}, {events} in {}{dim:#}", logs.url))?;
+            out.line(format_args!(
+                "{dim}{listed}, {events} in {}{dim:#}",
+                logs.url
+            ))?;
         }
     }
     out.flush()?;

@@ -51,11 +51,7 @@ fn glob(pattern: &str) -> Result<Glob, String> {
 }
 
 /// Shows the events after `--since`, page by page.
-pub(crate) async fn run(
-    logs: &Logs,
-    args: &ShowArgs,
-    out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
     let wanted = matcher(&args.types)?;
     let mut printer = Printer::new(bounds.last, args.full);
@@ -68,9 +64,11 @@ pub(crate) async fn run(
         let Some(page) = pages.next().await? else {
             break;
         };
-        let matching = page
-            .iter()
-            .filter(|event| wanted.as_ref().is_none_or(|w| w.is_match(event.event.event_type())));
+        let matching = page.iter().filter(|event| {
+            wanted
+                .as_ref()
+                .is_none_or(|w| w.is_match(event.event.event_type()))
+        });
         for event in matching {
             if left == 0 {
                 break;

@@ -93,11 +93,7 @@ struct Stats {
 }
 
 /// Adds up the threads asked for, or all.
-pub(crate) async fn run(
-    logs: &Logs,
-    args: &StatsArgs,
-    out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, args: &StatsArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     if args.threads.is_empty() {
         all(logs, out).await?;
     }
@@ -105,7 +101,11 @@ pub(crate) async fn run(
         let (key, _) = logs.known(thread).await?;
         let stats = read(logs.log.as_ref(), &key).await?;
         if out.is_json() {
-            out.json(&FiguresLine::new(&stats.figures, stats.source.as_deref(), 0))?;
+            out.json(&FiguresLine::new(
+                &stats.figures,
+                stats.source.as_deref(),
+                0,
+            ))?;
         } else {
             if n > 0 {
                 out.line("")?;
@@ -171,7 +171,11 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
         for summary in &page {
             let stats = read(log, &summary.key).await?;
             if out.is_json() {
-                out.json(&FiguresLine::new(&stats.figures, stats.source.as_deref(), 0))?;
+                out.json(&FiguresLine::new(
+                    &stats.figures,
+                    stats.source.as_deref(),
+                    0,
+                ))?;
                 continue;
             }
             listed += 1;
@@ -239,7 +243,10 @@ fn thread_for_people(stats: &Stats, out: &mut Out) -> anyhow::Result<()> {
     row("events", count(figures.events));
     if let (Some(first), Some(last)) = (figures.first_at, figures.last_at) {
         let elapsed = duration(between(first, last));
-        row("elapsed", format!("{elapsed}, {} to {} UTC", moment(first), moment(last)));
+        row(
+            "elapsed",
+            format!("{elapsed}, {} to {} UTC", moment(first), moment(last)),
+        );
     }
     row(
         "messages",

@@ -39,11 +39,7 @@ pub(crate) struct TailArgs {
 }
 
 /// Shows the last events and, with `--follow`, those that come.
-pub(crate) async fn run(
-    logs: &Logs,
-    args: &TailArgs,
-    out: &mut Out,
-) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, args: &TailArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
     let mut printer = Printer::new(bounds.last, false);
     let cursor = bounds.last.saturating_sub(args.events);

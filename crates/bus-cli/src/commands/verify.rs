@@ -75,7 +75,10 @@ pub(crate) async fn run(
             counted(tally.events, "event")
         );
         match tally.damaged {
-            0 => out.line(format_args!("{green}intact{green:#}  {looked} in {}", logs.url))?,
+            0 => out.line(format_args!(
+                "{green}intact{green:#}  {looked} in {}",
+                logs.url
+            ))?,
             n => out.line(format_args!(
                 "{red}damaged{red:#}  {} of {looked} in {}",
                 counted(n, "place"),
@@ -167,7 +170,8 @@ async fn verify_thread(
                     bail!("ordinal {next} is missing: {} comes next", event.ordinal);
                 }
             }
-            typed(&event.event).map_err(|error| error.context(format!("ordinal {}", event.ordinal)))?;
+            typed(&event.event)
+                .map_err(|error| error.context(format!("ordinal {}", event.ordinal)))?;
             next = event.ordinal + 1;
             *read += 1;
         }
@@ -177,3 +181,6 @@ async fn verify_thread(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

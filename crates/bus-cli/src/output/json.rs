@@ -17,7 +17,10 @@ pub(crate) struct EventLine<'a> {
 impl<'a> EventLine<'a> {
     /// The line of an event that was read by `read_raw`.
     pub(crate) fn new(recorded: &'a Recorded) -> Self {
-        let data = recorded.event.as_custom().and_then(bus_log::CustomEvent::data);
+        let data = recorded
+            .event
+            .as_custom()
+            .and_then(bus_log::CustomEvent::data);
         Self {
             ordinal: recorded.ordinal,
             at: recorded.at,

@@ -84,7 +84,11 @@ impl Timeline {
         self.last_type = kind.to_owned();
 
         let Styles { dim, red, .. } = out.styles;
-        let label_style = if echo { dim } else { line.tone.style(&out.styles) };
+        let label_style = if echo {
+            dim
+        } else {
+            line.tone.style(&out.styles)
+        };
         let text_style = match line.tone {
             _ if echo => dim,
             Tone::Quiet => dim,
@@ -92,7 +96,12 @@ impl Timeline {
             _ => PLAIN,
         };
         let Line { mark, label, .. } = line;
-        let front = format!("{:>1$}  {2}  ", recorded.ordinal, self.digits, recorded.at.format("%H:%M:%S"));
+        let front = format!(
+            "{:>1$}  {2}  ",
+            recorded.ordinal,
+            self.digits,
+            recorded.at.format("%H:%M:%S")
+        );
         let indent = columns(&front) + columns(mark) + 1 + LABEL + 1;
         let room = out.width.saturating_sub(indent).max(20);
         let texts = if self.full && !echo {
@@ -120,7 +129,12 @@ impl Timeline {
             return Ok(());
         }
         let Styles { dim, .. } = out.styles;
-        let day = format!("{:digits$}  {}", "", at.format("%Y-%m-%d UTC"), digits = self.digits);
+        let day = format!(
+            "{:digits$}  {}",
+            "",
+            at.format("%Y-%m-%d UTC"),
+            digits = self.digits
+        );
         out.line(format_args!("{dim}{day}{dim:#}"))
     }
 }
@@ -161,7 +175,10 @@ fn custom(event: &Event) -> Line {
 /// What `event` says, in a few words: for a status line.
 pub(crate) fn summary(event: &Event, width: usize) -> String {
     let line = describe(event);
-    one_line(&format!("{} {}  {}", line.mark, line.label, line.text), width)
+    one_line(
+        &format!("{} {}  {}", line.mark, line.label, line.text),
+        width,
+    )
 }
 
 #[cfg(test)]

@@ -70,7 +70,10 @@ fn what_is_shown_parses_to_the_same() {
 #[test]
 fn a_path_that_is_not_utf_8_can_be_named() {
     let url = LogUrl::parse("file:///a%FF").unwrap();
-    assert_eq!(url.path().unwrap().as_os_str().as_encoded_bytes(), b"/a\xff");
+    assert_eq!(
+        url.path().unwrap().as_os_str().as_encoded_bytes(),
+        b"/a\xff"
+    );
     assert_eq!(url.to_string(), "file:///a%FF");
 }
 
@@ -99,7 +102,14 @@ fn no_refusal_repeats_a_password() {
 
 #[test]
 fn what_names_no_directory_is_refused() {
-    for url in ["", "file:", "file://", "file://host", "file:///a%00b", "memory:x"] {
+    for url in [
+        "",
+        "file:",
+        "file://",
+        "file://host",
+        "file:///a%00b",
+        "memory:x",
+    ] {
         refused(url);
     }
 }

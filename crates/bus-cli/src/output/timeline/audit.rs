@@ -37,7 +37,10 @@ pub(super) fn describe(event: &GraphEvent) -> Line {
             "⑂",
             "branch",
             Tone::Session,
-            format!("{branch_id} from ordinal {}", count(*parent_event as u64 + 1)),
+            format!(
+                "{branch_id} from ordinal {}",
+                count(*parent_event as u64 + 1)
+            ),
         ),
         E::CheckpointMarker { checkpoint_id, .. } => {
             Line::new("◆", "checkpoint", Tone::Quiet, checkpoint_id)
@@ -98,7 +101,10 @@ fn describe_incident(event: &GraphEvent) -> Line {
             "⌕",
             "recall",
             Tone::Session,
-            format!("{} from {tier}/{namespace_key}", counted(*hits as u64, "hit")),
+            format!(
+                "{} from {tier}/{namespace_key}",
+                counted(*hits as u64, "hit")
+            ),
         ),
         E::UsageLimitExceeded { breach, .. } => {
             Line::new("!", "limit", Tone::Failure, exceeded(breach))
@@ -125,9 +131,7 @@ fn describe_incident(event: &GraphEvent) -> Line {
                 .collect();
             Line::new("≈", "rate limit", Tone::Quiet, text.join(", "))
         }
-        E::Interrupt { payload, .. } => {
-            Line::new("‖", "interrupt", Tone::Cost, payload.as_str())
-        }
+        E::Interrupt { payload, .. } => Line::new("‖", "interrupt", Tone::Cost, payload.as_str()),
         E::Cancelled { reason, .. } => Line::new("✗", "cancelled", Tone::Failure, reason),
         E::Error { class, message, .. } => {
             Line::new("✗", "error", Tone::Failure, format!("{class}  {message}"))

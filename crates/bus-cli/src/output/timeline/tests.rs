@@ -21,7 +21,9 @@ fn recorded(ordinal: u64, at: DateTime<Utc>, event: impl Into<Event>) -> Recorde
 fn timeline(full: bool, events: &[Recorded]) -> String {
     written(false, |out| {
         let mut timeline = Timeline::new(events.len() as u64, full);
-        events.iter().try_for_each(|event| timeline.event(out, event))
+        events
+            .iter()
+            .try_for_each(|event| timeline.event(out, event))
     })
 }
 
@@ -35,12 +37,25 @@ fn every_kind_of_event_is_one_line_with_its_ordinal() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), events.len() + 1, "{text}");
     for (line, event) in lines[1..].iter().zip(&events) {
-        assert!(line.trim_start().starts_with(&format!("{}  03:04:05  ", event.ordinal)), "{line}");
+        assert!(
+            line.trim_start()
+                .starts_with(&format!("{}  03:04:05  ", event.ordinal)),
+            "{line}"
+        );
         // The last resort for a variant that this file does not describe.
-        assert!(event.event.as_custom().is_some() || !line.contains("session."), "{line}");
-        assert!(event.event.as_custom().is_some() || !line.contains("audit."), "{line}");
+        assert!(
+            event.event.as_custom().is_some() || !line.contains("session."),
+            "{line}"
+        );
+        assert!(
+            event.event.as_custom().is_some() || !line.contains("audit."),
+            "{line}"
+        );
     }
-    assert!(text.contains("answer") && text.contains("rlm_subcall"), "{text}");
+    assert!(
+        text.contains("answer") && text.contains("rlm_subcall"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -86,7 +101,10 @@ fn texts_cannot_command_the_terminal() {
     };
     let custom = Event::parse("{\"type\":\"a\\u001b[31m\",\"data\":1}").unwrap();
     for full in [true, false] {
-        let events = [recorded(1, at(0), evil.clone()), recorded(2, at(0), custom.clone())];
+        let events = [
+            recorded(1, at(0), evil.clone()),
+            recorded(2, at(0), custom.clone()),
+        ];
         let text = timeline(full, &events);
         assert!(!text.contains(['\x1b', '\x07']), "{text:?}");
     }
