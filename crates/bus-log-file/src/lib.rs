@@ -1,1 +1,54 @@
-//! Under construction.
+//! The embedded session log: a folder of JSON Lines files behind a shared journal.
+//!
+//! **Who this crate is for.** An application that keeps its sessions on its own disk: open a
+//! [`FileSessionLog`] and give it to a bus, or use it as the [`SessionLog`](bus_log::SessionLog) it is.
+//! Nothing else has to run.
+//!
+//! Every session is a file that `jq`, `grep` and `tail` read, one event a line. An append returns once
+//! its events are past `fdatasync` in a write-ahead journal that all sessions of the process share,
+//! so that one disk flush commits whatever waits, of all of them. The journal's protocol is
+//! `docs/adr/0001-journal-protocol.md`, the files are described in `docs/file-format.md`.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use bus_log::{SessionEvent, SessionLog, TenantId, ThreadKey};
+//! use bus_log_file::FileSessionLog;
+//!
+//! let dir = tempfile::tempdir()?;
+//! let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+//! {
+//!     let log = FileSessionLog::open(dir.path())?;
+//!     log.append(&key, &[SessionEvent::Thinking.into()]).await?;
+//! }
+//! let log = FileSessionLog::open(dir.path())?;
+//! assert_eq!(log.load_since(&key, 0).await?.len(), 1);
+//! # Ok(()) })
+//! # }
+//! ```
+//!
+//! It needs a Unix system, and a local disk whose `fdatasync` tells the truth.
+
+mod committer;
+mod config;
+mod format;
+mod fs;
+mod header;
+mod journal;
+mod layout;
+mod line;
+mod listing;
+mod lock;
+mod log;
+mod session_file;
+mod sink;
+mod stats;
+mod watch;
+
+pub use config::FileLogConfig;
+pub use journal::RecoveryReport;
+pub use log::FileSessionLog;
+pub use stats::FileLogStats;
+
+/// Version of everything that is written. 0 may change at any time.
+const VERSION: u32 = 0;

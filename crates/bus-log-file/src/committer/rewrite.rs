@@ -1,0 +1,145 @@
+//! Archiving and erasing: a session file is written anew.
+
+use bus_log::{LogError, Result, ThreadKey};
+
+use super::threads::{Held, Threads};
+use crate::fs::{DiskError, DiskFile};
+use crate::header::Header;
+use crate::journal::recover;
+use crate::layout::{Layout, ThreadId};
+use crate::session_file::{Snapshot, find};
+
+/// Bytes copied at once.
+const CHUNK: u64 = 1 << 20;
+
+impl Threads {
+    /// Hides ordinals up to `watermark` and gives their space back; returns how many it hid.
+    pub(super) fn archive(&mut self, key: &ThreadKey, watermark: u64) -> Result<u64> {
+        let layout = self.shared.layout.clone();
+        let Some((_, found)) = Snapshot::open(&layout, key)? else {
+            return Ok(0);
+        };
+        if watermark <= found.header.watermark {
+            return Ok(0);
+        }
+        let held = self.hold(key, ThreadId::new(key))?;
+        let Some(old) = &held.header else {
+            return Ok(0);
+        };
+        let watermark = watermark.min(held.last);
+        let newly = watermark.saturating_sub(old.watermark);
+        if newly == 0 {
+            return Ok(0);
+        }
+        let header = Header {
+            key: key.clone(),
+            watermark,
+            synced: held.last,
+            erased: old.erased,
+        };
+        let from = first_kept(held, watermark)?;
+        replace(&layout, held, header, from)?;
+        Ok(newly)
+    }
+
+    /// Removes every byte of the thread's events from the log's folder.
+    pub(super) fn erase(&mut self, key: &ThreadKey) -> Result<()> {
+        let layout = self.shared.layout.clone();
+        let id = ThreadId::new(key);
+        let known = layout.disk.exists(&layout.thread(key).session)?;
+        if !known && !self.holds(&id) {
+            return Ok(());
+        }
+        let held = self.hold(key, id)?;
+        if held.header.is_none() {
+            return Ok(());
+        }
+        let header = Header {
+            key: key.clone(),
+            watermark: held.last,
+            synced: held.last,
+            erased: true,
+        };
+        let end = held.len;
+        replace(&layout, held, header, end)?;
+        // Our own journal has them too. That of another live process has not: it let go of the
+        // session before we took it.
+        self.checkpoint()?;
+        self.shared.recovered(recover(&layout)?);
+        Ok(())
+    }
+}
+
+/// Where the first line stands that is not hidden.
+fn first_kept(held: &Held, watermark: u64) -> Result<u64> {
+    if watermark == held.last {
+        return Ok(held.len);
+    }
+    let file = open(held)?;
+    let snapshot = Snapshot::of(file, Some(&held.key))?
+        .ok_or_else(|| LogError::internal("an owned session without a header"))?;
+    find(file, &snapshot, watermark + 1)
+}
+
+fn open(held: &Held) -> Result<&DiskFile> {
+    held.file
+        .as_ref()
+        .ok_or_else(|| LogError::internal("an owned session without a file"))
+}
+
+/// Replaces the session file by one with this header and the lines from `from` on, all of it
+/// durable.
+fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Result<()> {
+    let made = write_aside(layout, held, &header, from).and_then(|len| {
+        layout
+            .disk
+            .rename(&held.paths.aside, &held.paths.session)
+            .map(|()| len)
+            .map_err(Into::into)
+    });
+    let len = match made {
+        Ok(len) => len,
+        Err(error) => {
+            // The next one to own the session removes it where this fails.
+            let _ = layout.disk.remove(&held.paths.aside);
+            return Err(error);
+        }
+    };
+    held.header = Some(header);
+    held.len = len;
+    held.dirty = false;
+    held.suspect = false;
+    held.replaced = true;
+    held.file = layout.disk.open_rw(&held.paths.session)?;
+    layout.disk.sync_dir(&held.paths.dir)?;
+    held.replaced = false;
+    Ok(())
+}
+
+fn write_aside(layout: &Layout, held: &Held, header: &Header, from: u64) -> Result<u64> {
+    let old = open(held)?;
+    let new = layout
+        .disk
+        .create(&held.paths.aside)?
+        .ok_or_else(|| DiskError::missing("write in", &held.paths.dir))?;
+    new.set_len(0)?;
+    let line = header.to_line();
+    new.write_at(&line, 0)?;
+    let mut len = line.len() as u64;
+    let mut position = from;
+    while position < held.len {
+        let bytes = old.range(position, held.len.min(position + CHUNK))?;
+        if bytes.is_empty() {
+            return Err(LogError::corrupt(format!(
+                "{}: it ends at byte {position}, not {}",
+                old.path().display(),
+                held.len
+            )));
+        }
+        new.write_at(&bytes, len)?;
+        len += bytes.len() as u64;
+        position += bytes.len() as u64;
+    }
+    new.sync()?;
+    Ok(len)
+}

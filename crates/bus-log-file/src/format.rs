@@ -1,0 +1,95 @@
+//! The marker that makes a folder a log.
+
+use bus_log::{LogError, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::Layout;
+
+const FORMAT: &str = "bus-log-file";
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    format: String,
+    version: u32,
+}
+
+/// Makes sure that the folder is a log of this version, making it one if it is empty or missing.
+pub(crate) fn ensure(layout: &Layout) -> Result<()> {
+    let root = layout.root();
+    let disk = layout.disk;
+    if let Some(file) = disk.open(&layout.format())? {
+        check(layout, &file.range(0, 4096)?)?;
+    } else {
+        let made = disk.create_dir(root)?;
+        let foreign = disk.names(root)?.into_iter().find(|name| {
+            let name = name.to_string_lossy();
+            !matches!(&*name, "format" | "lost+found") && !name.starts_with("format.")
+        });
+        if let Some(name) = foreign {
+            return Err(LogError::invalid(format!(
+                "{} is not a log and not empty: it holds {}",
+                root.display(),
+                name.display()
+            )));
+        }
+        write(layout)?;
+        if made && let Some(parent) = root.canonicalize().ok().as_deref().and_then(|r| r.parent()) {
+            disk.sync_dir(parent)?;
+        }
+    }
+    let journals = disk.create_dir(&layout.journals())?;
+    if disk.create_dir(&layout.threads())? || journals {
+        disk.sync_dir(root)?;
+    }
+    Ok(())
+}
+
+fn check(layout: &Layout, text: &[u8]) -> Result<()> {
+    let path = layout.format();
+    let marker: Marker = serde_json::from_slice(text).map_err(|error| {
+        LogError::corrupt(format!("{}: not a log's marker", path.display())).with_source(error)
+    })?;
+    if marker.format != FORMAT {
+        return Err(LogError::invalid(format!(
+            "{}: not a log of this kind: {}",
+            path.display(),
+            marker.format
+        )));
+    }
+    if marker.version != crate::VERSION {
+        return Err(LogError::unsupported(format!(
+            "{}: format version {}, this is for {}",
+            path.display(),
+            marker.version,
+            crate::VERSION
+        )));
+    }
+    Ok(())
+}
+
+/// Writes the marker whole or not at all. Others may do the same at the same time.
+fn write(layout: &Layout) -> Result<()> {
+    let marker = Marker {
+        format: FORMAT.to_owned(),
+        version: crate::VERSION,
+    };
+    // A text and a number always have a JSON form.
+    let mut text = serde_json::to_vec(&marker).unwrap_or_default();
+    text.push(b'\n');
+    let own = format!(
+        "format.{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    let aside = layout.root().join(own);
+    let file = layout
+        .disk
+        .create(&aside)?
+        .ok_or_else(|| LogError::unavailable(format!("{} is gone", layout.root().display())))?;
+    file.set_len(0)?;
+    file.write_at(&text, 0)?;
+    file.sync()?;
+    layout.disk.rename(&aside, &layout.format())?;
+    layout.disk.sync_dir(layout.root())?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Locks that die with their process.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bus_log::{LogError, Result};
+
+use crate::fs::{DiskFile, Locked};
+use crate::journal::Owner;
+use crate::layout::{Layout, ThreadPaths};
+
+/// How long to wait for another process that recovers or makes a journal.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// How long to wait for a lock that is held without a name, or in the name of the dead: whoever has
+/// it lets it go at once.
+const PASSING: Duration = Duration::from_secs(2);
+
+const STEP: Duration = Duration::from_millis(2);
+
+/// The lock under which journals are made and recovered. Dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct RecoveryGuard(DiskFile);
+
+impl Drop for RecoveryGuard {
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
+}
+
+/// Takes the recovery lock, waiting for whoever has it.
+pub(crate) fn recovery(layout: &Layout) -> Result<RecoveryGuard> {
+    let path = layout.recovery_lock();
+    let file = layout
+        .disk
+        .create(&path)?
+        .ok_or_else(|| LogError::unavailable(format!("{} is gone", layout.root().display())))?;
+    let deadline = Instant::now() + RECOVERY;
+    while file.try_lock()? == Locked::Held {
+        if Instant::now() > deadline {
+            return Err(LogError::unavailable(format!(
+                "another process has been recovering for long: {}",
+                path.display()
+            )));
+        }
+        thread::sleep(STEP);
+    }
+    Ok(RecoveryGuard(file))
+}
+
+/// Makes a lock file that nobody else knows yet, and holds it.
+pub(crate) fn hold(layout: &Layout, path: &Path, owner: &Owner) -> Result<DiskFile> {
+    let file = layout.disk.create(path)?;
+    let file =
+        file.ok_or_else(|| LogError::unavailable(format!("no folder for {}", path.display())))?;
+    if file.try_lock()? == Locked::Held {
+        return Err(LogError::internal(format!("{} is taken", path.display())));
+    }
+    sign(&file, owner)?;
+    Ok(file)
+}
+
+/// The lock of a session.
+#[derive(Debug)]
+pub(crate) struct ThreadLock(DiskFile);
+
+/// What came of an attempt to take a session's lock.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// It is ours, and our name stands on it.
+    Taken(ThreadLock),
+    /// It was free, but whoever had it died and left this journal. It is free again.
+    Left(String),
+}
+
+impl ThreadLock {
+    /// Takes the session's lock in the name of `owner`.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` with the holder's name.
+    pub(crate) fn take(layout: &Layout, paths: &ThreadPaths, owner: &Owner) -> Result<Attempt> {
+        let deadline = Instant::now() + PASSING;
+        loop {
+            let Some(file) = open(layout, paths)? else {
+                continue;
+            };
+            let locked = file.try_lock()?;
+            let signed = read(&file)?;
+            if locked == Locked::Held {
+                match signed {
+                    Some(holder) if layout.disk.exists(&layout.journal(&holder.journal))? => {
+                        return Err(LogError::busy(holder.to_string()));
+                    }
+                    _ if Instant::now() > deadline => {
+                        return Err(LogError::busy("a process that does not say who it is"));
+                    }
+                    _ => thread::sleep(STEP),
+                }
+                continue;
+            }
+            if !file.is_current()? {
+                // Its last holder removed it on letting go.
+                continue;
+            }
+            if let Some(dead) = signed
+                && dead.journal != owner.journal
+                && layout.disk.exists(&layout.journal(&dead.journal))?
+            {
+                file.unlock();
+                return Ok(Attempt::Left(dead.journal));
+            }
+            sign(&file, owner)?;
+            return Ok(Attempt::Taken(Self(file)));
+        }
+    }
+
+    /// Takes the lock of a session whose owner, of the journal `dead`, is gone. `None` if somebody
+    /// else owns the session by now: it had been let go in order.
+    pub(crate) fn inherit(
+        layout: &Layout,
+        paths: &ThreadPaths,
+        dead: &str,
+    ) -> Result<Option<Self>> {
+        let deadline = Instant::now() + PASSING;
+        loop {
+            let Some(file) = open(layout, paths)? else {
+                continue;
+            };
+            if file.try_lock()? == Locked::Taken {
+                if file.is_current()? {
+                    return Ok(Some(Self(file)));
+                }
+                continue;
+            }
+            match read(&file)? {
+                Some(holder) if holder.journal != dead => return Ok(None),
+                // Somebody who is just finding out that the owner died.
+                _ if Instant::now() > deadline => {
+                    return Err(LogError::unavailable(format!(
+                        "a dead process's lock is held: {}",
+                        paths.lock.display()
+                    )));
+                }
+                _ => thread::sleep(STEP),
+            }
+        }
+    }
+
+    /// Lets the session go, in order: it must be settled. Dropped without this, the lock keeps its
+    /// owner's name, and the next one recovers the owner's journal first.
+    pub(crate) fn release(self, layout: &Layout) {
+        // Removed while it is held: whoever opened it before notices that it is not current.
+        let _ = layout.disk.remove(self.0.path());
+    }
+}
+
+impl Drop for ThreadLock {
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
+}
+
+fn open(layout: &Layout, paths: &ThreadPaths) -> Result<Option<DiskFile>> {
+    let file = layout.disk.create(&paths.lock)?;
+    if file.is_none() {
+        // Made here, or removed as empty by whoever just left it.
+        layout.disk.create_dir(&paths.dir)?;
+    }
+    Ok(file)
+}
+
+fn read(file: &DiskFile) -> Result<Option<Owner>> {
+    let text = file.range(0, file.len()?.min(4096))?;
+    Ok(serde_json::from_slice(&text).ok())
+}
+
+fn sign(file: &DiskFile, owner: &Owner) -> Result<()> {
+    // Texts and a number always have a JSON form.
+    let mut text = serde_json::to_vec(owner).unwrap_or_default();
+    text.push(b'\n');
+    file.set_len(0)?;
+    file.write_at(&text, 0)?;
+    Ok(())
+}
