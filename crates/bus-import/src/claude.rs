@@ -40,7 +40,7 @@ struct Turn {
     model: String,
 }
 
-/// One record of a transcript.
+/// One record of a transcript. A record can be long, so its members are found once.
 struct Record<'a> {
     raw: &'a str,
     kind: Cow<'a, str>,
@@ -48,9 +48,25 @@ struct Record<'a> {
     parent: Option<Cow<'a, str>>,
     session: Option<Cow<'a, str>>,
     agent: Option<Cow<'a, str>>,
+    version: Option<Cow<'a, str>>,
     is_sidechain: bool,
-    message: Option<&'a str>,
+    is_meta: bool,
+    is_summary: bool,
+    is_error: bool,
+    tool_result: Option<&'a str>,
+    /// What a record that is no message holds.
+    body: Option<&'a str>,
+    message: Message<'a>,
     thread: ThreadIx,
+}
+
+/// The message of a record.
+#[derive(Clone, Copy, Default)]
+struct Message<'a> {
+    id: Option<&'a str>,
+    model: Option<&'a str>,
+    usage: Option<&'a str>,
+    content: Option<&'a str>,
 }
 
 impl Record<'_> {
@@ -71,9 +87,12 @@ impl Claude {
             parent,
             session,
             agent,
+            version,
             sidechain,
-            timestamp,
-            message,
+            meta,
+            summary,
+            error,
+            rest @ ..,
         ] = pick(
             raw,
             [
@@ -82,11 +101,22 @@ impl Claude {
                 "parentUuid",
                 "sessionId",
                 "agentId",
+                "version",
                 "isSidechain",
+                "isMeta",
+                "isCompactSummary",
+                "isApiErrorMessage",
                 "timestamp",
+                "promptId",
+                "toolUseResult",
                 "message",
+                "attachment",
+                "data",
             ],
         );
+        let [timestamp, prompt, tool_result, message, attachment, data] = rest;
+        let [id, model, usage, content] =
+            message.map_or([None; 4], |m| pick(m, ["id", "model", "usage", "content"]));
         let named = |raw| text(raw).filter(|id| !id.is_empty());
         let mut record = Record {
             raw,
@@ -95,12 +125,22 @@ impl Claude {
             parent: named(parent),
             session: named(session),
             agent: named(agent),
+            version: named(version),
             is_sidechain: is_true(sidechain),
-            message,
+            is_meta: is_true(meta),
+            is_summary: is_true(summary),
+            is_error: is_true(error),
+            tool_result,
+            body: attachment.or(data),
+            message: Message {
+                id,
+                model,
+                usage,
+                content,
+            },
             thread: MAIN,
         };
         out.begin(line, time(timestamp), record.uuid.as_deref());
-        let [prompt] = pick(raw, ["promptId"]);
         out.set_turn(text(prompt).as_deref());
         let label = self.give(&mut record, out);
         out.end(&label);
@@ -199,7 +239,7 @@ impl Claude {
 }
 
 fn version(record: &Record<'_>) -> Option<String> {
-    text(get(Some(record.raw), "version")).map(|version| cap_id(&version))
+    record.version.as_deref().map(cap_id)
 }
 
 /// What a record says of its session that is worth keeping, verbatim.

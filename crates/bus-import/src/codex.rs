@@ -17,8 +17,6 @@ use fork::Fork;
 use items::Said;
 use usage::Meter;
 
-pub(crate) use items::MAX_PARTS;
-
 /// The state of a rollout: what earlier records say about later ones.
 #[derive(Debug, Default)]
 pub(crate) struct Codex {

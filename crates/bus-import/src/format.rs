@@ -32,8 +32,12 @@ impl Format {
     }
 }
 
-/// As many pieces of a file tell nothing before it counts as not recognised.
-const MAX_PIECES: usize = 1000;
+/// As many records of a file tell nothing before it counts as not recognised.
+const MAX_RECORDS: usize = 1000;
+
+/// As many lines before the first record are damaged before the file counts as not recognised: a text
+/// can quote a record.
+const MAX_DAMAGED: usize = 16;
 
 /// As much of a file is read before it counts as not recognised: a record can be long.
 const MAX_BYTES: u64 = crate::MAX_RECORD_BYTES as u64;
@@ -45,15 +49,18 @@ const MAX_BYTES: u64 = crate::MAX_RECORD_BYTES as u64;
 ///
 /// Those of the reader.
 pub fn detect(reader: &mut impl BufRead) -> io::Result<Option<Format>> {
-    let mut scanner = Scanner::new(reader.take(MAX_BYTES), |text| format_of(text).is_some());
-    for _ in 0..MAX_PIECES {
+    // Nothing is saved from damaged lines here: what they hold may be prose that quotes a record.
+    let mut scanner = Scanner::new(reader.take(MAX_BYTES), |_| false);
+    let (mut records, mut damaged) = (0, 0);
+    while records < MAX_RECORDS && damaged < MAX_DAMAGED {
         match scanner.next_piece()? {
             Some(Piece::Record { text, .. }) => {
+                records += 1;
                 if let Some(format) = format_of(&text) {
                     return Ok(Some(format));
                 }
             }
-            Some(Piece::Damaged { .. }) => {}
+            Some(Piece::Damaged { .. }) => damaged += 1,
             None => break,
         }
     }
@@ -64,7 +71,9 @@ pub fn detect(reader: &mut impl BufRead) -> io::Result<Option<Format>> {
 pub(crate) fn is_record(format: Format) -> fn(&str) -> bool {
     match format {
         Format::ClaudeCode => is_claude,
-        Format::Codex | Format::CodexLegacy => |text| is_codex(text) || is_legacy(text),
+        Format::Codex | Format::CodexLegacy => {
+            |text| is_codex(text) || is_legacy(text) || is_state(text)
+        }
     }
 }
 
@@ -89,11 +98,10 @@ fn is_codex(record: &str) -> bool {
 }
 
 fn is_legacy(record: &str) -> bool {
-    let [kind, state, id, timestamp, instructions, git, role, call_id] = pick(
+    let [kind, id, timestamp, instructions, git, role, call_id] = pick(
         record,
         [
             "type",
-            "record_type",
             "id",
             "timestamp",
             "instructions",
@@ -105,12 +113,9 @@ fn is_legacy(record: &str) -> bool {
     match text(kind).as_deref() {
         // A header's instructions can be null, which reads as absent: the key decides.
         None if kind.is_none() => {
-            state == Some(r#""state""#)
-                || (text(id).is_some()
-                    && text(timestamp).is_some()
-                    && (instructions.is_some()
-                        || git.is_some()
-                        || record.contains(r#""instructions""#)))
+            text(id).is_some()
+                && text(timestamp).is_some()
+                && (instructions.is_some() || git.is_some() || record.contains(r#""instructions""#))
         }
         Some("message") => {
             role.is_some() && get(Some(record), "content").is_some_and(|c| c.starts_with('['))
@@ -119,6 +124,11 @@ fn is_legacy(record: &str) -> bool {
         Some("function_call" | "function_call_output") => call_id.is_some(),
         _ => false,
     }
+}
+
+/// A marker of the oldest form, which says nothing.
+fn is_state(record: &str) -> bool {
+    get(Some(record), "record_type").is_some()
 }
 
 fn is_claude(record: &str) -> bool {

@@ -104,6 +104,14 @@ impl<R: BufRead> Importer<R> {
         }
     }
 
+    /// Sets the largest record that is read, in bytes, where [`MAX_RECORD_BYTES`](crate::MAX_RECORD_BYTES)
+    /// is too much or too little. What a file gives depends on it: keep it the same for one log.
+    #[must_use]
+    pub fn with_max_record_bytes(mut self, limit: usize) -> Self {
+        self.scanner = self.scanner.with_limit(limit);
+        self
+    }
+
     /// The format, as far as the content read so far has shown it.
     pub fn format(&self) -> Format {
         self.out.format()

@@ -43,6 +43,20 @@ pub(crate) fn each<'a>(raw: Option<&'a str>, mut f: impl FnMut(&'a str)) {
     }
 }
 
+/// Calls `f` with the first elements of the array `raw`, as many as any real record has: each gives
+/// events, which take far more than the few bytes that an element can be. Returns how many are left.
+pub(crate) fn each_block<'a>(raw: Option<&'a str>, mut f: impl FnMut(&'a str)) -> usize {
+    const MAX_BLOCKS: usize = 4096;
+    let mut seen = 0_usize;
+    each(raw, |block| {
+        seen += 1;
+        if seen <= MAX_BLOCKS {
+            f(block);
+        }
+    });
+    seen.saturating_sub(MAX_BLOCKS)
+}
+
 /// The value of a JSON string. Half a surrogate pair, which writers that cut strings leave, becomes
 /// replacement characters.
 pub(crate) fn text(raw: Option<&str>) -> Option<Cow<'_, str>> {

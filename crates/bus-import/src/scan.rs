@@ -85,6 +85,11 @@ impl<R: BufRead> Scanner<R> {
         }
     }
 
+    pub(crate) fn with_limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Bytes read.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

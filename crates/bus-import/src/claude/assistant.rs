@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use bus_core::Usage;
 
-use super::{Claude, Record, user};
+use super::{Claude, Message, Record};
 use crate::limit::{cap_id, cap_json};
 use crate::out::{Change, Out};
-use crate::raw::{each, get, get_text, is_true, pick, text, uint};
+use crate::raw::{each_block, get_text, pick, text, uint};
 use crate::recent::Recent;
 
 /// As many messages are known by their usage. An older one that is said again counts again.
@@ -28,13 +28,10 @@ impl Default for Messages {
 
 impl Claude {
     pub(super) fn assistant(&mut self, record: &Record<'_>, out: &mut Out) -> &'static str {
-        let Some(message) = record.message else {
-            return "";
-        };
-        let [content, model] = pick(message, ["content", "model"]);
-        let model = text(model).unwrap_or_default();
-        let is_error = is_true(get(Some(record.raw), "isApiErrorMessage"));
-        let used = self.used(record, message, &model);
+        let content = record.message.content;
+        let model = text(record.message.model).unwrap_or_default();
+        let is_error = record.is_error;
+        let used = self.used(record, &model);
         let mut usage = used
             .map(|(old, new)| added(old, new))
             .filter(|usage| usage.total_tokens() > 0);
@@ -49,17 +46,21 @@ impl Claude {
         if let Some(text) = text(content) {
             say(&text, out);
         }
-        each(content, |block| match user::kind(block).as_deref() {
-            Some("text") => say(&get_text(Some(block), "text").unwrap_or_default(), out),
-            Some("thinking") => {
-                let text = get_text(Some(block), "thinking").unwrap_or_default();
-                if !text.is_empty() {
-                    out.reasoning(record.thread, &text);
+        let left = each_block(content, |block| {
+            let [kind, said, thought] = pick(block, ["type", "text", "thinking"]);
+            match text(kind).as_deref() {
+                Some("text") => say(&text(said).unwrap_or_default(), out),
+                Some("thinking") => {
+                    let thought = text(thought).unwrap_or_default();
+                    if !thought.is_empty() {
+                        out.reasoning(record.thread, &thought);
+                    }
                 }
+                Some("tool_use") => self.call(record, block, out),
+                _ => {}
             }
-            Some("tool_use") => self.call(record, block, out),
-            _ => {}
         });
+        out.left_out(record.thread, left);
         if let Some((old, new)) = used {
             let prompt = Change::between(old.prompt_tokens(), new.prompt_tokens());
             let completion = Change::between(old.output_tokens, new.output_tokens);
@@ -73,8 +74,8 @@ impl Claude {
     }
 
     /// What the record's message was said to have used before, and is now.
-    fn used(&mut self, record: &Record<'_>, message: &str, model: &str) -> Option<(Usage, Usage)> {
-        let [id, usage] = pick(message, ["id", "usage"]);
+    fn used(&mut self, record: &Record<'_>, model: &str) -> Option<(Usage, Usage)> {
+        let Message { id, usage, .. } = record.message;
         let usage = usage.filter(|_| model != SYNTHETIC)?;
         let [input, creation, read, output] = pick(
             usage,

@@ -52,7 +52,7 @@ impl Claude {
     }
 
     pub(super) fn attachment<'a>(&self, record: &Record<'a>, out: &mut Out) -> Cow<'a, str> {
-        let attachment = get(Some(record.raw), "attachment");
+        let attachment = record.body;
         let kind = get_text(attachment, "type").unwrap_or_default();
         match &*kind {
             "nested_memory" => {
@@ -69,7 +69,7 @@ impl Claude {
     }
 
     pub(super) fn progress<'a>(&mut self, record: &Record<'a>, out: &mut Out) -> Cow<'a, str> {
-        let data = get(Some(record.raw), "data");
+        let data = record.body;
         let kind = get_text(data, "type").unwrap_or_default();
         if kind == "agent_progress"
             && let Some(agent) = get_text(data, "agentId")

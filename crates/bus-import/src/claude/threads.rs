@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::{Claude, Record, header, user};
 use crate::out::{MAIN, Out, ThreadIx};
-use crate::raw::get;
 use crate::recent::{Recent, hash};
 
 /// As many records of sidechains, and calls of agents, are remembered.
@@ -66,7 +65,7 @@ impl Claude {
             self.follow(record, thread);
             return thread;
         }
-        let prompt = user::said(get(record.message, "content"));
+        let prompt = user::said(record.message.content);
         let (agent, from) = match self.agents.started.remove(&prompt) {
             Some((call, from)) => (call, from),
             None => (

@@ -86,11 +86,13 @@ impl Claude {
             return;
         }
         let node = match (&*record.kind, &record.parent) {
-            ("user" | "assistant", _) if super::user::is_text(record.message) => Node::Text {
-                thread: record.thread,
-                last: out.given(record.thread).saturating_sub(1),
-                followed: false,
-            },
+            ("user" | "assistant", _) if super::user::is_text(record.message.content) => {
+                Node::Text {
+                    thread: record.thread,
+                    last: out.given(record.thread).saturating_sub(1),
+                    followed: false,
+                }
+            }
             ("user" | "assistant", _) | (_, None) => Node::Other,
             (_, Some(parent)) => Node::Link {
                 parent: crate::limit::cap_id(parent),

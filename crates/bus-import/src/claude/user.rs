@@ -6,25 +6,24 @@ use bus_core::{ContentPart, ImageSource, Json, SessionEvent};
 
 use super::{Claude, Record, threads};
 use crate::calls::Answer;
-use crate::codex::MAX_PARTS;
 use crate::limit::{Room, cap_id, cap_json};
 use crate::out::Out;
-use crate::raw::{each, get, get_text, is_true, pick, text, uint};
+use crate::raw::{each, each_block, get, get_text, is_true, pick, text, uint};
 
 const INTERRUPTED: &str = "[Request interrupted by user";
 const NOTIFICATION: &str = "<task-notification>";
 
 impl Claude {
     pub(super) fn user(&mut self, record: &Record<'_>, out: &mut Out) -> &'static str {
-        let content = get(record.message, "content");
+        let content = record.message.content;
         let mut results = 0;
-        each(content, |block| {
+        let left = each_block(content, |block| {
             if kind(block).as_deref() == Some("tool_result") {
                 results += 1;
                 self.result(record, block, out);
             }
         });
-        let [meta, summary] = pick(record.raw, ["isMeta", "isCompactSummary"]);
+        out.left_out(record.thread, left);
         let said = said(content);
         if said.starts_with(INTERRUPTED) {
             self.calls
@@ -34,10 +33,10 @@ impl Claude {
         if results > 0 {
             return "tool_result";
         }
-        if is_true(summary) {
+        if record.is_summary {
             return "compact_summary";
         }
-        if is_true(meta) {
+        if record.is_meta {
             return "meta";
         }
         if record.is_sidechain {
@@ -55,7 +54,7 @@ impl Claude {
     fn result(&mut self, record: &Record<'_>, block: &str, out: &mut Out) {
         let [id, content, is_error] = pick(block, ["tool_use_id", "content", "is_error"]);
         let id = text(id).unwrap_or_default();
-        let details = get(Some(record.raw), "toolUseResult");
+        let details = record.tool_result;
         let [agent, took] = details.map_or([None; 2], |d| pick(d, ["agentId", "totalDurationMs"]));
         if let Some(agent) = text(agent) {
             let thread = threads::sub_thread(&self.session_of(record), &agent);
@@ -92,8 +91,9 @@ pub(super) fn said(content: Option<&str>) -> Cow<'_, str> {
     }
     let mut all = String::new();
     each(content, |block| {
-        if kind(block).as_deref() == Some("text")
-            && let Some(text) = get_text(Some(block), "text")
+        let [kind, said] = pick(block, ["type", "text"]);
+        if text(kind).as_deref() == Some("text")
+            && let Some(text) = text(said)
         {
             if !all.is_empty() {
                 all.push('\n');
@@ -105,9 +105,8 @@ pub(super) fn said(content: Option<&str>) -> Cow<'_, str> {
 }
 
 /// True if a message has a text, and no tool's call or result.
-pub(super) fn is_text(message: Option<&str>) -> bool {
-    let content = get(message, "content");
-    if text(content).is_some() {
+pub(super) fn is_text(content: Option<&str>) -> bool {
+    if content.is_some_and(|content| content.starts_with('"')) {
         return true;
     }
     let (mut texts, mut tools) = (false, false);
@@ -125,8 +124,8 @@ fn parts(content: Option<&str>) -> Vec<ContentPart> {
         return vec![ContentPart::Text(room.take(&text))];
     }
     let mut parts = Vec::new();
-    each(content, |block| {
-        if room.is_full() || parts.len() >= MAX_PARTS {
+    each_block(content, |block| {
+        if room.is_full() {
             return;
         }
         parts.push(match kind(block).as_deref() {

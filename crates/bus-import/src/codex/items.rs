@@ -9,7 +9,7 @@ use super::Codex;
 use super::outcome;
 use crate::limit::{Room, cap, cap_id, cap_json, raw_text};
 use crate::out::{MAIN, Out};
-use crate::raw::{each, get, get_text, is_true, pick, text};
+use crate::raw::{each, each_block, get, get_text, is_true, pick, text};
 use crate::recent::hash;
 
 /// How injected context begins, which stands in items of the user's role and was not typed.
@@ -91,11 +91,12 @@ impl Codex {
     fn reasoning_item(&mut self, item: &str, out: &mut Out) {
         let [summary, content] = pick(item, ["summary", "content"]);
         for list in [summary, content] {
-            each(list, |part| {
+            let left = each_block(list, |part| {
                 if let Some(text) = get_text(Some(part), "text") {
                     self.reasoning(&text, Source::Item, out);
                 }
             });
+            out.left_out(MAIN, left);
         }
     }
 
@@ -130,7 +131,7 @@ impl Codex {
         let mut content = vec![ContentPart::Text(
             room.take(&text(message).unwrap_or_default()),
         )];
-        each(images, |image| {
+        each_block(images, |image| {
             if let Some(image) = text(Some(image)) {
                 content.push(ContentPart::Image(image_source(&image)));
             }
@@ -184,9 +185,9 @@ pub(super) fn texts(content: Option<&str>) -> String {
 pub(super) fn parts(content: Option<&str>) -> Vec<ContentPart> {
     let mut room = Room::default();
     let mut parts = Vec::new();
-    each(content, |part| {
+    each_block(content, |part| {
         let [text_, image] = pick(part, ["text", "image_url"]);
-        if room.is_full() || parts.len() >= MAX_PARTS {
+        if room.is_full() {
             return;
         }
         if let Some(text) = text(text_) {
@@ -197,9 +198,6 @@ pub(super) fn parts(content: Option<&str>) -> Vec<ContentPart> {
     });
     parts
 }
-
-/// More parts than any message has: each costs some bytes beside its text.
-pub(crate) const MAX_PARTS: usize = 4096;
 
 /// An image by its address, or what is said of it where the address holds the image itself.
 fn image_source(url: &str) -> ImageSource {

@@ -166,6 +166,22 @@ impl Out {
         );
     }
 
+    /// Blocks of a record that are more than any real one has.
+    pub(crate) fn left_out(&mut self, thread: ThreadIx, blocks: usize) {
+        if blocks > 0 {
+            let message = format!("{blocks} blocks of the record were left out");
+            let timestamp = self.at();
+            self.emit(
+                thread,
+                GraphEvent::Warning {
+                    code: "import.blocks_left_out".to_owned(),
+                    message,
+                    timestamp,
+                },
+            );
+        }
+    }
+
     /// Tokens that a record adds to what was said before, or takes back.
     pub(crate) fn usage(
         &mut self,

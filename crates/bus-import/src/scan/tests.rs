@@ -126,8 +126,8 @@ fn a_byte_order_mark_is_no_damage() {
 
 #[test]
 fn more_than_fits_is_damage_and_the_next_line_is_read() {
-    let mut scanner = Scanner::new(&b"{\"a\":\"123456789\"}\n{\"b\":1}\n"[..], any_typed);
-    scanner.limit = 10;
+    let mut scanner =
+        Scanner::new(&b"{\"a\":\"123456789\"}\n{\"b\":1}\n"[..], any_typed).with_limit(10);
     let found: Vec<_> = std::iter::from_fn(|| scanner.next_piece().unwrap()).collect();
     assert_eq!(found, [damaged(1), record(2, r#"{"b":1}"#)]);
 }
