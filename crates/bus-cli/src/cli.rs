@@ -39,6 +39,11 @@ pub(crate) struct OutputArgs {
     json: bool,
 }
 
+impl OutputArgs {
+    /// For people.
+    pub(crate) const PEOPLE: Self = Self { json: false };
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Read transcripts of Codex and Claude Code into the log

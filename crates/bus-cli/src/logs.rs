@@ -69,6 +69,11 @@ impl LogArgs {
         }
     }
 
+    /// The address that was asked for by an argument.
+    pub(crate) fn asked_for(&self) -> anyhow::Result<Option<LogUrl>> {
+        Ok(self.log.as_deref().map(LogUrl::parse).transpose()?)
+    }
+
     /// The log's address, as asked for or by default.
     fn url(&self) -> anyhow::Result<LogUrl> {
         match self.log.clone().or(variable("BUS_LOG")?) {
@@ -77,7 +82,8 @@ impl LogArgs {
         }
     }
 
-    fn logs(&self, log: Arc<dyn SessionLog>, url: LogUrl) -> anyhow::Result<Logs> {
+    /// An open log with the tenant that was asked for.
+    pub(crate) fn logs(&self, log: Arc<dyn SessionLog>, url: LogUrl) -> anyhow::Result<Logs> {
         let tenant = self
             .chosen_tenant()?
             .unwrap_or_else(|| TenantId::new(DEFAULT_TENANT));

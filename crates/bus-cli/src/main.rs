@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod logs;
 mod output;
+mod tmp_sink;
 
 use std::process::ExitCode;
 

@@ -182,17 +182,10 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    pub(crate) fn open(path: &Path, source: io::Error) -> Self {
+    fn open(path: &Path, source: io::Error) -> Self {
         Self::Io {
             path: Some(path.to_owned()),
             source,
-        }
-    }
-
-    pub(crate) fn into_io(self) -> io::Error {
-        match self {
-            Self::Io { source, .. } => source,
-            other => io::Error::other(other),
         }
     }
 }

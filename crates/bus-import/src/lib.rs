@@ -68,7 +68,7 @@ mod recent;
 mod scan;
 
 pub use figures::Figures;
-pub use find::{Found, find_files, find_transcripts};
+pub use find::{Found, find_transcripts};
 pub use fingerprint::fingerprint;
 pub use format::{Format, detect};
 pub use importer::{ImportError, Imported, Importer};

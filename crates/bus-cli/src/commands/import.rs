@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bus_import::{ImportError, Importer, find_files};
+use bus_import::{Importer, find_transcripts};
 use clap::Args;
 
 use super::stats::FiguresLine;
@@ -61,8 +61,6 @@ struct Tally {
 struct Source {
     path: PathBuf,
     bytes: u64,
-    /// True if it was asked for by its own name, not found in a folder.
-    named: bool,
 }
 
 /// Imports all transcripts; those that can't be read are named and do not stop the others.
@@ -70,17 +68,27 @@ pub(crate) async fn run(logs: &Logs, args: &ImportArgs, out: &mut Out) -> anyhow
     let mut tally = Tally::default();
     let mut sources = Vec::new();
     for path in &args.paths {
-        for found in find_files(path) {
-            match found {
-                Ok(file) => sources.push(Source {
-                    bytes: file.metadata().map_or(0, |metadata| metadata.len()),
-                    named: file == *path,
-                    path: file,
+        let complain = |path: &Path, error: std::io::Error, tally: &mut Tally| {
+            tally.failed += 1;
+            let error = anyhow::Error::new(error);
+            diagnostics::report(&error.context(format!("can't read: {}", path.display())));
+        };
+        let all = match find_transcripts(path) {
+            Ok(all) => all,
+            Err(error) => {
+                complain(path, error, &mut tally);
+                continue;
+            }
+        };
+        for found in all {
+            match (found.error, found.format) {
+                (Some(error), _) => complain(&found.path, error, &mut tally),
+                // A file that was asked for by its own name must be a transcript.
+                (None, None) if found.path != *path => tally.passed_over += 1,
+                (None, _) => sources.push(Source {
+                    bytes: found.path.metadata().map_or(0, |metadata| metadata.len()),
+                    path: found.path,
                 }),
-                Err(error) => {
-                    tally.failed += 1;
-                    diagnostics::report(&error.into());
-                }
             }
         }
     }
@@ -119,13 +127,7 @@ async fn import(
     out: &mut Out,
     tally: &mut Tally,
 ) -> anyhow::Result<()> {
-    let mut importer = match Importer::open(&source.path) {
-        Err(ImportError::NotRecognised(_)) if !source.named => {
-            tally.passed_over += 1;
-            return Ok(());
-        }
-        opened => opened?,
-    };
+    let mut importer = Importer::open(&source.path)?;
     let mut appender = Appender::new(logs);
     let mut events = 0;
     let in_file = |line: &'static str| format!("{line}: {}", source.path.display());

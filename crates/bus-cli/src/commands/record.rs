@@ -95,7 +95,7 @@ async fn record(
 ) -> anyhow::Result<ExitCode> {
     let key = logs.key(&args.thread)?;
     let bus = SessionBus::new(CAPACITY)
-        .with_log(std::sync::Arc::clone(&logs.log), key)
+        .with_durable_sink(crate::tmp_sink::tmp(std::sync::Arc::clone(&logs.log), key))
         .with_durability(args.durability.into());
     let mut recorder = Recorder {
         bus,

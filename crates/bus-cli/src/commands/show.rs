@@ -46,6 +46,20 @@ pub(crate) struct ShowArgs {
     pub(crate) output: OutputArgs,
 }
 
+impl ShowArgs {
+    /// All of a thread, for people.
+    pub(super) fn whole(thread: &str) -> Self {
+        Self {
+            thread: thread.to_owned(),
+            since: 0,
+            limit: None,
+            types: Vec::new(),
+            full: false,
+            output: OutputArgs::PEOPLE,
+        }
+    }
+}
+
 fn glob(pattern: &str) -> Result<Glob, String> {
     Glob::new(pattern).map_err(|error| error.kind().to_string())
 }

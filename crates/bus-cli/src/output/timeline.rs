@@ -3,6 +3,7 @@
 mod audit;
 mod session;
 
+use bus_import::SKIPPED;
 use bus_log::{DateTime, Event, Recorded, Utc};
 use clap::builder::styling::Style;
 
@@ -78,10 +79,13 @@ impl Timeline {
     /// Writes one event, which must be typed.
     pub(crate) fn event(&mut self, out: &mut Out, recorded: &Recorded) -> anyhow::Result<()> {
         self.day(out, recorded.at)?;
-        let line = describe(&recorded.event);
+        let mut line = describe(&recorded.event);
         let kind = recorded.event.event_type();
         let echo = ECHOES.contains(&(self.last_type.as_str(), kind));
         self.last_type = kind.to_owned();
+        if echo {
+            line.text = "the same, for the audit".to_owned();
+        }
 
         let Styles { dim, red, .. } = out.styles;
         let label_style = if echo {
@@ -104,7 +108,7 @@ impl Timeline {
         );
         let indent = columns(&front) + columns(mark) + 1 + LABEL + 1;
         let room = out.width.saturating_sub(indent).max(20);
-        let texts = if self.full && !echo {
+        let texts = if self.full {
             wrapped(&line.text, room)
         } else {
             vec![one_line(&line.text, room)]
@@ -164,19 +168,22 @@ fn describe(event: &Event) -> Line {
 }
 
 fn custom(event: &Event) -> Line {
+    let kind = event.event_type();
     let data = event.as_custom().and_then(bus_log::CustomEvent::data);
     let text = match data {
-        Some(data) => format!("{}  {data}", event.event_type()),
-        None => event.event_type().to_owned(),
+        Some(data) => format!("{kind} · {data}"),
+        None => kind.to_owned(),
     };
-    Line::new("◇", "custom", Tone::Quiet, text)
+    // What an import left out is of less interest than what it took.
+    let tone = if kind == SKIPPED { Tone::Quiet } else { Tone::Session };
+    Line::new("◇", "custom", tone, text)
 }
 
 /// What `event` says, in a few words: for a status line.
 pub(crate) fn summary(event: &Event, width: usize) -> String {
     let line = describe(event);
     one_line(
-        &format!("{} {}  {}", line.mark, line.label, line.text),
+        &format!("{} {} · {}", line.mark, line.label, line.text),
         width,
     )
 }

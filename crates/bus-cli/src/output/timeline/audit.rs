@@ -13,7 +13,7 @@ pub(super) fn describe(event: &GraphEvent) -> Line {
             Line::new("●", "answer", Tone::Answer, words(content))
         }
         E::ToolCall { name, input, .. } => {
-            Line::new("▸", "call", Tone::Tool, format!("{name}  {input}"))
+            Line::new("▸", "call", Tone::Tool, format!("{name} · {input}"))
         }
         E::ToolResult {
             name,
@@ -26,7 +26,7 @@ pub(super) fn describe(event: &GraphEvent) -> Line {
             } else {
                 ("✓", Tone::Success)
             };
-            Line::new(mark, "result", tone, format!("{name}  {}", result(content)))
+            Line::new(mark, "result", tone, format!("{name} · {}", result(content)))
         }
         E::ThinkingDelta { text, .. } => Line::new("○", "thought", Tone::Quiet, text),
         E::BranchCreated {
@@ -116,7 +116,7 @@ fn describe_incident(event: &GraphEvent) -> Line {
             format!("{} lost here", counted(*dropped, "audit record")),
         ),
         E::Warning { code, message, .. } => {
-            Line::new("!", "warning", Tone::Cost, format!("{code}  {message}"))
+            Line::new("!", "warning", Tone::Cost, format!("{code} · {message}"))
         }
         E::RateLimit { snapshot, .. } => {
             let left = [
@@ -134,7 +134,7 @@ fn describe_incident(event: &GraphEvent) -> Line {
         E::Interrupt { payload, .. } => Line::new("‖", "interrupt", Tone::Cost, payload.as_str()),
         E::Cancelled { reason, .. } => Line::new("✗", "cancelled", Tone::Failure, reason),
         E::Error { class, message, .. } => {
-            Line::new("✗", "error", Tone::Failure, format!("{class}  {message}"))
+            Line::new("✗", "error", Tone::Failure, format!("{class} · {message}"))
         }
         other => Line::new("·", "audit", Tone::Quiet, other.event_type()),
     }
@@ -169,8 +169,8 @@ fn part(part: &ContentPart) -> String {
             format!("[{media_type}, {}]", crate::output::text::bytes(*bytes))
         }
         ContentPart::Image(_) => "[image]".to_owned(),
-        ContentPart::ToolUse { name, input, .. } => format!("{name}  {input}"),
-        ContentPart::ToolResult { name, content, .. } => format!("{name}  {}", result(content)),
+        ContentPart::ToolUse { name, input, .. } => format!("{name} · {input}"),
+        ContentPart::ToolResult { name, content, .. } => format!("{name} · {}", result(content)),
         ContentPart::Other(json) => json.as_str().to_owned(),
         _ => String::new(),
     }

@@ -10,7 +10,7 @@ pub(super) fn describe(event: &SessionEvent) -> Line {
     match event {
         E::Thinking => Line::new("·", "thinking", Tone::Quiet, ""),
         E::ToolCallStart { name, arguments } => {
-            Line::new("▸", "call", Tone::Tool, format!("{name}  {arguments}"))
+            Line::new("▸", "call", Tone::Tool, format!("{name} · {arguments}"))
         }
         E::ToolCallComplete {
             name,
@@ -28,13 +28,13 @@ pub(super) fn describe(event: &SessionEvent) -> Line {
             model,
         } => {
             let spent = spent(*prompt_tokens, *completion_tokens, *duration_ms);
-            Line::new("Σ", "turn", Tone::Quiet, format!("{spent}  {model}"))
+            Line::new("Σ", "turn", Tone::Quiet, format!("{spent} · {model}"))
         }
         E::SessionSync(session) => {
             let parts = [Some(session.agent.as_str()), session.title.as_deref()];
             let known = parts.into_iter().flatten().filter(|part| !part.is_empty());
             let text: Vec<&str> = std::iter::once(session.id.as_str()).chain(known).collect();
-            Line::new("◆", "session", Tone::Session, text.join("  "))
+            Line::new("◆", "session", Tone::Session, text.join(" · "))
         }
         E::Done => Line::new("■", "done", Tone::Quiet, ""),
         E::Error(message) => Line::new("✗", "error", Tone::Failure, message),
@@ -43,7 +43,7 @@ pub(super) fn describe(event: &SessionEvent) -> Line {
             "estimate",
             Tone::Quiet,
             format!(
-                "{} of {} tokens ({:.0} %)  {}",
+                "{} of {} tokens ({:.0} %) · {}",
                 tokens(estimate.request_tokens),
                 tokens(estimate.budget),
                 estimate.fraction() * 100.0,
@@ -56,7 +56,7 @@ pub(super) fn describe(event: &SessionEvent) -> Line {
             "rlm",
             Tone::Loop,
             format!(
-                "{} of {}  {}",
+                "{} of {} · {}",
                 progress.iteration, progress.max_iterations, progress.status
             ),
         ),
@@ -143,14 +143,14 @@ fn describe_signal(event: &SessionEvent) -> Line {
 fn tool(name: &str, output: &str, success: bool, duration_ms: u64) -> Line {
     let took = match duration_ms {
         0 => String::new(),
-        ms => format!("  {}", duration(ms)),
+        ms => format!(" · {}", duration(ms)),
     };
     let (mark, tone) = if success {
         ("✓", Tone::Success)
     } else {
         ("✗", Tone::Failure)
     };
-    Line::new(mark, "result", tone, format!("{name}{took}  {output}"))
+    Line::new(mark, "result", tone, format!("{name}{took} · {output}"))
 }
 
 fn usage(delta: &TokenDelta) -> String {
@@ -159,13 +159,13 @@ fn usage(delta: &TokenDelta) -> String {
         delta.completion_tokens,
         delta.duration_ms,
     );
-    format!("{spent}  {}  {}", delta.model, delta.source.as_str())
+    format!("{spent} · {} · {}", delta.model, delta.source.as_str())
 }
 
 fn spent(prompt: usize, completion: usize, duration_ms: u64) -> String {
     let took = match duration_ms {
         0 => String::new(),
-        ms => format!(" in {}", duration(ms)),
+        ms => format!(", {}", duration(ms)),
     };
     format!("{} in, {} out{took}", tokens(prompt), tokens(completion))
 }
