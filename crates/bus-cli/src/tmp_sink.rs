@@ -14,7 +14,10 @@ impl DurableSink for Tmp {
 pub(crate) fn tmp(log: Arc<dyn SessionLog>, key: ThreadKey) -> Arc<dyn DurableSink> {
     let (tx, rx) = mpsc::channel::<(Event, Completer)>();
     std::thread::spawn(move || {
-        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let rt = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         while let Ok(first) = rx.recv() {
             let mut all = vec![first];
             while let Ok(x) = rx.try_recv() {

@@ -42,7 +42,11 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
         None => fresh_place(),
     };
     let logs = log.logs(open(&url).await?, url)?;
-    heading(out, "A session", "played through a bus into a log; one line shows it as it happens")?;
+    heading(
+        out,
+        "A session",
+        "played through a bus into a log; one line shows it as it happens",
+    )?;
     out.flush()?;
     let began = Instant::now();
     let seen = play(&logs, out).await?;
@@ -54,17 +58,33 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
         count(seen.lost)
     ))?;
 
-    heading(out, "The timeline", "what the log has of it: all but what only a screen needs")?;
+    heading(
+        out,
+        "The timeline",
+        "what the log has of it: all but what only a screen needs",
+    )?;
     let shown = show::run(&logs, &show::ShowArgs::whole(THREAD), out).await?;
     heading(out, "The figures", "what it cost")?;
     stats::show(&logs, &logs.key(THREAD)?, out).await?;
-    heading(out, "The check", "every checksum and ordinal, read back from disk")?;
+    heading(
+        out,
+        "The check",
+        "every checksum and ordinal, read back from disk",
+    )?;
     let verified = verify::run(&logs, None, out).await?;
-    heading(out, "The log", "plain files; every line of a session is JSON")?;
+    heading(
+        out,
+        "The log",
+        "plain files; every line of a session is JSON",
+    )?;
     ls::run(&logs, out).await?;
     look_further(&logs, out)?;
     out.flush()?;
-    Ok(if shown == ExitCode::SUCCESS { verified } else { shown })
+    Ok(if shown == ExitCode::SUCCESS {
+        verified
+    } else {
+        shown
+    })
 }
 
 /// A folder for temporary files that nobody has used.
@@ -128,9 +148,11 @@ async fn act(
         Act::Stream(text) => {
             for word in text.split_inclusive(' ') {
                 wait(WORD).await;
-                bus.publish(SessionEvent::TextChunk(word.to_owned())).await?;
+                bus.publish(SessionEvent::TextChunk(word.to_owned()))
+                    .await?;
             }
-            bus.publish(SessionEvent::TextComplete(text.to_owned())).await?;
+            bus.publish(SessionEvent::TextComplete(text.to_owned()))
+                .await?;
         }
     }
     Ok(())
@@ -145,18 +167,29 @@ fn look_further(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     let open_it = format!("export BUS_LOG={url}");
     let show = |rest: &str| format!("{program} show {THREAD} {rest}");
     for (command, about) in [
-        (format!("{program} import ~/.codex ~/.claude"), "your own sessions, into your own log"),
+        (
+            format!("{program} import ~/.codex ~/.claude"),
+            "your own sessions, into your own log",
+        ),
         (open_it, "from here on, the log of this demo"),
         (show("--full"), "whole texts"),
         (show("--json | jq .type"), "for programs"),
-        (format!("{program} fork {THREAD} --at 12 --into what-if"), "go another way from there"),
+        (
+            format!("{program} fork {THREAD} --at 12 --into what-if"),
+            "go another way from there",
+        ),
         (format!("{program} tail {THREAD} -f"), "wait for more"),
     ] {
-        out.line(format_args!("  {cyan}{command:<50}{cyan:#}  {dim}{about}{dim:#}"))?;
+        out.line(format_args!(
+            "  {cyan}{command:<50}{cyan:#}  {dim}{about}{dim:#}"
+        ))?;
     }
     if let Some(path) = url.path() {
         out.line("")?;
-        out.line(format_args!("  {dim}The log lies in{dim:#} {}", path.display()))?;
+        out.line(format_args!(
+            "  {dim}The log lies in{dim:#} {}",
+            path.display()
+        ))?;
     }
     Ok(())
 }

@@ -131,6 +131,9 @@ async fn record(
         }
         // Nothing to do but to wait: whoever waits for us must not.
         recorder.flush();
+        if reading && recorder.is_over() {
+            continue;
+        }
         tokio::select! {
             (line, outcome) = recorder.window.next(), if !recorder.window.is_empty() => {
                 recorder.settle(line, outcome);

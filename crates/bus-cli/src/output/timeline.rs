@@ -175,7 +175,11 @@ fn custom(event: &Event) -> Line {
         None => kind.to_owned(),
     };
     // What an import left out is of less interest than what it took.
-    let tone = if kind == SKIPPED { Tone::Quiet } else { Tone::Session };
+    let tone = if kind == SKIPPED {
+        Tone::Quiet
+    } else {
+        Tone::Session
+    };
     Line::new("◇", "custom", tone, text)
 }
 

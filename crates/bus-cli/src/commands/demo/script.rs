@@ -139,7 +139,7 @@ fn survey() -> Vec<Beat> {
                 requested_model: TINY.to_owned(),
                 fallback_model: SMALL.to_owned(),
                 reason: "no capacity".to_owned(),
-            })
+            }),
         ),
     ];
     let steps = [
@@ -310,13 +310,7 @@ fn usage(
     )
 }
 
-fn tool(
-    name: &str,
-    arguments: &str,
-    output: &str,
-    success: bool,
-    duration_ms: u64,
-) -> Vec<Beat> {
+fn tool(name: &str, arguments: &str, output: &str, success: bool, duration_ms: u64) -> Vec<Beat> {
     vec![
         say(
             150,

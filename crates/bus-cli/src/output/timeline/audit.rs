@@ -26,7 +26,12 @@ pub(super) fn describe(event: &GraphEvent) -> Line {
             } else {
                 ("✓", Tone::Success)
             };
-            Line::new(mark, "result", tone, format!("{name} · {}", result(content)))
+            Line::new(
+                mark,
+                "result",
+                tone,
+                format!("{name} · {}", result(content)),
+            )
         }
         E::ThinkingDelta { text, .. } => Line::new("○", "thought", Tone::Quiet, text),
         E::BranchCreated {

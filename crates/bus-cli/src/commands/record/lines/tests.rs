@@ -37,7 +37,11 @@ fn a_line_that_is_not_utf_8_or_too_long_costs_only_itself() {
     input.extend(b"\nb\n");
     let all = lines(Cursor::new(input));
     assert_eq!(good(&all), [(1, "a"), (4, "b")]);
-    let bad: Vec<u64> = all.iter().filter(|l| l.text.is_err()).map(|l| l.number).collect();
+    let bad: Vec<u64> = all
+        .iter()
+        .filter(|l| l.text.is_err())
+        .map(|l| l.number)
+        .collect();
     assert_eq!(bad, [2, 3]);
 }
 
