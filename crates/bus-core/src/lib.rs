@@ -6,7 +6,7 @@
 //! and a log backend; they build on the types here.
 //!
 //! The crate has no async runtime, does no I/O and logs nothing: futures are `std`'s
-//! [`Future`](std::future::Future), and a durable write is whatever the application's
+//! [`Future`], and a durable write is whatever the application's
 //! [`DurableSink`] makes of it.
 //!
 //! # The two kinds of events

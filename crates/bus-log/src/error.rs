@@ -145,15 +145,15 @@ impl Error for LogError {
     }
 }
 
-/// For sinks, which speak `io::Error`: the medium's own kind where the source has one.
-impl From<LogError> for io::Error {
-    fn from(error: LogError) -> Self {
-        let own = error
+impl LogError {
+    /// The medium's own kind where the source has one.
+    pub(crate) fn io_kind(&self) -> io::ErrorKind {
+        let own = self
             .source
             .as_deref()
             .and_then(|source| source.downcast_ref::<io::Error>())
             .map(io::Error::kind);
-        let kind = own.unwrap_or(match error.kind {
+        own.unwrap_or(match self.kind {
             LogErrorKind::Unavailable => io::ErrorKind::TimedOut,
             LogErrorKind::Busy => io::ErrorKind::ResourceBusy,
             LogErrorKind::Invalid => io::ErrorKind::InvalidInput,
@@ -161,8 +161,14 @@ impl From<LogError> for io::Error {
             LogErrorKind::Closed => io::ErrorKind::BrokenPipe,
             LogErrorKind::Unsupported => io::ErrorKind::Unsupported,
             LogErrorKind::Conflict | LogErrorKind::Internal => io::ErrorKind::Other,
-        });
-        Self::new(kind, error)
+        })
+    }
+}
+
+/// For sinks, which speak `io::Error`: the medium's own kind where the source has one.
+impl From<LogError> for io::Error {
+    fn from(error: LogError) -> Self {
+        Self::new(error.io_kind(), error)
     }
 }
 

@@ -8,6 +8,7 @@
 //! [`SessionLog`] says what that means exactly; `bus-testkit` holds each law as a test.
 //!
 //! - [`InMemorySessionLog`] is the reference: the laws in their simplest form.
+//! - [`LogWriter`] writes in the background; [`SessionAuditSink`] and [`LogSink`] are its faces.
 //! - [`follow`] gives a thread's events as they come, from any log, also written by other processes.
 //!
 //! # Example
@@ -34,6 +35,7 @@ mod error;
 mod follow;
 mod log;
 mod memory;
+mod writer;
 
 pub use entry::{Entry, Recorded, to_micros};
 pub use error::{LogError, LogErrorKind, Result};
@@ -42,6 +44,7 @@ pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
 };
 pub use memory::InMemorySessionLog;
+pub use writer::{AuditStats, LogSink, LogWriter, LogWriterConfig, NotDurable, SessionAuditSink};
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.
 pub use async_trait::async_trait;

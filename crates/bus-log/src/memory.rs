@@ -1,7 +1,6 @@
 //! The reference: the laws in their simplest form.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -73,7 +72,8 @@ impl InMemorySessionLog {
         let readable = thread.events.get(skipped..).unwrap_or_default();
         let mut bytes = 0;
         let mut events = Vec::new();
-        for (ordinal, stored) in (from + 1..).zip(readable.iter().take(limit.max(1))) {
+        for (index, stored) in (0..).zip(readable.iter().take(limit.max(1))) {
+            let ordinal = from + 1 + index;
             bytes += stored.json.as_str().len() + stored.meta.as_str().len();
             if bytes > PAGE_BYTES && !events.is_empty() {
                 break;
@@ -148,6 +148,13 @@ impl SessionLog for InMemorySessionLog {
         if entries.is_empty() {
             return Ok(last);
         }
+        if last
+            .max(watermark)
+            .checked_add(entries.len() as u64)
+            .is_none()
+        {
+            return Err(LogError::invalid("ordinals end at 2^64 - 1"));
+        }
         let thread = threads.entry(key.clone()).or_insert_with(|| Thread {
             watermark,
             ..Thread::default()
@@ -215,8 +222,8 @@ impl SessionLog for InMemorySessionLog {
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
         let threads = self.threads();
         let mut tenants: Vec<TenantId> = threads
-            .range((Bound::<ThreadKey>::Unbounded, Bound::Unbounded))
-            .map(|(key, _)| key.tenant_id().clone())
+            .keys()
+            .map(|key| key.tenant_id().clone())
             .filter(|tenant| after.is_none_or(|after| tenant > after))
             .collect();
         tenants.dedup();

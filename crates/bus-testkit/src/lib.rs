@@ -1,1 +1,35 @@
-//! Under construction.
+//! The laws of a session log as tests, one public function per law.
+//!
+//! **Who this crate is for.** Whoever writes a backend of [`SessionLog`](bus_log::SessionLog) takes
+//! it as a dev-dependency, implements [`Harness`] for the backend, and has with one line a test per
+//! law, each failing under its own name:
+//!
+//! ```ignore
+//! bus_testkit::laws!(file, FileHarness::new);
+//! ```
+//!
+//! What the backend can't do its [`Profile`] says, with the reason; what is skipped for that is
+//! printed, never silent. A law's message names the law, the log, and the fact that does not hold.
+//!
+//! - [`laws`]: the laws. Each is kept honest by logs that are broken in just its way: the crate's
+//!   own tests.
+//! - [`model`]: random operations against the in-memory reference, and the reference itself against
+//!   a more naive model.
+//! - [`samples`], [`FaultyLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
+
+mod alone;
+mod executor;
+mod faulty;
+mod harness;
+pub mod laws;
+mod macros;
+pub mod model;
+mod profile;
+pub mod samples;
+mod trial;
+
+pub use alone::alone;
+pub use executor::{block_on, eventually, runtime};
+pub use faulty::{Fault, FaultyLog, Gate};
+pub use harness::{Behind, Harness, MemoryHarness};
+pub use profile::{Ability, Profile};

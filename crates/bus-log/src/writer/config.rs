@@ -1,0 +1,94 @@
+//! How a writer queues, batches and retries.
+
+use std::time::Duration;
+
+/// How a [`LogWriter`](crate::LogWriter) queues, batches and retries.
+///
+/// ```
+/// use std::time::Duration;
+/// use bus_log::LogWriterConfig;
+///
+/// let config = LogWriterConfig::default()
+///     .with_audit_queue(1_000)
+///     .with_close_timeout(Duration::from_secs(2));
+/// assert_eq!(config.audit_queue, 1_000);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogWriterConfig {
+    /// Audit records accepted and not yet settled, at most, over all thread keys; records past it
+    /// are dropped and counted. 65,536 by default.
+    pub audit_queue: usize,
+    /// Events submitted and not yet settled, at most, over all thread keys; `submit` waits for room
+    /// past it. 65,536 by default.
+    pub sink_queue: usize,
+    /// How long the sink face tries to write an event, from its submission: as long may `emit`
+    /// block on a log that fails. 5 s by default.
+    pub retry_for: Duration,
+    /// How long `close`, and the drop of the last face over a log, wait for a log that settles
+    /// nothing at all; one that is merely slow is waited for. 10 s by default.
+    pub close_timeout: Duration,
+}
+
+/// Entries of one append, at most.
+pub(super) const BATCH_ENTRIES: usize = 1024;
+
+/// Encoded bytes after which an append takes no further entry.
+pub(super) const BATCH_BYTES: usize = 1 << 20;
+
+/// Calls into one log under way at a time, over all thread keys.
+pub(super) const CALLS_IN_FLIGHT: usize = 256;
+
+/// The first pause after a transient error; each further one is twice as long.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest pause after a transient error.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause before a gap that the log refused is tried again.
+pub(super) const LONGEST_GAP_PAUSE: Duration = Duration::from_secs(60);
+
+/// How long a key's writer stays awake for more audit records after a batch. Waking a thread costs
+/// the caller some 10 µs, so it must not happen for every record.
+pub(super) const LINGER: Duration = Duration::from_millis(1);
+
+impl Default for LogWriterConfig {
+    fn default() -> Self {
+        Self {
+            audit_queue: 65_536,
+            sink_queue: 65_536,
+            retry_for: Duration::from_secs(5),
+            close_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl LogWriterConfig {
+    /// The same with another bound of the audit queue; 0 is taken as 1.
+    #[must_use]
+    pub fn with_audit_queue(mut self, records: usize) -> Self {
+        self.audit_queue = records.max(1);
+        self
+    }
+
+    /// The same with another bound of the sink's queue; 0 is taken as 1.
+    #[must_use]
+    pub fn with_sink_queue(mut self, events: usize) -> Self {
+        self.sink_queue = events.max(1);
+        self
+    }
+
+    /// The same with another time for the sink face to try.
+    #[must_use]
+    pub fn with_retry_for(mut self, time: Duration) -> Self {
+        self.retry_for = time;
+        self
+    }
+
+    /// The same with another time to wait for a log that stays down.
+    #[must_use]
+    pub fn with_close_timeout(mut self, time: Duration) -> Self {
+        self.close_timeout = time;
+        self
+    }
+}

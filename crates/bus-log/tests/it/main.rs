@@ -1,0 +1,4 @@
+//! The reference and what stands on it, from outside.
+
+mod audit;
+mod laws;

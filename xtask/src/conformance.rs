@@ -1,0 +1,131 @@
+//! `cargo xtask conformance`: the laws of a session log, run on every log, as a table.
+//!
+//! The tests are the ones that `cargo xtask test` runs too: one per law and log, made by the macro
+//! of `bus-testkit`, named `laws::LOG::a1_…`. Here they are run alone and their output is read. A
+//! law that no test names fails the run: silence proves nothing.
+
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo::{self, Metadata, Package};
+use report::Report;
+
+const KIT: &str = "bus-testkit";
+
+pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
+    let metadata = Metadata::of(root)?;
+    let logs = chosen(&metadata, log)?;
+    let mut report = Report::default();
+    let mut failed = BTreeSet::new();
+    for package in &logs {
+        let (text, success) = law_tests(root, package)?;
+        report.read(&package.name, short(&package.name), &text);
+        if !success {
+            failed.insert(package.name.as_str());
+        }
+    }
+    if log.is_none() {
+        // Laws that nothing can break would prove nothing: the kit tries each on a broken log.
+        let (text, success) =
+            shown(cargo::cargo(root).args(["test", "--locked", "--package", KIT]))?;
+        if report::passed(&text) == 0 {
+            eprintln!("{KIT}: no test of its own passed, and so nothing shows that a law can fail");
+        }
+        if !success || report::passed(&text) == 0 {
+            failed.insert(KIT);
+        }
+    }
+    println!("\n{report}");
+    for package in &logs {
+        let unseen = report.unseen(&package.name);
+        if !unseen.is_empty() {
+            eprintln!("{}: no test of law {}", package.name, unseen.join(", "));
+            failed.insert(&package.name);
+        }
+    }
+    if !failed.is_empty() {
+        let failed: Vec<&str> = failed.into_iter().collect();
+        bail!("failed: {}", failed.join(", "));
+    }
+    println!("every law holds on every log, but for the skips named above");
+    Ok(())
+}
+
+/// `bus-log` (its reference is in memory) and the backends, or the one that was asked for.
+fn chosen<'a>(metadata: &'a Metadata, log: Option<&str>) -> Result<Vec<&'a Package>> {
+    let logs: Vec<&Package> = metadata
+        .members()
+        .filter(|package| is_log(&package.name))
+        .collect();
+    let Some(log) = log else {
+        ensure!(!logs.is_empty(), "the workspace has no log");
+        return Ok(logs);
+    };
+    let known: Vec<&str> = logs.iter().map(|package| short(&package.name)).collect();
+    let found = logs
+        .iter()
+        .find(|package| package.name == log || short(&package.name) == log);
+    found
+        .map(|package| vec![*package])
+        .with_context(|| format!("no such log: {log} (there are {})", known.join(", ")))
+}
+
+fn is_log(name: &str) -> bool {
+    name == "bus-log" || name.starts_with("bus-log-") || name == "bus-archive"
+}
+
+/// What a log is called on the command line.
+fn short(package: &str) -> &str {
+    match package {
+        "bus-log" => "memory",
+        _ => package
+            .strip_prefix("bus-log-")
+            .or(package.strip_prefix("bus-"))
+            .unwrap_or(package),
+    }
+}
+
+/// The output of a log's law tests, also shown as it is; and whether they passed.
+fn law_tests(root: &Path, package: &Package) -> Result<(String, bool)> {
+    if !package.targets_of("test").any(|target| target.name == "it") {
+        eprintln!(
+            "{}: no tests/it/main.rs, and so no law is tested",
+            package.name
+        );
+        return Ok((String::new(), false));
+    }
+    let mut command = cargo::cargo(root);
+    // Captured output is printed after the results, test by test, so that lines never mix.
+    command.args([
+        "test",
+        "--locked",
+        "--package",
+        &package.name,
+        "--test",
+        "it",
+        "laws",
+        "--",
+        "--show-output",
+    ]);
+    shown(&mut command)
+}
+
+/// Runs a command, shows what it prints and returns it, and whether it succeeded.
+fn shown(command: &mut Command) -> Result<(String, bool)> {
+    eprintln!("$ {}", cargo::typed(command));
+    let out = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("could not start cargo")?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    print!("{text}");
+    Ok((text, out.status.success()))
+}

@@ -1,0 +1,212 @@
+//! The output of the law tests, read into a table laws × logs.
+//!
+//! Two lines matter: libtest's `test laws::LOG::x1_… ... ok`, and the kit's
+//! `law X1 skipped on LOG: reason`, which it prints from within the test.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The laws of the contract of `SessionLog`, in its order.
+pub(super) const LAWS: [&str; 21] = [
+    "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "L1", "L2", "W1", "W2", "W3", "I1", "I2", "F1",
+    "R1", "R2", "C1", "E1", "X1",
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cell {
+    Skip,
+    Pass,
+    // Last, so that it wins over the others where one law has several tests.
+    Fail,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Skip {
+    pub(super) law: String,
+    pub(super) log: String,
+    pub(super) reason: String,
+}
+
+#[derive(Default)]
+pub(super) struct Report {
+    /// Log to law to cell, in the order in which the logs came.
+    columns: Vec<Column>,
+    pub(super) skips: Vec<Skip>,
+}
+
+struct Column {
+    package: String,
+    log: String,
+    cells: BTreeMap<String, Cell>,
+}
+
+impl Report {
+    /// Reads one package's output. `default` names the log of a test that names none itself.
+    pub(super) fn read(&mut self, package: &str, default: &str, text: &str) {
+        let mut results: Vec<(&str, Cell)> = Vec::new();
+        let mut skipped: Vec<(Option<&str>, Skip)> = Vec::new();
+        // A test whose result has not come yet: with one thread, its output comes in between.
+        let mut waiting: Option<&str> = None;
+        let mut section: Option<&str> = None;
+        for line in text.lines() {
+            if let Some(name) = line
+                .strip_prefix("---- ")
+                .and_then(|l| l.strip_suffix(" stdout ----"))
+            {
+                section = Some(name);
+            } else if matches!(line.trim(), "successes:" | "failures:")
+                || line.starts_with("test result")
+            {
+                section = None;
+            }
+            if let Some(skip) = skip(line) {
+                skipped.push((section.or(waiting), skip));
+            }
+            if let Some((name, rest)) = line
+                .strip_prefix("test ")
+                .and_then(|l| l.split_once(" ... "))
+            {
+                let name = name.trim_end_matches(" - should panic");
+                match status(rest) {
+                    Some(cell) => results.push((name, cell)),
+                    None => waiting = Some(name),
+                }
+            } else if let Some(name) = waiting
+                && let Some(cell) = status(line)
+            {
+                results.push((name, cell));
+                waiting = None;
+            }
+        }
+        for (name, cell) in results {
+            if let Some((log, law)) = place(name, default) {
+                let skips = |(test, skip): &(Option<&str>, Skip)| match test {
+                    Some(test) => *test == name && skip.law == law,
+                    None => skip.law == law && (skip.log == log || skip.log == default),
+                };
+                let skipped = cell == Cell::Pass && skipped.iter().any(skips);
+                self.put(package, &log, law, if skipped { Cell::Skip } else { cell });
+            }
+        }
+        self.skips.extend(skipped.into_iter().map(|(_, skip)| skip));
+    }
+
+    fn put(&mut self, package: &str, log: &str, law: String, cell: Cell) {
+        let known = self
+            .columns
+            .iter()
+            .position(|c| c.package == package && c.log == log);
+        let index = known.unwrap_or_else(|| {
+            self.columns.push(Column {
+                package: package.to_owned(),
+                log: log.to_owned(),
+                cells: BTreeMap::new(),
+            });
+            self.columns.len() - 1
+        });
+        let old = self.columns[index].cells.entry(law).or_insert(cell);
+        *old = cell.max(*old);
+    }
+
+    /// The laws that no test of this package names.
+    pub(super) fn unseen(&self, package: &str) -> Vec<&'static str> {
+        let columns = || {
+            self.columns
+                .iter()
+                .filter(|column| column.package == package)
+        };
+        LAWS.into_iter()
+            .filter(|law| !columns().any(|c| c.cells.contains_key(*law)))
+            .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn cell(&self, log: &str, law: &str) -> Option<Cell> {
+        self.columns
+            .iter()
+            .find(|column| column.log == log)?
+            .cells
+            .get(law)
+            .copied()
+    }
+}
+
+/// How many tests passed, by the lines `test result: ok. 3 passed; …`.
+pub(super) fn passed(text: &str) -> u64 {
+    let results = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("test result: "));
+    let counts = results.filter_map(|result| result.split(" passed").next()?.rsplit(' ').next());
+    counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+}
+
+/// `ok` and `FAILED`, also where output stands before them on the line.
+fn status(text: &str) -> Option<Cell> {
+    match text.split_whitespace().next_back()? {
+        "ok" => Some(Cell::Pass),
+        "FAILED" => Some(Cell::Fail),
+        _ => None,
+    }
+}
+
+/// `law X1 skipped on NAME: reason`, wherever on the line it begins.
+fn skip(line: &str) -> Option<Skip> {
+    let (_, rest) = line.split_once("law ")?;
+    let (law, rest) = rest.split_once(" skipped on ")?;
+    let (log, reason) = rest.split_once(": ")?;
+    Some(Skip {
+        law: law.trim().to_uppercase(),
+        log: log.trim().into(),
+        reason: reason.trim().into(),
+    })
+}
+
+/// Log and law of a test's name: `laws::memory::a1_ordinals…` is A1 of memory.
+fn place(test: &str, default: &str) -> Option<(String, String)> {
+    let mut path: Vec<&str> = test.split("::").collect();
+    let law = path.pop()?.split('_').next()?.to_uppercase();
+    if !LAWS.contains(&law.as_str()) {
+        return None;
+    }
+    path.retain(|part| *part != "laws");
+    let log = if path.is_empty() {
+        default.to_owned()
+    } else {
+        path.join("::")
+    };
+    Some((log, law))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.columns.is_empty() {
+            return writeln!(f, "no law was tested");
+        }
+        let widths: Vec<usize> = self
+            .columns
+            .iter()
+            .map(|c| c.log.chars().count().max(4))
+            .collect();
+        write!(f, "law ")?;
+        for (column, width) in self.columns.iter().zip(&widths) {
+            write!(f, "  {:width$}", column.log)?;
+        }
+        for law in LAWS {
+            write!(f, "\n{law:4}")?;
+            for (column, width) in self.columns.iter().zip(&widths) {
+                let cell = match column.cells.get(law) {
+                    Some(Cell::Pass) => "pass",
+                    Some(Cell::Skip) => "skip",
+                    Some(Cell::Fail) => "FAIL",
+                    None => "-",
+                };
+                write!(f, "  {cell:width$}")?;
+            }
+        }
+        writeln!(f)?;
+        for Skip { law, log, reason } in &self.skips {
+            writeln!(f, "skip: {law} on {log}: {reason}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+use super::report::{Cell, LAWS, Report, passed};
+use super::*;
+
+const SHOWN: &str = "
+running 4 tests
+test laws::memory::a1_ordinals_count_from_one ... ok
+test laws::boxed::a1_ordinals_count_from_one ... FAILED
+test laws::memory::w3_watermark_survives_reopen ... ok
+test laws::memory::e1_kinds_say_what_to_do ... ok
+test laws::model::agrees_with_the_reference ... ok
+
+successes:
+
+---- laws::memory::w3_watermark_survives_reopen stdout ----
+law W3 skipped on InMemorySessionLog: nothing outlives the process
+
+---- laws::memory::e1_kinds_say_what_to_do stdout ----
+checked 8 kinds
+
+successes:
+    laws::memory::e1_kinds_say_what_to_do
+
+failures:
+
+---- laws::boxed::a1_ordinals_count_from_one stdout ----
+thread 'laws::boxed::a1' panicked at src/laws.rs:1:1:
+first ordinal is 0
+
+failures:
+    laws::boxed::a1_ordinals_count_from_one
+
+test result: FAILED. 4 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out
+";
+
+fn read(text: &str) -> Report {
+    let mut report = Report::default();
+    report.read("bus-log", "memory", text);
+    report
+}
+
+#[test]
+fn a_result_lands_under_its_law_and_log() {
+    let report = read(SHOWN);
+    assert_eq!(report.cell("memory", "A1"), Some(Cell::Pass));
+    assert_eq!(report.cell("boxed", "A1"), Some(Cell::Fail));
+    assert_eq!(report.cell("memory", "E1"), Some(Cell::Pass));
+    assert_eq!(report.cell("memory", "A2"), None);
+}
+
+#[test]
+fn a_skip_is_named_and_is_no_pass() {
+    let report = read(SHOWN);
+    assert_eq!(report.cell("memory", "W3"), Some(Cell::Skip));
+    assert_eq!(report.skips.len(), 1);
+    assert_eq!(report.skips[0].reason, "nothing outlives the process");
+    assert!(
+        report
+            .to_string()
+            .contains("skip: W3 on InMemorySessionLog: nothing outlives")
+    );
+}
+
+#[test]
+fn a_skip_in_one_log_leaves_the_other_alone() {
+    let report = read(
+        "test laws::memory::x1_erased ... ok\n\
+         test laws::file::x1_erased ... ok\n\
+         ---- laws::file::x1_erased stdout ----\n\
+         law x1 skipped on file: no residue search\n",
+    );
+    assert_eq!(report.cell("memory", "X1"), Some(Cell::Pass));
+    assert_eq!(report.cell("file", "X1"), Some(Cell::Skip));
+}
+
+#[test]
+fn output_between_a_test_and_its_result_is_read() {
+    let report = read(
+        "test laws::file::r2_drop_joins ... law R2 skipped on file: no threads\n\
+         ok\n\
+         test laws::file::a4_concurrent ... some output\n\
+         more output\n\
+         FAILED\n",
+    );
+    assert_eq!(report.cell("file", "R2"), Some(Cell::Skip));
+    assert_eq!(report.cell("file", "A4"), Some(Cell::Fail));
+}
+
+#[test]
+fn a_failure_wins_over_other_tests_of_the_same_law() {
+    let report = read(
+        "test laws::file::a7_equal ... FAILED\n\
+         test laws::file::a7_large ... ok\n",
+    );
+    assert_eq!(report.cell("file", "A7"), Some(Cell::Fail));
+}
+
+#[test]
+fn a_law_without_a_test_is_unseen() {
+    let report = read(SHOWN);
+    let unseen = report.unseen("bus-log");
+    assert_eq!(unseen.len(), LAWS.len() - 3);
+    assert!(unseen.contains(&"A2") && !unseen.contains(&"A1"));
+    assert_eq!(report.unseen("bus-log-file").len(), LAWS.len());
+}
+
+#[test]
+fn a_test_that_names_no_log_belongs_to_the_package() {
+    assert_eq!(
+        read("test laws::a1_ordinals ... ok\n").cell("memory", "A1"),
+        Some(Cell::Pass)
+    );
+}
+
+#[test]
+fn logs_go_by_a_short_name() {
+    assert_eq!(short("bus-log"), "memory");
+    assert_eq!(short("bus-log-file"), "file");
+    assert_eq!(short("bus-archive"), "archive");
+}
+
+#[test]
+fn passed_tests_are_summed_over_all_binaries() {
+    assert_eq!(passed(SHOWN), 4);
+    assert_eq!(
+        passed("test result: ok. 2 passed; 0 failed\ntest result: ok. 40 passed; 0 failed\n"),
+        42
+    );
+    assert_eq!(
+        passed("running 0 tests\ntest result: ok. 0 passed; 0 failed\n"),
+        0
+    );
+}
