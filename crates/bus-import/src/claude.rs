@@ -141,7 +141,10 @@ impl Claude {
             thread: MAIN,
         };
         out.begin(line, time(timestamp), record.uuid.as_deref());
-        out.set_turn(text(prompt).as_deref());
+        // Only the prompt itself names its turn.
+        if let Some(prompt) = text(prompt) {
+            out.set_turn(Some(&prompt));
+        }
         let label = self.give(&mut record, out);
         out.end(&label);
     }

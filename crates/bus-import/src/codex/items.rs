@@ -36,6 +36,11 @@ const INJECTED: [&str; 20] = [
     "<personality_spec>",
 ];
 
+/// True for what stood in a rollout without an envelope.
+pub(super) fn is_known(kind: &str) -> bool {
+    matches!(kind, "message" | "reasoning") || kind.ends_with("_call") || kind.ends_with("_output")
+}
+
 impl Codex {
     pub(super) fn item(&mut self, kind: &str, item: &str, out: &mut Out) {
         out.set_turn(self.turn.as_deref());
