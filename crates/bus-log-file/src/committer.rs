@@ -1,6 +1,8 @@
 //! The one thread that writes.
 
+mod checkpoint;
 mod group;
+mod held;
 mod queue;
 mod rewrite;
 mod threads;

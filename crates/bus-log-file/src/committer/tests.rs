@@ -97,7 +97,7 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
     let held = threads.held(&id).unwrap();
     let file = held.file.as_ref().unwrap();
     let len = held.len;
-    file.write_at(&vec![0; 60], len - 60).unwrap();
+    file.write_at(&[0; 60], len - 60).unwrap();
     held.suspect = true;
     assert!(Snapshot::open(&shared.layout, &key()).is_err());
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
+use bus_log::{LogError, Result, ThreadKey};
 
 use super::record::Record;
 use super::scan::{FrameAt, Scan, segments};
@@ -12,7 +12,7 @@ use crate::header::Header;
 use crate::layout::{Layout, ThreadId, unhex};
 use crate::line::{Line, peek_ordinal};
 use crate::lock::{self, ThreadLock};
-use crate::session_file::{LineReader, read_header, verify};
+use crate::session_file::{LineReader, check_key, read_header, verify};
 
 /// What was repaired, since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -181,7 +181,7 @@ fn index(scan: &Scan, only: Option<&ThreadKey>) -> Result<Index> {
 /// Nothing is cut off behind the last record: what stands there was written under another journal, or
 /// is a torn end for the session's next writer to cut.
 fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<u64> {
-    let header = header_of(file, key, records)?;
+    let header = header_of(scan, file, key, records)?;
     let settled = header.map_or(0, |header| header.synced);
     let id = ThreadId::new(key);
     let mut events = 0;
@@ -221,26 +221,38 @@ fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) ->
     Ok(events)
 }
 
-/// The session file's header, if it is there and can be read or the journal can't restore it.
-fn header_of(file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<Option<Header>> {
-    let header = match read_header(file, file.len()?) {
-        Ok(found) => found.map(|(header, _)| header),
-        Err(error)
-            if error.kind() == LogErrorKind::Corrupt
-                && records.first().is_some_and(|record| record.position == 0) =>
-        {
-            None
+/// The session file's header; `None` if there is none yet, or the disk lost it before it was ever
+/// synced, and the journal restores it.
+fn header_of(
+    scan: &Scan,
+    file: &DiskFile,
+    key: &ThreadKey,
+    records: &[RecordAt],
+) -> Result<Option<Header>> {
+    match read_header(file, file.len()?) {
+        Ok(Some((header, _))) => {
+            check_key(file, &header, key)?;
+            Ok(Some(header))
         }
-        Err(error) => return Err(error),
-    };
-    match header {
-        Some(header) if header.key != *key => Err(LogError::corrupt(format!(
-            "{}: line 1: header of another thread: {}",
-            file.path().display(),
-            header.key
-        ))),
-        header => Ok(header),
+        Ok(None) => Ok(None),
+        Err(error) => match records.first() {
+            Some(first) if first.position == 0 && is_lost(scan, file, first)? => Ok(None),
+            _ => Err(error),
+        },
     }
+}
+
+/// True if the file's header is the record's but for blocks that were never written, which read as
+/// zeros. Anything else may be the damaged header of a file that replaced the record's.
+fn is_lost(scan: &Scan, file: &DiskFile, first: &RecordAt) -> Result<bool> {
+    let mut header = scan.payload(first.bytes)?;
+    let end = memchr::memchr(b'\n', &header).map_or(header.len(), |end| end + 1);
+    header.truncate(end);
+    let there = file.range(0, header.len() as u64)?;
+    Ok(there
+        .iter()
+        .zip(&header)
+        .all(|(there, ours)| *there == 0 || there == ours))
 }
 
 /// True if the file holds, where the record belongs, another valid line than the record's: it was

@@ -45,12 +45,8 @@ impl Snapshot {
         let Some((header, header_len)) = read_header(file, len)? else {
             return Ok(None);
         };
-        if key.is_some_and(|key| *key != header.key) {
-            return Err(LogError::corrupt(format!(
-                "{}: line 1: header of another thread: {}",
-                file.path().display(),
-                header.key
-            )));
+        if let Some(key) = key {
+            check_key(file, &header, key)?;
         }
         let end = End {
             file,
@@ -86,6 +82,18 @@ impl Snapshot {
     pub(crate) fn bounds(&self) -> Bounds {
         Bounds::new(self.header.watermark, self.last, self.header.erased)
     }
+}
+
+/// A file whose name is the hash of one key and whose header says another was put there.
+pub(crate) fn check_key(file: &DiskFile, header: &Header, key: &ThreadKey) -> Result<()> {
+    if header.key == *key {
+        return Ok(());
+    }
+    Err(LogError::corrupt(format!(
+        "{}: line 1: header of another thread: {}",
+        file.path().display(),
+        header.key
+    )))
 }
 
 /// The header and the length of its line; `None` if the file is just being made, or was left so.

@@ -82,7 +82,8 @@ fn edit(dir: &tempfile::TempDir, edit: impl FnOnce(&mut Vec<String>)) {
 
 #[test]
 fn swapped_repeated_and_missing_lines_are_named() {
-    let cases: [(fn(&mut Vec<String>), &str); 4] = [
+    type Change = fn(&mut Vec<String>);
+    let cases: [(Change, &str); 4] = [
         (|lines| lines.swap(1, 2), "line 2, ordinal 1"),
         (
             |lines| lines.insert(2, lines[1].clone()),

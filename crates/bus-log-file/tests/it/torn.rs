@@ -195,3 +195,20 @@ fn a_damaged_journal_stops_the_opening_and_changes_nothing() {
     fs::remove_dir_all(wal.parent().unwrap()).unwrap();
     drop(expect(crashed.path(), 0));
 }
+
+#[test]
+fn a_damaged_header_is_not_replaced_by_an_older_one() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    write_all(&log);
+    block_on(log.archive_before(&key("a"), 6)).unwrap();
+    let crashed = image(dir.path());
+    let path = session_file(crashed.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let error = FileSessionLog::open(crashed.path()).unwrap_err();
+    assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt);
+    assert!(error.to_string().contains("line 1"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
