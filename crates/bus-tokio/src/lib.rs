@@ -6,15 +6,27 @@
 //! is the embedded default.
 //!
 //! ```
-//! use bus_tokio::{SessionBus, SessionEvent};
-//!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let bus = SessionBus::new(1024);
+//! use std::sync::Arc;
+//! use bus_tokio::{
+//!     DurabilityPolicy, InMemorySessionLog, SessionBus, SessionEvent, SessionLog, TenantId, ThreadKey,
+//! };
+//!
+//! let log = Arc::new(InMemorySessionLog::new());
+//! let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+//! let bus = SessionBus::new(1024)
+//!     .with_log(log.clone(), key.clone())
+//!     .with_durability(DurabilityPolicy::Transcript);
 //! let mut screen = bus.subscribe();
 //!
-//! bus.emit(SessionEvent::TextChunk("hello".into()));
-//! assert_eq!(screen.recv().await?, SessionEvent::TextChunk("hello".into()));
-//! # Ok::<(), bus_tokio::RecvError>(()) }).unwrap();
+//! bus.emit(SessionEvent::TextChunk("hel".into()));
+//! bus.publish(SessionEvent::TextComplete("hello".into())).await?;
+//!
+//! assert_eq!(screen.recv().await?, SessionEvent::TextChunk("hel".into()));
+//! assert_eq!(screen.recv().await?, SessionEvent::TextComplete("hello".into()));
+//! assert_eq!(log.load_since(&key, 0).await?.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
 //! ```
 //!
 //! # Who may lose what, and when
@@ -23,7 +35,9 @@
 //! |---|---|---|---|
 //! | the log | nothing that [`emit`](SessionBus::emit) returned for without a warning | – | – |
 //! | the log | a durable event | the sink fails, panics, or stays down for longer than it retries | a `warn`; [`EmitError`] from [`try_emit`](SessionBus::try_emit) and [`publish`](SessionBus::publish) |
-//! | the log | an audit record | the log stays down and the queue is full; or it is recorded after [`close`](SessionBus::close) | counted, and recorded in the log as an [`AuditGap`](GraphEvent::AuditGap) |
+//! | the log | an audit record | the log stays down until the queue is full, or until it is given up at the end | counted in [`audit_stats`](SessionBus::audit_stats), and noted in the log as an [`AuditGap`](GraphEvent::AuditGap) once it takes writes again |
+//! | the log | an audit record | it is made after [`close`](SessionBus::close) | counted |
+//! | a durable sink that is no log | an audit record | the sink fails, or can't take such events | a `warn` |
 //! | the log | a durable event that is being emitted | the process is killed before `emit` returned | it did not return |
 //! | a subscriber | the oldest envelopes | it is more than the bus's capacity behind | [`Lagged(n)`](RecvError::Lagged), exactly `n` envelopes |
 //! | a subscriber | nothing else: not if the sink fails, nor if another subscriber is slow | | |

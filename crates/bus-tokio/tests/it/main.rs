@@ -7,10 +7,13 @@
 
 mod audit;
 mod failure;
+mod file;
 mod kit;
 mod lag;
 mod legacy;
 mod lifetime;
+mod log;
+
 mod order;
 mod publish;
 mod reentry;
