@@ -103,7 +103,7 @@ impl Lines {
 
     /// Numbers the lines from `first` on.
     pub(crate) fn stamp(&mut self, id: &ThreadId, first: u64) {
-        for (ordinal, span) in (first..).zip(&self.spans) {
+        for (ordinal, span) in (first..=u64::MAX).zip(&self.spans) {
             let sum = finish_sum(span.rest, ordinal, id);
             let mut prefix = &mut self.bytes[span.start..span.end];
             let _ = write!(prefix, r#"{{"ordinal":{ordinal:>20},"sum":"{sum:08x}","#);

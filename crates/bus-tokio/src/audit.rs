@@ -3,12 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
-use bus_core::{AuditSink, GraphEvent, UsageLimitBreach, Utc};
+use bus_log::{
+    AuditSink, AuditStats, DateTime, Event, GraphEvent, SessionAuditSink, UsageLimitBreach, Utc,
+};
 
 use crate::SessionBus;
 use crate::bus::Core;
 use crate::line::{Addressee, Cargo, Parcel};
 use crate::receipt::warn_not_durable;
+use crate::sinks::Sinks;
 use crate::wait::waiting;
 
 impl SessionBus {
@@ -19,6 +22,10 @@ impl SessionBus {
     /// [envelope subscribers](Self::subscribe_envelopes) with its ordinal, in the one order with all
     /// other durable events. The call itself waits for neither.
     ///
+    /// A log that is down gets its records when it is back: they are retried for as long as it
+    /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
+    /// in which case their ordinal is `None`: a record never holds up an event.
+    ///
     /// It does **not** count as a clone of the bus: subscribers find the end when the last clone is
     /// gone, however many audit sinks are left in contexts that somebody kept. What is recorded from
     /// then on still goes to the log, which the audit sink does keep open.
@@ -27,14 +34,51 @@ impl SessionBus {
         Arc::new(BusAudit(Arc::clone(self.core())))
     }
 
+    /// What became of the audit records, if there is a log: see [`AuditStats`]. `None` without one,
+    /// as nobody counts then.
+    #[must_use]
+    pub fn audit_stats(&self) -> Option<AuditStats> {
+        Some(self.audit_face()?.stats())
+    }
+
     /// Waits until everything that was handed to this bus before, audit records included, is durable
-    /// or has failed, and was broadcast.
+    /// or has failed, and was broadcast. While a log is down it waits.
     pub async fn flush(&self) {
-        let (teller, waiting) = waiting();
+        self.through(false).await;
+        if let Some(face) = self.audit_face() {
+            face.flush().await;
+        }
+    }
+
+    /// Ends the work of this bus on its log: takes no more, waits for what was taken, and returns
+    /// the final count, `accepted == written + dropped`; `None` without a log, where it is as
+    /// [`flush`](Self::flush).
+    ///
+    /// A log that settles nothing for
+    /// [`close_timeout`](bus_log::LogWriterConfig::close_timeout), 10 s by default, is given up, and
+    /// what is left counts as dropped. Afterwards the bus goes on live: a durable event fails and is
+    /// broadcast, a record counts as dropped and is broadcast. Subscribers find the end when the
+    /// last clone is dropped.
+    pub async fn close(&self) -> Option<AuditStats> {
+        let stats = match self.audit_face() {
+            Some(face) => Some(face.close().await),
+            None => None,
+        };
+        self.through(stats.is_some()).await;
+        stats
+    }
+
+    fn audit_face(&self) -> Option<&SessionAuditSink> {
+        self.core().sinks.as_ref()?.audit()
+    }
+
+    /// Waits until everything in line was delivered.
+    async fn through(&self, hurry: bool) {
+        let (to, waiting) = waiting();
         let line = &self.core().line;
         line.defer(Parcel {
             sinks: None,
-            cargo: Cargo::Flush(teller),
+            cargo: Cargo::Flush { to, hurry },
         });
         line.pump();
         waiting.await;
@@ -53,16 +97,31 @@ impl BusAudit {
             return;
         };
         if core.line.is_crowded() {
-            let seq = core.broadcast(event, at);
-            warn_not_durable(
-                seq,
-                &io::Error::other("too many audit records wait for the sink"),
-            );
+            core.record_past_the_line(sinks, event, at);
             return;
         }
-        let parcel = core.parcel(sinks, event, at, Addressee::Nobody);
+        let to = match sinks.audit() {
+            Some(_) => Addressee::Books,
+            None => Addressee::Nobody,
+        };
+        let parcel = core.parcel(sinks, event, at, to);
         core.line.defer(parcel);
         core.line.pump();
+    }
+}
+
+impl Core {
+    /// For when a sink has been busy for so long that too many records wait for it. A log's own
+    /// queue is most likely full too: it counts what it can't keep.
+    fn record_past_the_line(&self, sinks: &Sinks, event: Event, at: DateTime<Utc>) {
+        if let Some(face) = sinks.audit() {
+            face.record(event.clone());
+            self.broadcast(event, at);
+        } else {
+            let seq = self.broadcast(event, at);
+            let error = io::Error::other("too many audit records wait for the sink");
+            warn_not_durable(seq, &error);
+        }
     }
 }
 

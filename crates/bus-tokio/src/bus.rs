@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bus_core::{DurabilityPolicy, DurableSink, Event, SessionEvent};
+use bus_log::{
+    DurabilityPolicy, DurableSink, Event, LogWriter, SessionEvent, SessionLog, ThreadKey,
+};
 use tokio::sync::mpsc;
 
 use crate::legacy::Legacy;
@@ -101,6 +103,50 @@ impl SessionBus {
     #[must_use]
     pub fn with_durable_sink(self, sink: Arc<dyn DurableSink>) -> Self {
         self.with(|core| core.sinks = Some(Arc::new(Sinks::new(sink))))
+    }
+
+    /// The same with `log` behind it: its durable events, audit and custom events included, go to the
+    /// thread `key`, and so do the records of [`audit_sink`](Self::audit_sink), in one order.
+    ///
+    /// It makes a [`LogWriter`] with defaults. Dropping the last clone of the bus and the last of
+    /// its audit sinks writes what is left, joins the writer and lets go of the log before the drop
+    /// returns; [`close`](Self::close) before, where that must not block.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use std::sync::Arc;
+    /// use bus_tokio::{
+    ///     ContextTruncation, InMemorySessionLog, SessionBus, SessionEvent, SessionLog, TenantId,
+    ///     ThreadKey, Uuid,
+    /// };
+    ///
+    /// let log = Arc::new(InMemorySessionLog::new());
+    /// let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+    /// let bus = SessionBus::new(1024).with_log(log.clone(), key.clone());
+    ///
+    /// bus.audit_sink().record_resumed("checkpoint-3");
+    /// let receipt = bus.publish(SessionEvent::ContextTruncated(ContextTruncation {
+    ///     trace_id: Uuid::nil(),
+    ///     dropped_tokens: 900,
+    ///     kept_messages: 4,
+    ///     archive_ref: None,
+    /// })).await?;
+    /// assert_eq!(receipt.ordinal, Some(2));
+    /// assert_eq!(log.load_since(&key, 0).await?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn with_log(self, log: Arc<dyn SessionLog>, key: ThreadKey) -> Self {
+        self.with_log_writer(&LogWriter::new(log), key)
+    }
+
+    /// As [`with_log`](Self::with_log), on a writer of your own: with other queues and times, or
+    /// shared by several buses, whose [`audit_stats`](Self::audit_stats), and whose end by
+    /// [`close`](Self::close), are then one.
+    #[must_use]
+    pub fn with_log_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
+        self.with(|core| core.sinks = Some(Arc::new(Sinks::of_log(writer, key))))
     }
 
     /// The same with every session event going to `tx` as well, after the sink has it and before any

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
+use bus_log::LogWriter;
 use tokio::runtime::Handle;
 
 use crate::bus::Core;
@@ -24,8 +25,8 @@ impl SessionBus {
     /// a log is down, its `LogSink` retries, 5 s if not told otherwise, and `emit` blocks for as
     /// long. [`publish`](Self::publish) is the same without blocking.
     ///
-    /// Called from within a delivery (by a waker, or by a `tracing` subscriber on the thread that
-    /// delivers) it does not wait: that thread may be the one to wait for.
+    /// Called from within a delivery, or on a log's own thread (by a waker, or by a `tracing`
+    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for.
     pub fn emit(&self, event: SessionEvent) {
         self.emit_event(event);
     }
@@ -56,7 +57,7 @@ impl SessionBus {
             Begun::Live(receipt) => Ok(receipt),
             Begun::Durable(parcel, waiting) => {
                 self.core().line.send(parcel);
-                if delivers() {
+                if delivers() || LogWriter::on_writer_thread() {
                     told_now(waiting)
                 } else {
                     told(waiting.wait())
@@ -148,7 +149,7 @@ impl Core {
 fn told_now(waiting: Waiting) -> Result<Receipt, EmitError> {
     waiting.now().map_or_else(
         || {
-            let error = would_deadlock("emitted from within a delivery");
+            let error = would_deadlock("emitted from within a delivery, or on a log's own thread");
             Err(EmitError::new(None, error))
         },
         told,

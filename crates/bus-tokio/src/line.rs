@@ -145,7 +145,7 @@ impl Line {
         let Parcel { sinks, cargo } = parcel;
         let ticket = match (&sinks, &cargo) {
             (Some(sinks), Cargo::Event { event, to, .. }) => sinks.submit(event.clone(), to),
-            _ => Ticket::ready(Ok(None)),
+            _ => Ticket::ready(cargo.outcome_of_mark()),
         };
         let place = lock(&self.queue).pending.push(cargo);
         Taken {
@@ -177,6 +177,11 @@ impl Line {
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
     fn settle(&self, place: Place, outcome: TicketOutcome) {
         let mut queue = lock(&self.queue);
+        if outcome.is_err() {
+            // An emitter's event was given up, and audit records that the log took before it may
+            // be retried for hours. They are seen now, without an ordinal, and hold up nobody.
+            queue.pending.settle_before(place, Cargo::seen_early);
+        }
         queue.pending.settle(place, outcome);
         if queue.delivering {
             return;
@@ -206,8 +211,9 @@ impl Line {
                 let seq = self.broadcast(legacy.as_deref(), event, at, ordinal);
                 to.tell(Delivered { seq, outcome });
             }
-            Cargo::Flush(teller) => {
-                teller.tell(Delivered { seq: 0, outcome });
+            Cargo::Flush { to, .. } => {
+                let outcome = Ok(None);
+                to.tell(Delivered { seq: 0, outcome });
             }
             Cargo::Close => self.ring.close(),
         }
@@ -219,6 +225,8 @@ impl Addressee {
         let unheard = match self {
             Self::Emitter(teller) => Teller::tell(teller, delivered),
             Self::Nobody => Some(delivered),
+            // What was not kept is counted there, and noted in the log itself.
+            Self::Books => return,
         };
         if let Some(Delivered {
             seq,

@@ -47,6 +47,17 @@ impl<T, O> Pending<T, O> {
         }
     }
 
+    /// Settles those before `place` that have not, as far as `outcome` has one for them.
+    pub(crate) fn settle_before(&mut self, place: Place, outcome: impl Fn(&T) -> Option<O>) {
+        let before = place.0.saturating_sub(self.first);
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        for slot in self.slots.iter_mut().take(before) {
+            if slot.outcome.is_none() {
+                slot.outcome = outcome(&slot.thing);
+            }
+        }
+    }
+
     /// The first thing, once it has settled. Nothing overtakes it.
     pub(crate) fn pop_settled(&mut self) -> Option<(T, O)> {
         let outcome = self.slots.front_mut()?.outcome.take()?;

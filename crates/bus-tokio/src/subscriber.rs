@@ -36,7 +36,7 @@ pub struct Subscriber<T = SessionEvent> {
 pub type EnvelopeSubscriber = Subscriber<Arc<Envelope>>;
 
 /// What a subscriber makes of an envelope.
-pub trait Item: sealed::Sealed + Sized + Send + 'static {
+pub trait FromEnvelope: sealed::Sealed + Sized + Send + 'static {
     /// `None` if the envelope holds nothing of this kind.
     #[doc(hidden)]
     fn open(envelope: Arc<Envelope>) -> Option<Self>;
@@ -48,13 +48,13 @@ mod sealed {
     impl Sealed for super::Arc<super::Envelope> {}
 }
 
-impl Item for Arc<Envelope> {
+impl FromEnvelope for Arc<Envelope> {
     fn open(envelope: Arc<Envelope>) -> Option<Self> {
         Some(envelope)
     }
 }
 
-impl Item for SessionEvent {
+impl FromEnvelope for SessionEvent {
     /// The last to read an envelope gets the event without a copy.
     fn open(envelope: Arc<Envelope>) -> Option<Self> {
         match Arc::try_unwrap(envelope) {
@@ -67,7 +67,7 @@ impl Item for SessionEvent {
     }
 }
 
-impl<T: Item> Subscriber<T> {
+impl<T: FromEnvelope> Subscriber<T> {
     pub(crate) const fn new(receiver: Receiver) -> Self {
         Self {
             receiver,
@@ -147,7 +147,7 @@ impl<T: Item> Subscriber<T> {
     }
 }
 
-impl<T: Item> Stream for Subscriber<T> {
+impl<T: FromEnvelope> Stream for Subscriber<T> {
     type Item = Result<T, RecvError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

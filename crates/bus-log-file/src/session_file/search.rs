@@ -20,7 +20,7 @@ const NEAR: u64 = 64 << 10;
 pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result<u64> {
     let mut low = snapshot.header_len;
     let mut high = snapshot.end;
-    if ordinal == snapshot.header.watermark + 1 {
+    if ordinal == snapshot.header.watermark.saturating_add(1) {
         return Ok(low);
     }
     while high - low > NEAR {
@@ -53,7 +53,7 @@ fn first_damage(
         file,
         snapshot,
         snapshot.header_len,
-        snapshot.header.watermark + 1,
+        snapshot.header.watermark.saturating_add(1),
     ) {
         Ok(()) => damage(file, position, ordinal, "the line is not in its place"),
         Err(error) => error,
@@ -75,7 +75,7 @@ pub(crate) fn verify(
             return Ok(());
         };
         match Line::parse(raw.bytes, &id) {
-            Ok(line) if line.ordinal == ordinal => ordinal += 1,
+            Ok(line) if line.ordinal == ordinal => ordinal = ordinal.saturating_add(1),
             Ok(line) => {
                 let what = format_args!("the line has ordinal {}", line.ordinal);
                 return Err(damage(file, position, ordinal, what));

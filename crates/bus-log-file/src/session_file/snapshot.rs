@@ -1,9 +1,9 @@
 //! How far a session file reaches.
 
-use bus_log::{Bounds, DateTime, LogError, Result, ThreadKey, Utc};
+use bus_log::{Bounds, DateTime, LogError, LogErrorKind, Result, ThreadKey, Utc};
 
 use super::lines::{LineReader, line_start};
-use super::{damage, stable};
+use super::{damage, stable, verify};
 use crate::fs::DiskFile;
 use crate::header::Header;
 use crate::layout::{Layout, ThreadId};
@@ -57,7 +57,11 @@ impl Snapshot {
             id: ThreadId::new(&header.key),
             header_len,
         };
-        let (end, last_line) = end.find(len)?;
+        let (end, last_line) = match end.find(len) {
+            Ok(found) => found,
+            Err(error) if error.kind() != LogErrorKind::Corrupt => return Err(error),
+            Err(error) => return Err(first_damage(file, &header, header_len, len, error)),
+        };
         let (last, last_at) = match last_line {
             Some((ordinal, at)) => (ordinal, Some(at)),
             None => (header.synced, None),
@@ -107,6 +111,27 @@ pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u
     Ok(None)
 }
 
+/// The first line that is damaged: what was found from behind may be a consequence of it.
+fn first_damage(
+    file: &DiskFile,
+    header: &Header,
+    header_len: u64,
+    len: u64,
+    found: LogError,
+) -> LogError {
+    let whole = Snapshot {
+        header: header.clone(),
+        header_len,
+        end: len,
+        last: 0,
+        last_at: None,
+    };
+    let first = header.watermark.saturating_add(1);
+    verify(file, &whole, header_len, first)
+        .err()
+        .unwrap_or(found)
+}
+
 /// Looks for the end of the last complete batch, from behind.
 struct End<'f> {
     file: &'f DiskFile,
@@ -152,7 +177,7 @@ impl End<'_> {
     fn before_batch(&self, mut start: u64, mut line: Brief) -> Result<(u64, Option<Last>)> {
         while line.number > 1 {
             let (before, previous) = self.line_before(start)?;
-            if previous.ordinal + 1 != line.ordinal
+            if previous.ordinal.checked_add(1) != Some(line.ordinal)
                 || previous.number + 1 != line.number
                 || previous.count != line.count
             {
@@ -164,7 +189,9 @@ impl End<'_> {
             return Ok((start, None));
         }
         let (at, previous) = self.line_before(start)?;
-        if previous.ordinal + 1 != line.ordinal || previous.number != previous.count {
+        if previous.ordinal.checked_add(1) != Some(line.ordinal)
+            || previous.number != previous.count
+        {
             return Err(self.bad(at, Some(previous.ordinal), "a broken batch"));
         }
         Ok((start, Some((previous.ordinal, previous.at))))
@@ -209,7 +236,8 @@ impl End<'_> {
     fn ordinal_by_place(&self, position: u64) -> Result<u64> {
         let (header, _) = read_header(self.file, self.header_len)?
             .ok_or_else(|| LogError::internal("header vanished"))?;
-        Ok(header.watermark + super::line_number(self.file, position)?.saturating_sub(1))
+        let before = super::line_number(self.file, position)?.saturating_sub(1);
+        Ok(header.watermark.saturating_add(before))
     }
 }
 

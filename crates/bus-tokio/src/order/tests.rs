@@ -28,6 +28,23 @@ fn a_thing_settles_once_and_a_place_is_not_given_again() {
     assert_eq!(pending.pop_settled(), Some(("second", 4)));
 }
 
+#[test]
+fn those_before_a_place_can_be_settled_by_what_they_are() {
+    let mut pending = Pending::new();
+    let [early, _, _, late, _] = ["a", "b", "c", "b", "b"].map(|thing| pending.push(thing));
+    pending.settle(early, 1);
+    pending.settle_before(late, |thing| (*thing == "b").then_some(2));
+    assert_eq!(pending.pop_settled(), Some(("a", 1)));
+    assert_eq!(pending.pop_settled(), Some(("b", 2)));
+    assert_eq!(pending.pop_settled(), None, "c was settled");
+    pending.settle_before(early, |_| Some(3));
+    assert_eq!(
+        pending.pop_settled(),
+        None,
+        "a place long gone settled something"
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Push,

@@ -55,3 +55,11 @@ impl Seats {
             .collect()
     }
 }
+
+#[cfg(test)]
+impl Seats {
+    /// How many seats there are, and how many are listed.
+    pub(super) fn lengths(&self) -> (usize, usize) {
+        (self.seats.len(), self.listed.len())
+    }
+}

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bus_tokio::{
     Completer, DurableSink, Envelope, EnvelopeSubscriber, Event, SessionEvent, Ticket, TokenDelta,
@@ -67,15 +67,6 @@ pub(crate) fn on_threads(count: usize, work: impl Fn(usize) + Sync) {
     });
 }
 
-/// Waits until `holds`, at most until the deadline.
-pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + DEADLINE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "still not: {what}");
-        thread::yield_now();
-    }
-}
-
 /// A sink that has nothing but `write`.
 #[derive(Default)]
 pub(crate) struct WriteOnly {
@@ -123,15 +114,16 @@ impl Disk {
     pub(crate) fn wait_for(&self, count: usize) {
         let state = self.lock();
         let short = |state: &mut DiskState| state.taken.len() < count;
-        let (state, waited) = self
-            .changed
-            .wait_timeout_while(state, DEADLINE, short)
-            .unwrap();
-        assert!(
-            !waited.timed_out(),
-            "{} of {count} taken",
-            state.taken.len()
-        );
+        let waited = self.changed.wait_timeout_while(state, DEADLINE, short);
+        let (mut state, waited) = waited.unwrap();
+        if waited.timed_out() {
+            // Lets those go who wait for it, so that the test fails instead of hanging.
+            let waiting = std::mem::take(&mut state.waiting);
+            let taken = state.taken.len();
+            drop(state);
+            drop(waiting);
+            panic!("{taken} of {count} taken");
+        }
     }
 
     /// Makes all that waits durable at once.
@@ -241,4 +233,21 @@ impl Gate {
         self.state.lock().unwrap().1 = true;
         self.changed.notify_all();
     }
+}
+
+/// How many warnings `work` gives on this thread.
+pub(crate) fn warnings_of(work: impl FnOnce()) -> usize {
+    use tracing_subscriber::layer::{Context, SubscriberExt};
+
+    struct Count(Arc<Mutex<usize>>);
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            *self.0.lock().unwrap() +=
+                usize::from(*event.metadata().level() == tracing::Level::WARN);
+        }
+    }
+    let count = Arc::new(Mutex::new(0));
+    let counting = tracing_subscriber::registry().with(Count(Arc::clone(&count)));
+    tracing::subscriber::with_default(counting, work);
+    *count.lock().unwrap()
 }
