@@ -4,7 +4,6 @@ mod cli;
 mod commands;
 mod logs;
 mod output;
-mod tmp_sink;
 
 use std::process::ExitCode;
 

@@ -64,11 +64,6 @@ impl Out {
         writeln!(self.writer, "{line}").map_err(closed)
     }
 
-    /// Writes text as it is, without a line break: for what is drawn over.
-    pub(crate) fn text(&mut self, text: impl fmt::Display) -> anyhow::Result<()> {
-        write!(self.writer, "{text}").map_err(closed)
-    }
-
     /// Writes a value as one line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> anyhow::Result<()> {
         serde_json::to_writer(&mut self.writer, value).map_err(|error| closed(error.into()))?;

@@ -6,6 +6,7 @@ mod window;
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use bus_log::Event;
@@ -95,7 +96,7 @@ async fn record(
 ) -> anyhow::Result<ExitCode> {
     let key = logs.key(&args.thread)?;
     let bus = SessionBus::new(CAPACITY)
-        .with_durable_sink(crate::tmp_sink::tmp(std::sync::Arc::clone(&logs.log), key))
+        .with_durable_sink(Arc::new(bus_log::LogSink::new(Arc::clone(&logs.log), key)))
         .with_durability(args.durability.into());
     let mut recorder = Recorder {
         bus,
