@@ -8,7 +8,7 @@ use bus_log::{LogError, Result};
 
 use crate::fs::{DiskFile, Locked};
 use crate::journal::Owner;
-use crate::layout::{Layout, ThreadPaths};
+use crate::layout::{Layout, ThreadPaths, unhex};
 
 /// How long to wait for another process that recovers or makes a journal.
 const RECOVERY: Duration = Duration::from_secs(60);
@@ -173,7 +173,9 @@ fn open(layout: &Layout, paths: &ThreadPaths) -> Result<Option<DiskFile>> {
 
 fn read(file: &DiskFile) -> Result<Option<Owner>> {
     let text = file.range(0, file.len()?.min(4096))?;
-    Ok(serde_json::from_slice(&text).ok())
+    let owner: Option<Owner> = serde_json::from_slice(&text).ok();
+    // It becomes part of a path.
+    Ok(owner.filter(|owner| unhex(&owner.journal).is_some()))
 }
 
 fn sign(file: &DiskFile, owner: &Owner) -> Result<()> {

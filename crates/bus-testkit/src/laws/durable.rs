@@ -123,12 +123,15 @@ impl Watch {
     }
 }
 
+/// Batches, each with the ordinal that its append returned.
+type Written = Vec<(u64, Vec<Entry>)>;
+
 /// A4: concurrent appends to one key: every event exactly once, each batch unbroken.
 pub fn a4_concurrent_appends_keep_every_batch_whole(harness: &dyn Harness) {
     run("A4", harness, async |t| {
         let log = t.open();
         let key = key("contended");
-        let appenders: Vec<JoinHandle<Vec<(u64, Vec<Entry>)>>> = (0..8)
+        let appenders: Vec<JoinHandle<Written>> = (0..8)
             .map(|appender| {
                 let (claim, log, key) = (t.claim(), log.clone(), key.clone());
                 tokio::spawn(async move {
