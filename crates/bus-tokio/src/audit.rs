@@ -9,6 +9,7 @@ use bus_log::{
 
 use crate::SessionBus;
 use crate::bus::Core;
+use crate::emit::hand_in;
 use crate::line::{Addressee, Cargo, Parcel};
 use crate::sinks::Sinks;
 use crate::speak::warn_not_durable;
@@ -80,7 +81,8 @@ impl SessionBus {
             sinks: None,
             cargo: Cargo::Flush { to, hurry },
         });
-        line.pump();
+        let sinks = self.core().sinks.as_ref();
+        hand_in(line, sinks.is_some_and(|sinks| sinks.blocks()));
         waiting.await;
     }
 }
@@ -105,8 +107,10 @@ impl BusAudit {
             None => Addressee::Nobody,
         };
         let parcel = core.parcel(sinks, event, at, to);
-        core.line.defer(parcel);
-        core.line.pump();
+        // Events left before it may be for a sink that blocks, which is for their own thread to bear.
+        if core.line.defer(parcel) {
+            core.line.pump();
+        }
     }
 }
 

@@ -161,7 +161,7 @@ fn told_now(waiting: Waiting) -> Result<Receipt, EmitError> {
 }
 
 /// Gets what was deferred to its sinks: here, or where it may block.
-fn hand_in(line: &Arc<Line>, may_block: bool) {
+pub(crate) fn hand_in(line: &Arc<Line>, may_block: bool) {
     /// Does so also if the runtime ends before it has run it.
     struct Pump(Arc<Line>);
     impl Drop for Pump {

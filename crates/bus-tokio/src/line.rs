@@ -107,9 +107,13 @@ impl Line {
         self.pump();
     }
 
-    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before.
-    pub(crate) fn defer(&self, parcel: Parcel) {
-        lock(&self.deferred).push_back(parcel);
+    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before. False if there
+    /// were any: whoever left the first of them has yet to pump, or is about to be pumped for.
+    pub(crate) fn defer(&self, parcel: Parcel) -> bool {
+        let mut deferred = lock(&self.deferred);
+        let first = deferred.is_empty();
+        deferred.push_back(parcel);
+        first
     }
 
     /// Whether so many wait already that an audit record should not.

@@ -98,18 +98,18 @@ impl Future for Waiting {
     type Output = Delivered;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivered> {
+        // Wakers are cloned and dropped outside the lock: the last of a task's may drop the task, and
+        // with it the last clone of the bus, which delivers what is left.
+        let waker = cx.waker().clone();
         let mut state = self.0.lock();
-        match std::mem::replace(&mut *state, State::Gone) {
-            State::Told(delivered) => Poll::Ready(delivered),
-            State::Waker(waker) if waker.will_wake(cx.waker()) => {
-                *state = State::Waker(waker);
-                Poll::Pending
-            }
-            _ => {
-                *state = State::Waker(cx.waker().clone());
-                Poll::Pending
-            }
-        }
+        let before = match std::mem::replace(&mut *state, State::Gone) {
+            State::Told(delivered) => return Poll::Ready(delivered),
+            before => before,
+        };
+        *state = State::Waker(waker);
+        drop(state);
+        drop(before);
+        Poll::Pending
     }
 }
 
@@ -130,3 +130,6 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;
