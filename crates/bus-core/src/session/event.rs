@@ -63,7 +63,7 @@ pub enum SessionEvent {
         /// The model.
         model: String,
     },
-    /// The session's state, for whoever keeps a copy. In a log it stands without its messages:
+    /// The session's state, for whoever keeps a copy. Sinks write it to a log without its messages:
     /// see [`without_messages`](Self::without_messages).
     #[serde(rename = "session.session_sync")]
     SessionSync(Box<Session>),

@@ -22,7 +22,7 @@ pub struct Session {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// The conversation so far. Left out in a log.
+    /// The conversation so far. Sinks leave it out of a log, which has it already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Message>,
     /// Tool calls so far.
