@@ -25,7 +25,7 @@ use crate::legacy::Legacy;
 use crate::order::{Pending, Place};
 use crate::receipt::ordinal_of;
 use crate::ring::Ring;
-use crate::sinks::Sinks;
+use crate::sinks::{Sinks, panicked};
 use crate::speak::warn_not_durable;
 use crate::wait::{Delivered, Teller};
 
@@ -165,7 +165,11 @@ impl Line {
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) {
         let mut ticket = taken.ticket;
-        let told = pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
+        // A sink may hand over a ticket that has told already, which panics: the sink has failed.
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()))
+        }))
+        .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))));
         if let Some(sinks) = &taken.sinks {
             sinks.saw(told.is_ready());
         }

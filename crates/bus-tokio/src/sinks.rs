@@ -63,7 +63,7 @@ impl Sinks {
     }
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> io::Error {
     let message = match panic.downcast::<String>() {
         Ok(message) => *message,
         Err(panic) => match panic.downcast::<&'static str>() {

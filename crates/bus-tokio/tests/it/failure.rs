@@ -1,8 +1,11 @@
 //! A sink that fails, panics or hangs hurts nobody else.
 
 use std::error::Error;
+use std::future::Future;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::thread;
 
 use bus_tokio::{
@@ -181,4 +184,29 @@ fn nobody_listening_is_no_error() {
     assert_eq!(bus.subscriber_count(), 0);
     assert!(bus.try_emit(durable(1)).unwrap().durable);
     assert_eq!(sink.written(), [durable(1)]);
+}
+
+/// Hands over tickets that have told their outcome already.
+struct Spent;
+
+impl DurableSink for Spent {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn submit(&self, _: Event) -> Ticket {
+        let mut ticket = Ticket::ready(Ok(None));
+        let polled = pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready());
+        ticket
+    }
+}
+
+#[test]
+fn a_ticket_that_has_told_already_is_a_failure_and_holds_up_nobody() {
+    let bus = SessionBus::new(16).with_durable_sink(Arc::new(Spent));
+    let mut subscriber = bus.subscribe_envelopes();
+    assert!(bus.try_emit(durable(1)).is_err());
+    assert!(bus.try_emit(durable(2)).is_err());
+    assert_eq!(numbers(&drain(&mut subscriber)), [1, 2]);
 }
