@@ -14,8 +14,6 @@
 //! # Example
 //!
 //! ```
-//! # futures_executor().unwrap();
-//! # fn futures_executor() -> bus_log::Result<()> {
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, TenantId, ThreadKey};
 //!
@@ -26,8 +24,8 @@
 //!
 //! let after_first = log.load_since(&key, 1).await?;
 //! assert_eq!(after_first[0].ordinal, 2);
-//! # Ok(()) })
-//! # }
+//! # Ok::<(), bus_log::LogError>(())
+//! # }).unwrap();
 //! ```
 
 mod entry;
