@@ -45,6 +45,12 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..20),
         room in 1..30_usize,
     ) {
+        // A gap that the log refuses again and again is passed by later records: not here.
+        let mut refusals = 0;
+        let faults = faults.into_iter().filter(|fault| {
+            refusals += usize::from(fault.is_for_good());
+            !fault.is_for_good() || refusals <= 5
+        });
         let log = Arc::new(ScriptedLog::failing(faults));
         let config = LogWriterConfig::default().with_audit_queue(room);
         let writer = LogWriter::with_config(log.clone(), config);

@@ -31,6 +31,21 @@ pub(crate) enum Fault {
     LandsGate,
 }
 
+impl Fault {
+    /// True if a retry is no use.
+    pub(crate) fn is_for_good(self) -> bool {
+        !matches!(
+            self,
+            Self::None
+                | Self::Unavailable
+                | Self::LandsUnavailable
+                | Self::Busy
+                | Self::Gate
+                | Self::LandsGate
+        )
+    }
+}
+
 type Script = Box<dyn FnMut(&ThreadKey, &[Entry]) -> Fault + Send>;
 
 pub(crate) struct ScriptedLog {
