@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::account::{Account, Tag};
 use super::config::{
-    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
+    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
 };
 use super::error::NotDurable;
 use super::queue::{Gap, Part, Queue, Work};
@@ -53,8 +53,12 @@ struct Commit {
     trouble: Option<Arc<LogError>>,
     /// A gap that the log refused.
     stuck: Option<Gap>,
+    /// How many times in a row a gap was refused.
+    refusals: u32,
     /// True if it was refused since the last record.
     tried_stuck: bool,
+    /// True once it is tried for the last time, as the thread is about to end.
+    tried_last: bool,
     gap_pause: Duration,
 }
 
@@ -73,7 +77,9 @@ impl Commit {
             again: false,
             trouble: None,
             stuck: None,
+            refusals: 0,
             tried_stuck: false,
+            tried_last: false,
             gap_pause: FIRST_PAUSE,
         }
     }
@@ -124,6 +130,11 @@ impl Commit {
     async fn rest(&mut self) -> bool {
         let draining = self.is(Phase::Draining);
         let (how, time) = match &self.stuck {
+            Some(_) if draining && !self.tried_last => {
+                self.tried_last = true;
+                self.tried_stuck = false;
+                return true;
+            }
             Some(gap) if draining => {
                 let (key, lost) = (&self.slot.key, gap.dropped);
                 tracing::warn!(%key, lost, "the log refused to note lost audit records");
@@ -209,7 +220,11 @@ impl Commit {
             self.refused(failure);
         }
         let least = if self.work.starts_with_gap() { 2 } else { 1 };
-        if whole || len <= least {
+        if self.is_gap_alone() && self.refusals < GAP_TRIES {
+            // Rather wait a little than write later records before it.
+            self.refusals += 1;
+            self.pause().await;
+        } else if whole || len <= least {
             self.lose(len, false);
         } else {
             self.chunk = len / 2;
@@ -250,7 +265,11 @@ impl Commit {
 
     /// It may pass: fails those whose time is over, and pauses.
     async fn failed(&mut self, failure: Failure) {
-        self.trouble = Some(Arc::new(failure.error));
+        self.refused(failure);
+        self.pause().await;
+    }
+
+    async fn pause(&mut self) {
         self.again = true;
         self.expire();
         let now = Instant::now();
@@ -271,6 +290,9 @@ impl Commit {
         self.gap_pause = FIRST_PAUSE;
         self.chunk = (self.chunk * 2).min(BATCH_ENTRIES);
         let mut parts = self.work.take(len);
+        if parts.iter().any(|part| matches!(part, Part::Gap(_))) {
+            self.refusals = 0;
+        }
         let tags = parts.iter_mut().filter_map(|part| match part {
             Part::Record(tag) => Some(tag),
             Part::Gap(_) => None,
@@ -291,7 +313,7 @@ impl Commit {
     /// The first `len` of the work can't be written.
     fn lose(&mut self, len: usize, perhaps: bool) {
         let error = self.trouble.clone();
-        if self.work.len() == 1 && self.work.starts_with_gap() {
+        if self.is_gap_alone() {
             self.hold_gap();
             return;
         }
@@ -311,6 +333,10 @@ impl Commit {
                 }),
             );
         }
+    }
+
+    fn is_gap_alone(&self) -> bool {
+        self.work.len() == 1 && self.work.starts_with_gap()
     }
 
     /// Puts aside a gap that the log refuses, so that it stops nobody.
