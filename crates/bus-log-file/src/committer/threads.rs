@@ -147,17 +147,19 @@ impl Threads {
             .filter(|(_, held)| now.duration_since(held.used) >= idle)
             .map(|(id, _)| *id)
             .collect();
+        let mut pause = LOOK.min(idle).max(Duration::from_millis(1));
         if !ids.is_empty()
             && let Err(error) = self.let_go(ids)
         {
             tracing::warn!(%error, "idle sessions can't be let go yet");
+            pause = LOOK;
         }
         let soonest = self
             .held
             .values()
             .filter_map(|held| held.used.checked_add(idle))
             .min();
-        self.next_look = soonest.unwrap_or(now).max(now + LOOK.min(idle));
+        self.next_look = soonest.unwrap_or(now).max(now + pause);
     }
 
     /// Lets sessions go. The journal holds nothing of them when others may have them.
