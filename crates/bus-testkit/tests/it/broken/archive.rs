@@ -226,7 +226,7 @@ fn w3_catches_a_count_taken_before_a_racing_append() {
         Tamper::new().on_archive(|_, log, key, watermark| {
             Box::pin(async move {
                 let before = log.bounds(key).await?;
-                for _ in 0..100_000 {
+                for _ in 0..2000 {
                     tokio::task::yield_now().await;
                     let changed = log.bounds(key).await? != before;
                     if changed || key.thread_id() != "raced" {

@@ -64,6 +64,15 @@ impl Store {
         }
     }
 
+    /// The same with a lower limit for events, which makes for shorter tests.
+    pub(crate) fn limited_to(self, bytes: usize) -> Self {
+        self.log.limit.store(bytes, Ordering::Relaxed);
+        Self {
+            profile: self.profile.with_max_event_bytes(bytes),
+            ..self
+        }
+    }
+
     pub(crate) fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
