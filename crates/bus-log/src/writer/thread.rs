@@ -29,7 +29,9 @@ thread_local! {
 
 /// True on the thread of whichever log.
 pub(super) fn is_writer() -> bool {
-    WRITER.try_with(|address| address.get() != 0).unwrap_or(false)
+    WRITER
+        .try_with(|address| address.get() != 0)
+        .unwrap_or(false)
 }
 
 /// How long past its time a drop waits for a thread that does not come back from the log.
