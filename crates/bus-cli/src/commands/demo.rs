@@ -123,7 +123,7 @@ async fn play(logs: &Logs, out: &Out) -> anyhow::Result<live::Seen> {
 
 fn bus_into(logs: &Logs, key: ThreadKey) -> SessionBus {
     SessionBus::new(CAPACITY)
-        .with_durable_sink(Arc::new(bus_log::LogSink::new(Arc::clone(&logs.log), key)))
+        .with_log(Arc::clone(&logs.log), key)
         .with_durability(DurabilityPolicy::Transcript)
 }
 
