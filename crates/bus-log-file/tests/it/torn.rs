@@ -246,3 +246,17 @@ fn a_journal_that_came_back_from_the_dead_disturbs_no_later_one() {
         assert_eq!(append(&log, &key("a"), &["4"]).unwrap(), 4);
     }
 }
+
+#[test]
+fn an_old_name_on_a_lock_hides_no_journal() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    write_all(&log);
+    let crashed = image(dir.path());
+    let session = session_file(crashed.path());
+    // The power cut brought back the lock file of an earlier owner, long recovered.
+    let old = r#"{"journal":"00112233445566778899aabbccddeeff","pid":1,"host":"h","since":"then"}"#;
+    fs::write(session.with_extension("lock"), old).unwrap();
+    fs::remove_file(session).unwrap();
+    drop(expect(crashed.path(), 6));
+}

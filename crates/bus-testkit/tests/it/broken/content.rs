@@ -10,7 +10,7 @@ use bus_log::{
 use bus_testkit::{Harness, laws, samples};
 
 use super::tamper::{each, respelt};
-use super::{Store, Tamper, caught_in};
+use super::{Store, Tamper, caught, caught_in};
 
 const A7: (&str, fn(&dyn Harness)) = ("A7", laws::a7_what_goes_in_comes_out_equal);
 const A8: (&str, fn(&dyn Harness)) = ("A8", laws::a8_an_oversized_event_is_refused_whole);
@@ -18,7 +18,7 @@ const A8: (&str, fn(&dyn Harness)) = ("A8", laws::a8_an_oversized_event_is_refus
 /// What the sound log takes at most; lower than most logs' limit, for shorter tests.
 const LIMIT: usize = 1 << 20;
 
-fn caught<S: Send + Sync + 'static>(
+fn caught_limited<S: Send + Sync + 'static>(
     law: (&str, fn(&dyn Harness)),
     tamper: impl Fn() -> Tamper<S> + Send + Sync + 'static,
 ) {
@@ -101,7 +101,7 @@ writes! {
     });
     a7_catches_a_large_event_cut: |entry| {
         if let Event::Session(SessionEvent::TextComplete(text)) = &mut entry.event {
-            text.truncate(512 << 10);
+            text.truncate(4 << 20);
         }
     };
     a7_catches_meta_lost: |entry| entry.meta = Meta::default();
@@ -167,7 +167,7 @@ fn oversized(entries: &[Entry]) -> Option<usize> {
 
 #[test]
 fn a8_catches_a_batch_written_up_to_its_oversized_event() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 if let Some(place) = oversized(entries) {
@@ -181,7 +181,7 @@ fn a8_catches_a_batch_written_up_to_its_oversized_event() {
 
 #[test]
 fn a8_catches_an_oversized_event_left_out_in_silence() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 let mut entries = entries.to_vec();
@@ -196,7 +196,7 @@ fn a8_catches_an_oversized_event_left_out_in_silence() {
 
 #[test]
 fn a8_catches_an_oversized_event_in_the_middle_that_is_not_looked_at() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 match oversized(entries) {
@@ -212,7 +212,7 @@ fn a8_catches_an_oversized_event_in_the_middle_that_is_not_looked_at() {
 
 #[test]
 fn a8_catches_an_oversized_event_refused_by_another_kind() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 log.append_entries(key, expect, entries)
@@ -228,7 +228,7 @@ fn a8_catches_an_oversized_event_refused_by_another_kind() {
 
 #[test]
 fn a8_catches_a_limit_that_forgets_the_meta() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 let bare = each(entries, |entry| entry.meta = Meta::default());
@@ -242,7 +242,7 @@ fn a8_catches_a_limit_that_forgets_the_meta() {
 
 #[test]
 fn a8_catches_a_limit_one_byte_too_low() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 if entries.iter().any(|e| encoded_bytes(e) >= LIMIT) {
@@ -256,7 +256,7 @@ fn a8_catches_a_limit_one_byte_too_low() {
 
 #[test]
 fn a8_catches_a_log_that_a_refusal_leaves_unusable() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::with(AtomicBool::default()).on_append(|poisoned, log, key, expect, entries| {
             Box::pin(async move {
                 if poisoned.load(Ordering::Relaxed) && oversized(entries).is_none() {
@@ -272,7 +272,7 @@ fn a8_catches_a_log_that_a_refusal_leaves_unusable() {
 
 #[test]
 fn a8_catches_a_refused_batch_that_takes_an_ordinal() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, _, entries| {
             Box::pin(async move {
                 if oversized(entries).is_some() {

@@ -8,7 +8,7 @@ use super::{Store, Tamper, archive, quiet};
 
 fn caught<S: Send + Sync + 'static>(tamper: fn() -> Tamper<S>) {
     quiet();
-    let new = || Box::new(Store::broken(tamper)) as Box<dyn Harness>;
+    let new = || Box::new(Store::broken(tamper).with_model_cases(5000)) as Box<dyn Harness>;
     let outcome = catch_unwind(AssertUnwindSafe(|| model::check(new)));
     let panic = outcome.expect_err("the model check does not catch it");
     let message = panic.downcast_ref::<String>().cloned().unwrap_or_default();

@@ -73,6 +73,13 @@ impl Store {
         }
     }
 
+    pub(crate) fn with_model_cases(self, cases: u32) -> Self {
+        Self {
+            profile: self.profile.with_model_cases(cases),
+            ..self
+        }
+    }
+
     pub(crate) fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
