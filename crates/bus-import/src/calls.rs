@@ -1,6 +1,6 @@
 //! Tool calls that wait for their results.
 
-use bus_core::Json;
+use bus_core::{GraphEvent, Json, SessionEvent};
 
 use crate::out::{Call, Out, Outcome, ThreadIx, millis};
 use crate::recent::Recent;
@@ -84,10 +84,17 @@ impl Calls {
 
     /// The user stopped a thread: its open calls are cancelled.
     pub(crate) fn interrupted(&mut self, out: &mut Out, thread: ThreadIx, payload: Json) {
-        let open = self.open.drain_where(|call| call.thread == thread);
-        for call in &open {
+        let timestamp = out.at();
+        out.emit(thread, GraphEvent::Interrupt { payload, timestamp });
+        self.cancel(out, thread, "interrupted");
+        out.emit(thread, SessionEvent::Done);
+    }
+
+    /// A turn ended: calls of its thread that have no result by now get none.
+    pub(crate) fn cancel(&mut self, out: &mut Out, thread: ThreadIx, why: &str) {
+        for call in self.open.drain_where(|call| call.thread == thread) {
             self.names.set(&call.id, call.name.clone());
+            out.cancelled(thread, call, why);
         }
-        out.interrupt(thread, payload, open);
     }
 }

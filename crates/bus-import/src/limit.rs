@@ -2,12 +2,14 @@
 
 use bus_core::Json;
 
+use crate::raw::pick;
+
 /// The most that one text of an event takes in JSON form, in bytes. Logs refuse events over 16 MiB,
 /// and no event given here holds more than two such texts.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// Ids and names are cut here, in bytes.
-pub(crate) const MAX_ID_BYTES: usize = 512;
+const MAX_ID_BYTES: usize = 512;
 
 /// A text, cut where its JSON form passes [`MAX_TEXT_BYTES`], with a mark that says so.
 pub(crate) fn cap(text: &str) -> String {
@@ -27,6 +29,20 @@ pub(crate) fn cap_json(raw: &str) -> Json {
         return json;
     }
     raw_text(raw)
+}
+
+/// The members `keys` of the object `raw` that are there and short, verbatim.
+pub(crate) fn short_members<const N: usize>(
+    raw: &str,
+    keys: [&'static str; N],
+) -> Vec<(&'static str, Json)> {
+    const SHORT: usize = 8 * MAX_ID_BYTES;
+    let values = pick(raw, keys);
+    let kept = keys.into_iter().zip(values).filter_map(|(key, value)| {
+        let value = value.filter(|value| value.len() <= SHORT)?;
+        Some((key, Json::parse(value).ok()?))
+    });
+    kept.collect()
 }
 
 /// What is not JSON, or too much of it, as `{"raw":"…"}`.
@@ -91,50 +107,4 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_that_fits_is_unchanged() {
-        let text = "é\u{1}\n".repeat(1000);
-        assert_eq!(cap(&text), text);
-    }
-
-    #[test]
-    fn a_text_of_control_characters_stays_under_the_limit_in_json_form() {
-        let capped = cap(&"\u{1}".repeat(5 << 20));
-        let encoded = serde_json::to_string(&capped).unwrap().len();
-        assert!(encoded <= MAX_TEXT_BYTES + 64, "{encoded}");
-        assert!(capped.ends_with(" bytes left out]"));
-    }
-
-    #[test]
-    fn the_mark_says_how_many_bytes_are_missing() {
-        let capped = cap(&"x".repeat(MAX_TEXT_BYTES + 7));
-        assert!(capped.ends_with("x… [7 bytes left out]"));
-    }
-
-    #[test]
-    fn texts_of_one_event_share_its_room() {
-        let mut room = Room::default();
-        let half = "x".repeat(MAX_TEXT_BYTES / 2 + 1);
-        assert_eq!(room.take(&half), half);
-        assert!(room.take(&half).ends_with("… [2 bytes left out]"));
-        assert!(room.is_full());
-    }
-
-    #[test]
-    fn ids_are_cut_between_characters() {
-        let id = cap_id(&"é".repeat(400));
-        assert_eq!(id.len(), 512);
-        assert_eq!(cap_id("short"), "short");
-        assert_eq!(cap_id(&format!("x{}", "é".repeat(400))).len(), 511);
-    }
-
-    #[test]
-    fn json_over_the_limit_is_kept_as_cut_text() {
-        let big = format!("[{}1]", "1,".repeat(MAX_TEXT_BYTES));
-        assert!(cap_json(&big).as_str().starts_with(r#"{"raw":"[1,1"#));
-        assert_eq!(cap_json("0.10").as_str(), "0.10");
-    }
-}
+mod tests;

@@ -103,7 +103,7 @@ impl Lines {
 
     /// Numbers the lines from `first` on.
     pub(crate) fn stamp(&mut self, id: &ThreadId, first: u64) {
-        for (ordinal, span) in (first..).zip(&self.spans) {
+        for (ordinal, span) in (first..=u64::MAX).zip(&self.spans) {
             let sum = finish_sum(span.rest, ordinal, id);
             let mut prefix = &mut self.bytes[span.start..span.end];
             let _ = write!(prefix, r#"{{"ordinal":{ordinal:>20},"sum":"{sum:08x}","#);
@@ -158,6 +158,12 @@ pub(crate) enum LineError {
 pub(crate) fn peek_ordinal(bytes: &[u8]) -> Option<u64> {
     let digits = bytes.strip_prefix(ORDINAL)?.get(..DIGITS)?;
     number(digits.trim_ascii_start())
+}
+
+/// True if `bytes` may be the beginning of a line that is being written.
+pub(crate) fn may_begin_with(bytes: &[u8]) -> bool {
+    let common = ORDINAL.len().min(bytes.len());
+    ORDINAL[..common] == bytes[..common] && bytes.iter().all(|byte| *byte >= b' ')
 }
 
 impl<'a> Line<'a> {

@@ -8,7 +8,7 @@ use bus_log::{LogError, Result};
 
 use crate::fs::{DiskFile, Locked};
 use crate::journal::Owner;
-use crate::layout::{Layout, ThreadPaths};
+use crate::layout::{Layout, ThreadPaths, unhex};
 
 /// How long to wait for another process that recovers or makes a journal.
 const RECOVERY: Duration = Duration::from_secs(60);
@@ -117,7 +117,7 @@ impl ThreadLock {
     }
 
     /// Takes the lock of a session whose owner, of the journal `dead`, is gone. `None` if somebody
-    /// else owns the session by now: it had been let go in order.
+    /// else's name stands on it by now: it had been let go in order.
     pub(crate) fn inherit(
         layout: &Layout,
         paths: &ThreadPaths,
@@ -128,14 +128,15 @@ impl ThreadLock {
             let Some(file) = open(layout, paths)? else {
                 continue;
             };
-            if file.try_lock()? == Locked::Taken {
-                if file.is_current()? {
-                    return Ok(Some(Self(file)));
-                }
+            let locked = file.try_lock()?;
+            let signed = read(&file)?;
+            if locked == Locked::Taken && !file.is_current()? {
                 continue;
             }
-            match read(&file)? {
-                Some(holder) if holder.journal != dead => return Ok(None),
+            match signed {
+                // Alive or dead: then its own journal is recovered in its turn.
+                Some(other) if other.journal != dead => return Ok(None),
+                _ if locked == Locked::Taken => return Ok(Some(Self(file))),
                 // Somebody who is just finding out that the owner died.
                 _ if Instant::now() > deadline => {
                     return Err(LogError::unavailable(format!(
@@ -152,7 +153,10 @@ impl ThreadLock {
     /// owner's name, and the next one recovers the owner's journal first.
     pub(crate) fn release(self, layout: &Layout) {
         // Removed while it is held: whoever opened it before notices that it is not current.
-        let _ = layout.disk.remove(self.0.path());
+        if layout.disk.remove(self.0.path()).is_err() {
+            // Without a name it is as free as a missing one.
+            let _ = self.0.set_len(0);
+        }
     }
 }
 
@@ -173,7 +177,9 @@ fn open(layout: &Layout, paths: &ThreadPaths) -> Result<Option<DiskFile>> {
 
 fn read(file: &DiskFile) -> Result<Option<Owner>> {
     let text = file.range(0, file.len()?.min(4096))?;
-    Ok(serde_json::from_slice(&text).ok())
+    let owner: Option<Owner> = serde_json::from_slice(&text).ok();
+    // It becomes part of a path.
+    Ok(owner.filter(|owner| unhex(&owner.journal).is_some()))
 }
 
 fn sign(file: &DiskFile, owner: &Owner) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The log.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,13 +30,11 @@ use crate::{format, listing};
 ///
 /// Dropping the log, and the last sink made from it, writes what was accepted, makes the session files
 /// durable, removes the journal and gives all locks back before it returns.
-#[derive(Debug)]
 pub struct FileSessionLog {
     inner: Arc<Inner>,
 }
 
 /// What the log and its sinks keep open.
-#[derive(Debug)]
 pub(crate) struct Inner {
     committer: Committer,
 }
@@ -124,6 +123,14 @@ impl FileSessionLog {
     async fn ask(&self, request: Request, ticket: Ticket) -> Result<Option<u64>> {
         self.shared().queue.push_async(request).await?;
         outcome(ticket.await)
+    }
+}
+
+impl fmt::Debug for FileSessionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSessionLog")
+            .field("dir", &self.dir())
+            .finish_non_exhaustive()
     }
 }
 

@@ -49,23 +49,24 @@ pub fn follow(
     key: ThreadKey,
     cursor: u64,
 ) -> impl Stream<Item = Result<Recorded>> + Send {
-    let state = Follower {
-        log,
-        key,
-        cursor,
-        page: VecDeque::new(),
-        state: State::Going,
-    };
-    stream::unfold(state, |mut follower| async {
-        let item = follower.next().await?;
-        Some((item, follower))
-    })
+    Follower::new(log, key, cursor, false).into_stream()
+}
+
+/// As [`follow`], with every event as [`SessionLog::read_raw`] gives it: for what passes events on
+/// without reading them.
+pub fn follow_raw(
+    log: Arc<dyn SessionLog>,
+    key: ThreadKey,
+    cursor: u64,
+) -> impl Stream<Item = Result<Recorded>> + Send {
+    Follower::new(log, key, cursor, true).into_stream()
 }
 
 struct Follower {
     log: Arc<dyn SessionLog>,
     key: ThreadKey,
     cursor: u64,
+    raw: bool,
     page: VecDeque<Recorded>,
     state: State,
 }
@@ -79,6 +80,24 @@ enum State {
 }
 
 impl Follower {
+    const fn new(log: Arc<dyn SessionLog>, key: ThreadKey, cursor: u64, raw: bool) -> Self {
+        Self {
+            log,
+            key,
+            cursor,
+            raw,
+            page: VecDeque::new(),
+            state: State::Going,
+        }
+    }
+
+    fn into_stream(self) -> impl Stream<Item = Result<Recorded>> + Send {
+        stream::unfold(self, |mut follower| async {
+            let item = follower.next().await?;
+            Some((item, follower))
+        })
+    }
+
     async fn next(&mut self) -> Option<Result<Recorded>> {
         match self.state {
             State::Going => {}
@@ -104,27 +123,30 @@ impl Follower {
                 self.cursor = recorded.ordinal;
                 return Ok(recorded);
             }
-            self.page = self
-                .log
-                .read(&self.key, self.cursor, PAGE)
-                .await?
-                .events
-                .into();
+            self.page = self.read().await?;
             if self.page.is_empty() {
                 let last = self
                     .log
                     .changed(&self.key, self.cursor, Instant::now() + WAIT)
                     .await?;
                 if last > self.cursor {
-                    let page = self.log.read(&self.key, self.cursor, PAGE).await?;
-                    if page.events.is_empty() {
+                    self.page = self.read().await?;
+                    if self.page.is_empty() {
                         // What was appended was hidden at once: it can't be read any more.
                         self.cursor = last;
                     }
-                    self.page = page.events.into();
                 }
             }
         }
+    }
+
+    async fn read(&self) -> Result<VecDeque<Recorded>> {
+        let page = if self.raw {
+            self.log.read_raw(&self.key, self.cursor, PAGE).await?
+        } else {
+            self.log.read(&self.key, self.cursor, PAGE).await?
+        };
+        Ok(page.events.into())
     }
 }
 

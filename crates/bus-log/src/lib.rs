@@ -39,7 +39,7 @@ mod writer;
 
 pub use entry::{Entry, Recorded, to_micros};
 pub use error::{LogError, LogErrorKind, Result};
-pub use follow::follow;
+pub use follow::{follow, follow_raw};
 pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
 };

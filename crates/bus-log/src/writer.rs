@@ -134,6 +134,13 @@ impl LogWriter {
         LogSink::of(Arc::clone(&self.inner), key)
     }
 
+    /// True on a thread of any log's writer, as in a ticket's callback, or in a `tracing` subscriber
+    /// that hears of a retry: there, waiting for a log may never end.
+    #[must_use]
+    pub fn on_writer_thread() -> bool {
+        thread::is_writer()
+    }
+
     /// What became of the audit records of this writer, its clones and sinks.
     #[must_use]
     pub fn stats(&self) -> AuditStats {

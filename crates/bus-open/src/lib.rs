@@ -1,1 +1,36 @@
-//! Under construction.
+//! A log URL in, a session log out.
+//!
+//! **Who this crate is for.** Whoever lets an operator choose the log: take a URL from the
+//! configuration and hand the [`SessionLog`] to the bus. Each backend is a cargo feature.
+//!
+//! | URL | log | feature |
+//! |---|---|---|
+//! | `file:///var/lib/bus`, `file:rel/path`, a plain path | the embedded log in that directory | `file` (on by default) |
+//! | `memory:` | a new, empty log in memory, for tests | none |
+//!
+//! # Example
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! use bus_open::{LogErrorKind, SessionEvent, SessionLog, TenantId, ThreadKey, open};
+//!
+//! let log = open("memory:").await?;
+//! let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+//! assert_eq!(log.append(&key, &[SessionEvent::Done.into()]).await?, 1);
+//!
+//! let refused = open("gopher://user:secret@example.org").await.err().unwrap();
+//! assert_eq!(refused.kind(), LogErrorKind::Invalid);
+//! assert!(!refused.to_string().contains("secret"));
+//! # Ok::<(), bus_open::LogError>(())
+//! # }).unwrap();
+//! ```
+
+mod open;
+mod percent;
+mod url;
+
+pub use open::open;
+pub use url::{LogUrl, SCHEMES};
+
+// What the signatures above name, so that one `use` is enough.
+pub use bus_log::*;

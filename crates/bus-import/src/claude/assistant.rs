@@ -37,8 +37,8 @@ impl Claude {
             .filter(|usage| usage.total_tokens() > 0);
         let mut say = |text: &str, out: &mut Out| {
             if is_error {
-                let text = out.text(record.thread, text);
-                out.error(record.thread, "api_error", &text);
+                out.text(record.thread, text);
+                out.error(record.thread, "api_error", text);
             } else {
                 out.answer(record.thread, text, usage.take());
             }
@@ -90,7 +90,10 @@ impl Claude {
         new.cache_creation_tokens = uint(creation).unwrap_or(0);
         new.cache_read_tokens = uint(read).unwrap_or(0);
         // A message without an id is the record's own.
-        let id: Cow<'_, str> = text(id).or_else(|| record.uuid.clone())?;
+        let id: Option<Cow<'_, str>> = text(id).or_else(|| record.uuid.clone());
+        let Some(id) = id else {
+            return Some((Usage::default(), new));
+        };
         let known = &mut self.messages.0;
         let old = known.get(&id).copied().unwrap_or_default();
         known.set(&id, new);

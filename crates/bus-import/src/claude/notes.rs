@@ -16,6 +16,7 @@ impl Claude {
             "api_error" => api_error(record, out),
             "compact_boundary" => self.compacted(record, out),
             "turn_duration" => {
+                self.calls.cancel(out, record.thread, "no result");
                 let turn = self.turns.remove(&record.thread).unwrap_or_default();
                 let duration_ms = uint(get(Some(record.raw), "durationMs")).unwrap_or(0);
                 out.emit(

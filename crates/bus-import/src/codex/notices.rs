@@ -58,6 +58,7 @@ impl Codex {
     }
 
     fn turn_ended(&mut self, payload: &str, out: &mut Out) {
+        self.calls.cancel(out, MAIN, "no result");
         let (prompt, completion) = self.turn_usage();
         let duration_ms = uint(get(Some(payload), "duration_ms")).unwrap_or(0);
         out.emit(

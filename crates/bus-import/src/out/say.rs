@@ -125,31 +125,25 @@ impl Out {
         );
     }
 
-    /// The user stopped the turn, and with it the calls that had no result yet.
-    pub(crate) fn interrupt(&mut self, thread: ThreadIx, payload: Json, open: Vec<Call>) {
+    /// A call that never got its result.
+    pub(crate) fn cancelled(&mut self, thread: ThreadIx, call: Call, why: &str) {
         let timestamp = self.at();
-        self.emit(thread, GraphEvent::Interrupt { payload, timestamp });
-        for call in open {
-            let output = String::new();
-            let duration_ms = millis(call.at, timestamp);
-            let reason = format!("interrupted: {} {}", call.name, call.id);
-            self.emit_call(
-                thread,
-                &call.id,
-                SessionEvent::ToolCallComplete {
-                    name: call.name,
-                    output,
-                    success: false,
-                    duration_ms,
-                },
-            );
-            self.emit_call(
-                thread,
-                &call.id,
-                GraphEvent::Cancelled { reason, timestamp },
-            );
-        }
-        self.emit(thread, SessionEvent::Done);
+        let reason = format!("{why}: {} {}", call.name, call.id);
+        self.emit_call(
+            thread,
+            &call.id,
+            SessionEvent::ToolCallComplete {
+                name: call.name,
+                output: String::new(),
+                success: false,
+                duration_ms: millis(call.at, timestamp),
+            },
+        );
+        self.emit_call(
+            thread,
+            &call.id,
+            GraphEvent::Cancelled { reason, timestamp },
+        );
     }
 
     pub(crate) fn error(&mut self, thread: ThreadIx, class: &str, message: &str) {

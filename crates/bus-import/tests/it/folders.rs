@@ -44,7 +44,7 @@ fn folders_are_walked_to_the_bottom_and_files_taken_as_they_are() {
     let formats: Vec<_> = found.iter().map(|found| found.format).collect();
     assert_eq!(formats, [Some(Format::ClaudeCode), None, None]);
     let one = find_transcripts(&deep.join("b.jsonl")).unwrap();
-    assert_eq!(one[..], found[..1]);
+    assert_eq!((one.len(), one[0].format), (1, Some(Format::ClaudeCode)));
     assert!(find_transcripts(&root.path().join("missing")).is_err());
 }
 
@@ -53,7 +53,7 @@ fn folders_are_walked_to_the_bottom_and_files_taken_as_they_are() {
 fn a_loop_of_links_ends() {
     let root = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(root.path(), root.path().join("loop")).unwrap();
-    assert_eq!(find_transcripts(root.path()).unwrap(), []);
+    assert!(find_transcripts(root.path()).unwrap().is_empty());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bus_log::{Completer, Expect, LogError, Result, ThreadKey};
 
 use super::queue::Append;
 use super::tell;
-use super::threads::{Held, Threads};
+use super::threads::Threads;
 use crate::fs;
 use crate::header::Header;
 use crate::journal::Record;
@@ -58,7 +58,7 @@ impl Threads {
             Ok(Place::Nothing { last }) => tell(append.reply, Ok(Some(last))),
             Ok(Place::In(part)) => {
                 let part = &mut group.parts[part];
-                let first = part.last + 1;
+                let first = part.last.saturating_add(1);
                 append.lines.stamp(&id, first);
                 part.bytes.extend_from_slice(append.lines.as_bytes());
                 part.last += append.lines.count() as u64;
@@ -88,6 +88,10 @@ impl Threads {
             Expect::StartAt(first) => first.saturating_sub(1),
             Expect::Any | Expect::Last(_) => 0,
         };
+        let start = last.max(watermark);
+        if start.checked_add(append.lines.count() as u64).is_none() {
+            return Err(LogError::invalid(format!("no ordinals after {start}")));
+        }
         match planned {
             // It is told with the group, on whose success its answer depends.
             Some(part) => return Ok(Place::In(part)),
@@ -98,18 +102,14 @@ impl Threads {
         let header = held
             .is_new()
             .then(|| Header::first(append.key.clone(), watermark));
-        let last = last.max(watermark);
-        if last.checked_add(append.lines.count() as u64).is_none() {
-            return Err(LogError::invalid(format!("no ordinals after {last}")));
-        }
         group.by_id.insert(id, group.parts.len());
         group.parts.push(Part {
             id,
             key: append.key.clone(),
             bytes: header.as_ref().map(Header::to_line).unwrap_or_default(),
             header,
-            first: last + 1,
-            last,
+            first: start.saturating_add(1),
+            last: start,
             position: held.len,
             waiting: Vec::new(),
         });
@@ -194,10 +194,4 @@ enum Place {
     Nothing {
         last: u64,
     },
-}
-
-impl Held {
-    fn is_new(&self) -> bool {
-        self.header.is_none()
-    }
 }

@@ -63,7 +63,7 @@ impl Scan {
         // was to be removed too.
         let gap = found
             .windows(2)
-            .rposition(|pair| pair[0].0 + 1 != pair[1].0);
+            .rposition(|pair| pair[0].0.checked_add(1) != Some(pair[1].0));
         for (number, path) in &found[gap.map_or(0, |gap| gap + 1)..] {
             let id = SegmentId {
                 journal,

@@ -1,13 +1,13 @@
 //! How far a session file reaches.
 
-use bus_log::{Bounds, DateTime, LogError, Result, ThreadKey, Utc};
+use bus_log::{Bounds, DateTime, LogError, LogErrorKind, Result, ThreadKey, Utc};
 
 use super::lines::{LineReader, line_start};
-use super::{damage, stable};
+use super::{damage, stable, verify};
 use crate::fs::DiskFile;
 use crate::header::Header;
 use crate::layout::{Layout, ThreadId};
-use crate::line::{Line, LineError, MAX_LINE};
+use crate::line::{Line, LineError, MAX_LINE, may_begin_with, peek_ordinal};
 
 /// What a session file holds at one moment.
 #[derive(Clone, Debug)]
@@ -45,19 +45,19 @@ impl Snapshot {
         let Some((header, header_len)) = read_header(file, len)? else {
             return Ok(None);
         };
-        if key.is_some_and(|key| *key != header.key) {
-            return Err(LogError::corrupt(format!(
-                "{}: line 1: header of another thread: {}",
-                file.path().display(),
-                header.key
-            )));
+        if let Some(key) = key {
+            check_key(file, &header, key)?;
         }
         let end = End {
             file,
             id: ThreadId::new(&header.key),
             header_len,
         };
-        let (end, last_line) = end.find(len)?;
+        let (end, last_line) = match end.find(len) {
+            Ok(found) => found,
+            Err(error) if error.kind() != LogErrorKind::Corrupt => return Err(error),
+            Err(error) => return Err(first_damage(file, &header, header_len, len, error)),
+        };
         let (last, last_at) = match last_line {
             Some((ordinal, at)) => (ordinal, Some(at)),
             None => (header.synced, None),
@@ -84,6 +84,18 @@ impl Snapshot {
     }
 }
 
+/// A file whose name is the hash of one key and whose header says another was put there.
+pub(crate) fn check_key(file: &DiskFile, header: &Header, key: &ThreadKey) -> Result<()> {
+    if header.key == *key {
+        return Ok(());
+    }
+    Err(LogError::corrupt(format!(
+        "{}: line 1: header of another thread: {}",
+        file.path().display(),
+        header.key
+    )))
+}
+
 /// The header and the length of its line; `None` if the file is just being made, or was left so.
 pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u64)>> {
     let bad = |what: &str| LogError::corrupt(format!("{}: line 1: {what}", file.path().display()));
@@ -105,6 +117,21 @@ pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u
         return Err(bad("damaged header"));
     }
     Ok(None)
+}
+
+/// The first line that is damaged: what was found from behind may be a consequence of it.
+fn first_damage(
+    file: &DiskFile,
+    header: &Header,
+    header_len: u64,
+    len: u64,
+    found: LogError,
+) -> LogError {
+    let id = ThreadId::new(&header.key);
+    let first = header.watermark.saturating_add(1);
+    verify(file, &id, header_len..len, first)
+        .err()
+        .unwrap_or(found)
 }
 
 /// Looks for the end of the last complete batch, from behind.
@@ -143,7 +170,10 @@ impl End<'_> {
         // A write that was cut short leaves a beginning, never a whole line and a byte.
         let whole = bytes.split_last().map(|(_, line)| line).unwrap_or_default();
         if Line::parse(whole, &self.id).is_ok() {
-            return Err(self.bad(start, peek(&bytes), "damaged line break"));
+            return Err(self.bad(start, peek_ordinal(&bytes), "damaged line break"));
+        }
+        if !may_begin_with(&bytes) {
+            return Err(self.bad(start, peek_ordinal(&bytes), "not the beginning of a line"));
         }
         Ok(start)
     }
@@ -152,7 +182,7 @@ impl End<'_> {
     fn before_batch(&self, mut start: u64, mut line: Brief) -> Result<(u64, Option<Last>)> {
         while line.number > 1 {
             let (before, previous) = self.line_before(start)?;
-            if previous.ordinal + 1 != line.ordinal
+            if previous.ordinal.checked_add(1) != Some(line.ordinal)
                 || previous.number + 1 != line.number
                 || previous.count != line.count
             {
@@ -164,7 +194,9 @@ impl End<'_> {
             return Ok((start, None));
         }
         let (at, previous) = self.line_before(start)?;
-        if previous.ordinal + 1 != line.ordinal || previous.number != previous.count {
+        if previous.ordinal.checked_add(1) != Some(line.ordinal)
+            || previous.number != previous.count
+        {
             return Err(self.bad(at, Some(previous.ordinal), "a broken batch"));
         }
         Ok((start, Some((previous.ordinal, previous.at))))
@@ -189,7 +221,7 @@ impl End<'_> {
         };
         match Line::parse(&bytes, &self.id).and_then(brief) {
             Ok(line) => Ok((start, line)),
-            Err(error) => Err(self.bad(start, peek(&bytes), error)),
+            Err(error) => Err(self.bad(start, peek_ordinal(&bytes), error)),
         }
     }
 
@@ -209,7 +241,8 @@ impl End<'_> {
     fn ordinal_by_place(&self, position: u64) -> Result<u64> {
         let (header, _) = read_header(self.file, self.header_len)?
             .ok_or_else(|| LogError::internal("header vanished"))?;
-        Ok(header.watermark + super::line_number(self.file, position)?.saturating_sub(1))
+        let before = super::line_number(self.file, position)?.saturating_sub(1);
+        Ok(header.watermark.saturating_add(before))
     }
 }
 
@@ -219,8 +252,4 @@ struct Brief {
     number: u64,
     count: u64,
     at: DateTime<Utc>,
-}
-
-fn peek(bytes: &[u8]) -> Option<u64> {
-    crate::line::peek_ordinal(bytes)
 }

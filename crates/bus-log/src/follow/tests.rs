@@ -47,3 +47,14 @@ async fn a_cursor_before_the_watermark_starts_at_the_first_readable_event() {
         .await;
     assert_eq!(ordinals, [4, 5]);
 }
+
+#[tokio::test]
+async fn followed_raw_a_known_type_keeps_its_bytes() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let text = r#"{"type":"session.text_chunk","data":"hi", "extra": 1e400}"#;
+    let raw = bus_core::CustomEvent::from_json(bus_core::Json::parse(text).unwrap()).unwrap();
+    log.append(&key(), &[raw.into()]).await.unwrap();
+    let mut events = pin!(follow_raw(log, key(), 0));
+    let first = events.next().await.unwrap().unwrap();
+    assert_eq!(first.event.as_custom().unwrap().as_json().as_str(), text);
+}

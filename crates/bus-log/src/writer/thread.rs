@@ -27,6 +27,13 @@ thread_local! {
     static WRITER: Cell<usize> = const { Cell::new(0) };
 }
 
+/// True on the thread of whichever log.
+pub(super) fn is_writer() -> bool {
+    WRITER
+        .try_with(|address| address.get() != 0)
+        .unwrap_or(false)
+}
+
 /// How long past its time a drop waits for a thread that does not come back from the log.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -171,7 +178,7 @@ impl Drop for LogThread {
         };
         let patience = lock(&self.patience).max(LAST_TRY);
         self.shared.end(patience);
-        if WRITER.get() != 0 {
+        if is_writer() {
             // Writers must not wait for each other, nor one for itself: it ends by itself.
             return;
         }

@@ -1,0 +1,127 @@
+//! What the program can be told.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{archive, demo, erase, fork, import, ls, record, show, stats, tail, verify};
+use crate::logs::LogArgs;
+use crate::output::Out;
+
+const EXAMPLES: &str = "\
+Examples:
+  bus demo                              see what it does, in a log of its own
+  bus import ~/.codex ~/.claude         read the transcripts of Codex and Claude Code
+  bus ls                                the threads of the log
+  bus show THREAD | less                one of them, as a timeline
+  bus stats --json | jq .prompt_tokens  what they cost
+  bus verify                            every checksum and ordinal
+
+The log is --log URL, or else BUS_LOG, or else the folder `bus` in the platform's data folder.
+`bus help COMMAND` has examples of each command.";
+
+/// Record, import, show and check the sessions of AI agents.
+#[derive(Parser)]
+#[command(name = "bus", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Whether people or programs read the output.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct OutputArgs {
+    /// Write one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl OutputArgs {
+    /// For people.
+    pub(crate) const PEOPLE: Self = Self { json: false };
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read transcripts of Codex and Claude Code into the log
+    Import(import::ImportArgs),
+    /// Write events from standard input, one JSON object a line, into the log
+    Record(record::RecordArgs),
+    /// List the threads
+    Ls(ls::LsArgs),
+    /// Show a thread's events
+    Show(show::ShowArgs),
+    /// Show a thread's last events, and those to come
+    Tail(tail::TailArgs),
+    /// Count tokens, messages, tool calls and time
+    Stats(stats::StatsArgs),
+    /// Check every checksum and ordinal of the whole log
+    Verify(verify::VerifyArgs),
+    /// Copy a thread's beginning into a new thread
+    Fork(fork::ForkArgs),
+    /// Hide a thread's oldest events
+    Archive(archive::ArchiveArgs),
+    /// Destroy all events of a thread
+    Erase(erase::EraseArgs),
+    /// Play a session of a made-up agent through the bus, and show what it leaves
+    Demo(demo::DemoArgs),
+}
+
+/// Runs one command to its end.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("can't start the runtime")?;
+    let code = runtime.block_on(dispatch(&cli.log, cli.command));
+    // A thread that still waits for standard input must not keep the program.
+    runtime.shutdown_background();
+    code
+}
+
+async fn dispatch(log: &LogArgs, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Import(args) => {
+            let mut out = Out::stdout(args.output.json);
+            import::run(&log.for_writing().await?, &args, &mut out).await
+        }
+        Command::Record(args) => record::run(&log.for_writing().await?, &args).await,
+        Command::Ls(args) => {
+            let mut out = Out::stdout(args.output.json);
+            ls::run(&log.for_reading().await?, &mut out).await
+        }
+        Command::Show(args) => {
+            let mut out = Out::stdout(args.output.json);
+            show::run(&log.for_reading().await?, &args, &mut out).await
+        }
+        Command::Tail(args) => {
+            let mut out = Out::stdout(args.output.json);
+            tail::run(&log.for_reading().await?, &args, &mut out).await
+        }
+        Command::Stats(args) => {
+            let mut out = Out::stdout(args.output.json);
+            stats::run(&log.for_reading().await?, &args, &mut out).await
+        }
+        Command::Verify(args) => {
+            let mut out = Out::stdout(args.output.json);
+            verify::run(&log.for_reading().await?, log.chosen_tenant()?, &mut out).await
+        }
+        Command::Fork(args) => {
+            let mut out = Out::stdout(args.output.json);
+            fork::run(&log.for_changing().await?, &args, &mut out).await
+        }
+        Command::Archive(args) => {
+            let mut out = Out::stdout(args.output.json);
+            archive::run(&log.for_changing().await?, &args, &mut out).await
+        }
+        Command::Erase(args) => {
+            let mut out = Out::stdout(args.output.json);
+            erase::run(&log.for_changing().await?, &args, &mut out).await
+        }
+        Command::Demo(_) => demo::run(log, &mut Out::stdout(false)).await,
+    }
+}

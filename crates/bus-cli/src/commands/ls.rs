@@ -1,0 +1,122 @@
+//! `bus ls`: the threads of a tenant.
+
+use std::process::ExitCode;
+
+use bus_log::{DateTime, SessionLog, ThreadSummary, Utc};
+use clap::Args;
+use serde::Serialize;
+
+use super::pages::threads;
+use crate::cli::OutputArgs;
+use crate::logs::Logs;
+use crate::output::Out;
+use crate::output::table::{Align, Table};
+use crate::output::text::{count, counted, moment};
+
+const EXAMPLES: &str = "\
+Examples:
+  bus ls
+  bus ls --json | jq -r 'select(.events > 1000).thread'
+  bus --log /var/lib/bus --tenant acme ls
+
+Keys of --json: thread, events (readable ones), first and last (ordinals; first is greater than last
+where nothing is readable), last_at, erased.";
+
+/// Arguments of `bus ls`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct LsArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Serialize)]
+struct ThreadLine<'a> {
+    thread: &'a str,
+    events: u64,
+    first: u64,
+    last: u64,
+    last_at: Option<DateTime<Utc>>,
+    erased: bool,
+}
+
+/// Lists the threads in byte order of their ids.
+pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> {
+    let log = logs.log.as_ref();
+    let (dim, bold) = (out.styles.dim, out.styles.bold);
+    let mut table = Table::new(
+        dim,
+        [
+            ("thread", Align::Left),
+            ("events", Align::Right),
+            ("first", Align::Right),
+            ("last", Align::Right),
+            ("last at (UTC)", Align::Left),
+            ("", Align::Left),
+        ],
+    );
+    let (mut listed, mut events) = (0, 0);
+    let mut after: Option<String> = None;
+    loop {
+        let page = threads(log, &logs.tenant, after.as_deref()).await?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.thread_id().to_owned());
+        for summary in &page {
+            let bounds = summary.bounds;
+            let last_at = last_at(log, summary).await?;
+            listed += 1;
+            events += bounds.readable();
+            if out.is_json() {
+                out.json(&ThreadLine {
+                    thread: summary.key.thread_id(),
+                    events: bounds.readable(),
+                    first: bounds.first,
+                    last: bounds.last,
+                    last_at,
+                    erased: bounds.erased,
+                })?;
+                continue;
+            }
+            let cells = [
+                crate::output::text::one_line(summary.key.thread_id(), 80),
+                count(bounds.readable()),
+                count(bounds.first),
+                count(bounds.last),
+                last_at.map(moment).unwrap_or_default(),
+                if bounds.erased { "erased" } else { "" }.to_owned(),
+            ];
+            table.row(if bounds.readable() == 0 { dim } else { bold }, cells);
+        }
+    }
+    if !out.is_json() {
+        if listed == 0 {
+            out.line(format_args!(
+                "no threads of tenant {:?} in {}",
+                logs.tenant.as_str(),
+                logs.url
+            ))?;
+        } else {
+            table.write(out, "")?;
+            let (listed, events) = (counted(listed, "thread"), counted(events, "event"));
+            out.line(format_args!(
+                "{dim}{listed}, {events} in {}{dim:#}",
+                logs.url
+            ))?;
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The time of the thread's newest readable event.
+async fn last_at(
+    log: &dyn SessionLog,
+    summary: &ThreadSummary,
+) -> anyhow::Result<Option<DateTime<Utc>>> {
+    let bounds = summary.bounds;
+    if summary.last_at.is_some() || bounds.readable() == 0 {
+        return Ok(summary.last_at);
+    }
+    let page = log.read_raw(&summary.key, bounds.last - 1, 1).await?;
+    Ok(page.events.last().map(|event| event.at))
+}

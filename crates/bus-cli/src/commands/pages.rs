@@ -1,0 +1,75 @@
+//! A thread's raw events page by page, so that no thread is too long.
+
+use bus_log::{Recorded, SessionLog, TenantId, ThreadKey, ThreadSummary};
+
+/// Events of one page.
+const PAGE: usize = 1024;
+
+/// Threads and tenants of one page.
+const NAMES: usize = 1000;
+
+/// A place in a thread, up to where its raw events have been read.
+pub(crate) struct Pages<'a> {
+    log: &'a dyn SessionLog,
+    key: &'a ThreadKey,
+    cursor: u64,
+    until: u64,
+}
+
+impl<'a> Pages<'a> {
+    /// The readable events with ordinals after `cursor`, up to and including `until`.
+    pub(crate) fn new(
+        log: &'a dyn SessionLog,
+        key: &'a ThreadKey,
+        cursor: u64,
+        until: u64,
+    ) -> Self {
+        Self {
+            log,
+            key,
+            cursor,
+            until,
+        }
+    }
+
+    /// The next of them; none at the end, and never an empty page.
+    pub(crate) async fn next(&mut self) -> bus_log::Result<Option<Vec<Recorded>>> {
+        if self.cursor >= self.until {
+            return Ok(None);
+        }
+        let left = usize::try_from(self.until - self.cursor).unwrap_or(PAGE);
+        let page = self
+            .log
+            .read_raw(self.key, self.cursor, left.min(PAGE))
+            .await?;
+        let mut events = page.events;
+        // The first readable ordinal can be far after the cursor.
+        events.retain(|event| event.ordinal <= self.until);
+        let Some(last) = events.last() else {
+            return Ok(None);
+        };
+        self.cursor = last.ordinal;
+        Ok(Some(events))
+    }
+}
+
+/// The tenant's threads after `after`, one page of them; empty at the end.
+pub(crate) async fn threads(
+    log: &dyn SessionLog,
+    tenant: &TenantId,
+    after: Option<&str>,
+) -> bus_log::Result<Vec<ThreadSummary>> {
+    log.list(tenant, after, NAMES).await
+}
+
+/// All tenants.
+pub(crate) async fn tenants(log: &dyn SessionLog) -> bus_log::Result<Vec<TenantId>> {
+    let mut all: Vec<TenantId> = Vec::new();
+    loop {
+        let page = log.tenants(all.last(), NAMES).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}

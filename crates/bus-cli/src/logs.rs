@@ -1,0 +1,179 @@
+//! Which log, which tenant, which thread.
+
+use std::env;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bus_log::{Bounds, InMemorySessionLog, SessionLog, TenantId, ThreadKey};
+use bus_open::LogUrl;
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+use etcetera::BaseStrategy;
+
+/// Where the log is, for every command.
+#[derive(Args)]
+pub(crate) struct LogArgs {
+    /// The log: file:///dir, a plain path [env: BUS_LOG] [default: the platform's data folder + /bus]
+    // Not clap's own `env`: it would show the value, which may hold a password, and take an empty
+    // variable for a value.
+    #[arg(long, value_name = "URL", global = true, value_parser = NonEmptyStringValueParser::new())]
+    log: Option<String>,
+    /// Whose threads [env: BUS_TENANT] [default: local]
+    #[arg(long, value_name = "NAME", global = true, value_parser = NonEmptyStringValueParser::new())]
+    tenant: Option<String>,
+}
+
+const DEFAULT_TENANT: &str = "local";
+
+/// An open log and the tenant whose threads are meant.
+pub(crate) struct Logs {
+    pub(crate) log: Arc<dyn SessionLog>,
+    pub(crate) url: LogUrl,
+    pub(crate) tenant: TenantId,
+}
+
+impl LogArgs {
+    /// Opens the log; a directory that is not there is made.
+    pub(crate) async fn for_writing(&self) -> anyhow::Result<Logs> {
+        let url = self.url()?;
+        let log = open(&url).await?;
+        self.logs(log, url)
+    }
+
+    /// Opens the log to read it. Where there is none yet, none is made: it reads as empty.
+    pub(crate) async fn for_reading(&self) -> anyhow::Result<Logs> {
+        let url = self.url()?;
+        let missing = match url.path().map(std::path::Path::try_exists) {
+            Some(exists) => !exists.with_context(|| format!("can't look at the log: {url}"))?,
+            None => false,
+        };
+        let log = if missing {
+            Arc::new(InMemorySessionLog::new())
+        } else {
+            open(&url).await?
+        };
+        self.logs(log, url)
+    }
+
+    /// Opens the log to change threads that are there: as for reading, since there is nothing to
+    /// change in a log that does not exist.
+    pub(crate) async fn for_changing(&self) -> anyhow::Result<Logs> {
+        self.for_reading().await
+    }
+
+    /// The tenant, if one was asked for.
+    pub(crate) fn chosen_tenant(&self) -> anyhow::Result<Option<TenantId>> {
+        match self.tenant.clone().or(variable("BUS_TENANT")?) {
+            Some(name) => Ok(Some(TenantId::try_new(name)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The address that was asked for by an argument.
+    pub(crate) fn asked_for(&self) -> anyhow::Result<Option<LogUrl>> {
+        Ok(self.log.as_deref().map(LogUrl::parse).transpose()?)
+    }
+
+    /// The log's address, as asked for or by default.
+    fn url(&self) -> anyhow::Result<LogUrl> {
+        match self.log.clone().or(variable("BUS_LOG")?) {
+            Some(url) => Ok(LogUrl::parse(&url)?),
+            None => default_url(),
+        }
+    }
+
+    /// An open log with the tenant that was asked for.
+    pub(crate) fn logs(&self, log: Arc<dyn SessionLog>, url: LogUrl) -> anyhow::Result<Logs> {
+        let tenant = self
+            .chosen_tenant()?
+            .unwrap_or_else(|| TenantId::new(DEFAULT_TENANT));
+        Ok(Logs { log, url, tenant })
+    }
+}
+
+/// Opens the log at `url`; an error names it, which no `LogUrl` does with a password.
+pub(crate) async fn open(url: &LogUrl) -> anyhow::Result<Arc<dyn SessionLog>> {
+    let opened = url.open().await;
+    opened.with_context(|| format!("can't open the log {url}"))
+}
+
+/// The folder `bus` in the platform's data folder.
+fn default_url() -> anyhow::Result<LogUrl> {
+    let strategy = etcetera::base_strategy::choose_native_strategy()
+        .context("no home directory to keep a log in; name one with --log or BUS_LOG")?;
+    Ok(LogUrl::from_path(strategy.data_dir().join("bus")))
+}
+
+/// An environment variable; an empty one counts as not set.
+fn variable(name: &str) -> anyhow::Result<Option<String>> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => bail!("environment variable is not UTF-8: {name}"),
+    }
+}
+
+impl Logs {
+    /// The key of one of the tenant's threads, there or not.
+    pub(crate) fn key(&self, thread: &str) -> anyhow::Result<ThreadKey> {
+        Ok(ThreadKey::try_new(self.tenant.clone(), thread)?)
+    }
+
+    /// The key and the bounds of a thread that must be there.
+    ///
+    /// # Errors
+    ///
+    /// If it never had an event; the error names threads with similar ids.
+    pub(crate) async fn known(&self, thread: &str) -> anyhow::Result<(ThreadKey, Bounds)> {
+        let key = self.key(thread)?;
+        let bounds = self.log.bounds(&key).await?;
+        if bounds.is_known() {
+            return Ok((key, bounds));
+        }
+        let similar = self.similar(thread).await?;
+        let hint = if similar.is_empty() {
+            String::new()
+        } else {
+            format!(" (did you mean {}?)", similar.join(" or "))
+        };
+        bail!(
+            "no thread {thread:?} of tenant {:?} in {}{hint}",
+            self.tenant.as_str(),
+            self.url
+        )
+    }
+
+    /// Up to three threads whose ids begin or end as `thread` does, or hold it.
+    async fn similar(&self, thread: &str) -> anyhow::Result<Vec<String>> {
+        /// Threads looked at: a hint is not worth reading the names of a huge log.
+        const LOOKED_AT: usize = 10_000;
+        let threads = self.log.list(&self.tenant, None, LOOKED_AT).await?;
+        let mut ids: Vec<(usize, &str)> = threads
+            .iter()
+            .map(|summary| summary.key.thread_id())
+            .map(|id| (likeness(id, thread), id))
+            .filter(|(likeness, id)| *likeness >= 3 && *likeness * 2 >= id.len().min(thread.len()))
+            .collect();
+        ids.sort_by_key(|(likeness, _)| std::cmp::Reverse(*likeness));
+        Ok(ids
+            .iter()
+            .take(3)
+            .map(|(_, id)| format!("{id:?}"))
+            .collect())
+    }
+}
+
+/// How many bytes two names share at their beginning and end, or one's length if the other holds it.
+fn likeness(one: &str, other: &str) -> usize {
+    if one.contains(other) || other.contains(one) {
+        return one.len().min(other.len());
+    }
+    let same = |(a, b): &(u8, u8)| a.eq_ignore_ascii_case(b);
+    let front = one.bytes().zip(other.bytes()).take_while(same).count();
+    let back = one.bytes().rev().zip(other.bytes().rev());
+    let back = back.take_while(same).count();
+    (front + back).min(one.len()).min(other.len())
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

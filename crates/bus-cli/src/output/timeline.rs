@@ -1,0 +1,196 @@
+//! A thread's events for people: one line each.
+
+mod audit;
+mod session;
+
+use bus_import::SKIPPED;
+use bus_log::{DateTime, Event, Recorded, Utc};
+use clap::builder::styling::Style;
+
+use super::Out;
+use super::style::{PLAIN, Styles};
+use super::text::{columns, one_line, wrapped};
+
+/// Columns of the label, such as `compaction`.
+const LABEL: usize = 10;
+
+/// Pairs of which the second says again, for the audit, what the first has just said.
+const ECHOES: &[(&str, &str)] = &[
+    ("session.text_complete", "audit.assistant_message"),
+    ("session.tool_call_start", "audit.tool_call"),
+    ("session.tool_call_complete", "audit.tool_result"),
+    ("session.compaction_completed", "audit.context_compacted"),
+    ("session.session_sync", "audit.checkpoint_marker"),
+    ("session.error", "audit.error"),
+];
+
+/// Writes events as lines, with a line for each new day.
+pub(crate) struct Timeline {
+    full: bool,
+    digits: usize,
+    last_at: Option<DateTime<Utc>>,
+    last_type: String,
+}
+
+/// One event in words.
+struct Line {
+    mark: &'static str,
+    label: &'static str,
+    tone: Tone,
+    text: String,
+}
+
+/// What a line is about, which is its colour.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Quiet,
+    Person,
+    Answer,
+    Tool,
+    Success,
+    Failure,
+    Cost,
+    Loop,
+    Session,
+}
+
+impl Line {
+    fn new(mark: &'static str, label: &'static str, tone: Tone, text: impl Into<String>) -> Self {
+        Self {
+            mark,
+            label,
+            tone,
+            text: text.into(),
+        }
+    }
+}
+
+impl Timeline {
+    /// A timeline of ordinals up to about `last`; with whole texts if `full`.
+    pub(crate) fn new(last: u64, full: bool) -> Self {
+        Self {
+            full,
+            digits: last.to_string().len().max(4),
+            last_at: None,
+            last_type: String::new(),
+        }
+    }
+
+    /// Writes one event, which must be typed.
+    pub(crate) fn event(&mut self, out: &mut Out, recorded: &Recorded) -> anyhow::Result<()> {
+        self.day(out, recorded.at)?;
+        let mut line = describe(&recorded.event);
+        let kind = recorded.event.event_type();
+        let echo = ECHOES.contains(&(self.last_type.as_str(), kind));
+        self.last_type = kind.to_owned();
+        if echo {
+            line.text = "the same, for the audit".to_owned();
+        }
+
+        let Styles { dim, red, .. } = out.styles;
+        let label_style = if echo {
+            dim
+        } else {
+            line.tone.style(&out.styles)
+        };
+        let text_style = match line.tone {
+            _ if echo => dim,
+            Tone::Quiet => dim,
+            Tone::Failure => red,
+            _ => PLAIN,
+        };
+        let Line { mark, label, .. } = line;
+        let front = format!(
+            "{:>1$}  {2}  ",
+            recorded.ordinal,
+            self.digits,
+            recorded.at.format("%H:%M:%S")
+        );
+        let indent = columns(&front) + columns(mark) + 1 + LABEL + 1;
+        let room = out.width.saturating_sub(indent).max(20);
+        let texts = if self.full {
+            wrapped(&line.text, room)
+        } else {
+            vec![one_line(&line.text, room)]
+        };
+        let mut texts = texts.iter();
+        let first = texts.next().map_or("", String::as_str);
+        let head = format!(
+            "{dim}{front}{dim:#}{label_style}{mark} {label:<LABEL$}{label_style:#} {text_style}{first}{text_style:#}"
+        );
+        out.line(head.trim_end())?;
+        for text in texts {
+            let line = format!("{:indent$}{text_style}{text}{text_style:#}", "");
+            out.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Writes the day, where it is another one.
+    fn day(&mut self, out: &mut Out, at: DateTime<Utc>) -> anyhow::Result<()> {
+        let last = self.last_at.replace(at);
+        if last.map(|last| last.date_naive()) == Some(at.date_naive()) {
+            return Ok(());
+        }
+        let Styles { dim, .. } = out.styles;
+        let day = format!(
+            "{:digits$}  {}",
+            "",
+            at.format("%Y-%m-%d UTC"),
+            digits = self.digits
+        );
+        out.line(format_args!("{dim}{day}{dim:#}"))
+    }
+}
+
+impl Tone {
+    fn style(self, styles: &Styles) -> Style {
+        match self {
+            Self::Quiet => styles.dim,
+            Self::Person | Self::Success => styles.green,
+            Self::Answer => styles.bold,
+            Self::Tool => styles.cyan,
+            Self::Failure => styles.red,
+            Self::Cost => styles.yellow,
+            Self::Loop => styles.magenta,
+            Self::Session => styles.blue,
+        }
+    }
+}
+
+/// What happened, in words.
+fn describe(event: &Event) -> Line {
+    match event {
+        Event::Session(event) => session::describe(event),
+        Event::Audit(event) => audit::describe(event),
+        other => custom(other),
+    }
+}
+
+fn custom(event: &Event) -> Line {
+    let kind = event.event_type();
+    let data = event.as_custom().and_then(bus_log::CustomEvent::data);
+    let text = match data {
+        Some(data) => format!("{kind} · {data}"),
+        None => kind.to_owned(),
+    };
+    // What an import left out is of less interest than what it took.
+    let tone = if kind == SKIPPED {
+        Tone::Quiet
+    } else {
+        Tone::Session
+    };
+    Line::new("◇", "custom", tone, text)
+}
+
+/// What `event` says, in a few words: for a status line.
+pub(crate) fn summary(event: &Event, width: usize) -> String {
+    let line = describe(event);
+    one_line(
+        &format!("{} {} · {}", line.mark, line.label, line.text),
+        width,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Damage that is no torn end is named, never passed over.
+
+use std::fs;
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_log_file::FileSessionLog;
+
+use crate::support::{append, block_on, key, load, of_kind, scratch, session_file};
+
+fn closed_log() -> tempfile::TempDir {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["one"]).unwrap();
+    append(&log, &key("a"), &["two", "three"]).unwrap();
+    append(&log, &key("a"), &["four"]).unwrap();
+    drop(log);
+    dir
+}
+
+fn assert_corrupt(log: &FileSessionLog, place: &str) {
+    let error = load(log, &key("a")).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Corrupt);
+    let message = error.to_string();
+    assert!(message.contains(place), "{message}, not {place}");
+    assert!(message.contains(".jsonl: "), "{message}");
+}
+
+#[test]
+fn any_damaged_byte_of_a_settled_session_is_named() {
+    let dir = closed_log();
+    let path = session_file(dir.path());
+    let whole = fs::read(&path).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for at in 0..whole.len() {
+        for damage in [whole[at] ^ 1, b'\n', 0] {
+            let mut bytes = whole.clone();
+            if bytes[at] == damage {
+                continue;
+            }
+            bytes[at] = damage;
+            fs::write(&path, &bytes).unwrap();
+            let line = whole[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            if line == 1 {
+                assert_corrupt(&log, "line 1");
+            } else {
+                assert_corrupt(&log, &format!("line {line}, ordinal {}:", line - 1));
+            }
+        }
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(load(&log, &key("a")).unwrap().len(), 4);
+}
+
+#[test]
+fn bytes_behind_the_last_line_that_no_write_begins_with_are_damage() {
+    let dir = closed_log();
+    let path = session_file(dir.path());
+    let whole = fs::read(&path).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for tail in [
+        &b"x"[..],
+        b"\0",
+        &[0; 5000],
+        b"{\"ordinal\":\0",
+        b"{}",
+        b"\n",
+        b"{\"ordinal\": \n",
+    ] {
+        fs::write(&path, [&whole, tail].concat()).unwrap();
+        assert_corrupt(&log, "line 6, ordinal 5");
+    }
+}
+
+/// Changes the session file line by line.
+fn edit(dir: &tempfile::TempDir, edit: impl FnOnce(&mut Vec<String>)) {
+    let path = session_file(dir.path());
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines = text.lines().map(str::to_owned).collect();
+    edit(&mut lines);
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn swapped_repeated_and_missing_lines_are_named() {
+    type Change = fn(&mut Vec<String>);
+    let cases: [(Change, &str); 4] = [
+        (|lines| lines.swap(1, 2), "line 2, ordinal 1"),
+        (
+            |lines| lines.insert(2, lines[1].clone()),
+            "line 3, ordinal 2",
+        ),
+        (|lines| drop(lines.remove(2)), "line 3, ordinal 2"),
+        (|lines| drop(lines.remove(1)), "line 2, ordinal 1"),
+    ];
+    for (change, place) in cases {
+        let dir = closed_log();
+        edit(&dir, change);
+        assert_corrupt(&FileSessionLog::open(dir.path()).unwrap(), place);
+    }
+}
+
+#[test]
+fn a_line_of_another_thread_does_not_pass() {
+    let dir = closed_log();
+    let other = closed_log();
+    fs::remove_file(session_file(other.path())).unwrap();
+    let log = FileSessionLog::open(other.path()).unwrap();
+    append(&log, &key("b"), &["one"]).unwrap();
+    append(&log, &key("b"), &["two", "three"]).unwrap();
+    drop(log);
+    let text = fs::read_to_string(session_file(other.path())).unwrap();
+    let foreign = text.lines().nth(2).unwrap().to_owned();
+    edit(&dir, |lines| lines[2] = foreign);
+    assert_corrupt(
+        &FileSessionLog::open(dir.path()).unwrap(),
+        "line 3, ordinal 2",
+    );
+}
+
+#[test]
+fn a_file_of_another_thread_does_not_pass() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["one"]).unwrap();
+    append(&log, &key("b"), &["one"]).unwrap();
+    drop(log);
+    let files = of_kind(dir.path(), "jsonl");
+    fs::copy(&files[1], &files[0]).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let results = [load(&log, &key("a")), load(&log, &key("b"))];
+    let errors: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].kind(), LogErrorKind::Corrupt);
+    assert!(errors[0].to_string().contains("header of another thread"));
+}
+
+#[test]
+fn a_damaged_end_is_not_written_over() {
+    let dir = closed_log();
+    let path = session_file(dir.path());
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 5;
+    bytes[at] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let error = append(&log, &key("a"), &["five"]).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Corrupt);
+    assert!(error.to_string().contains("line 5, ordinal 4"), "{error}");
+    assert_eq!(
+        append(&log, &key("b"), &["other sessions go on"]).unwrap(),
+        1
+    );
+    drop(log);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn what_is_not_damaged_is_read_past_the_damage() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let long = "x".repeat(2000);
+    for _ in 0..300 {
+        append(&log, &key("a"), &[&long]).unwrap();
+    }
+    drop(log);
+    let path = session_file(dir.path());
+    let text = fs::read_to_string(&path).unwrap();
+    // Line 151 is ordinal 150, right in the middle of a binary search.
+    let damaged: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(n, line)| {
+            if n == 150 {
+                line.replace("ordinal", "0rdinal")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    fs::write(&path, damaged.join("\n") + "\n").unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(
+        block_on(log.read(&key("a"), 0, 149)).unwrap().events.len(),
+        149
+    );
+    let error = block_on(log.read(&key("a"), 0, 150)).unwrap_err();
+    assert!(
+        error.to_string().contains("line 151, ordinal 150"),
+        "{error}"
+    );
+    assert_eq!(
+        block_on(log.read(&key("a"), 200, 100))
+            .unwrap()
+            .events
+            .len(),
+        100
+    );
+}

@@ -1,0 +1,145 @@
+//! One writer per session, any number of processes per folder.
+
+use std::fs;
+use std::time::Duration;
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_log_file::{FileLogConfig, FileSessionLog};
+
+use crate::support::{append, block_on, files, image, key, load, of_kind, scratch, wait_for};
+
+#[test]
+fn a_second_writer_of_a_session_is_busy_and_others_are_not() {
+    let dir = scratch();
+    let first = FileSessionLog::open(dir.path()).unwrap();
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    append(&first, &key("a"), &["1"]).unwrap();
+    append(&second, &key("b"), &["1"]).unwrap();
+    for result in [
+        append(&second, &key("a"), &["2"]),
+        append(&first, &key("b"), &["2"]),
+    ] {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Busy);
+        let holder = format!("process {} on ", std::process::id());
+        assert!(error.to_string().contains(&holder), "{error}");
+    }
+    let error = block_on(second.archive_before(&key("a"), 1)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Busy);
+    let error = block_on(second.erase(&key("a"))).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Busy);
+    assert_eq!(load(&second, &key("a")).unwrap(), ["1"]);
+}
+
+#[test]
+fn a_session_is_free_when_its_writer_is_dropped() {
+    let dir = scratch();
+    let first = FileSessionLog::open(dir.path()).unwrap();
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    append(&first, &key("a"), &["1"]).unwrap();
+    drop(first);
+    assert_eq!(append(&second, &key("a"), &["2"]).unwrap(), 2);
+    assert!(second.recovery().is_clean());
+}
+
+#[test]
+fn a_session_is_free_when_its_writer_idles() {
+    let dir = scratch();
+    let config = FileLogConfig::default().with_idle(Duration::from_millis(1));
+    let first = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    append(&first, &key("a"), &["1"]).unwrap();
+    wait_for("the lock", || append(&second, &key("a"), &["2"]).is_ok());
+    // What it had journaled went with the session.
+    assert_eq!(of_kind(dir.path(), "wal").len(), 1);
+    assert_eq!(load(&first, &key("a")).unwrap(), ["1", "2"]);
+}
+
+#[test]
+fn more_sessions_than_may_be_open_take_turns() {
+    let dir = scratch();
+    let config = FileLogConfig::default().with_open_threads(8);
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    for round in 1..=3 {
+        for n in 0..20 {
+            assert_eq!(append(&log, &key(&n.to_string()), &["x"]).unwrap(), round);
+            assert!(of_kind(&dir.path().join("threads"), "lock").len() <= 8);
+        }
+    }
+    let other = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(append(&other, &key("0"), &["let go"]).unwrap(), 4);
+}
+
+#[test]
+fn many_sessions_submitted_at_once_take_turns_too() {
+    let dir = scratch();
+    let config = FileLogConfig::default().with_open_threads(8);
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let tickets: Vec<_> = (0..100)
+        .map(|n| {
+            log.durable_sink(key(&n.to_string()))
+                .submit(crate::support::text("x"))
+        })
+        .collect();
+    for ticket in tickets {
+        assert_eq!(ticket.wait().unwrap(), Some(1));
+    }
+}
+
+/// A folder whose writer died: a copy of one that is being written.
+fn orphan(events: &[&str]) -> tempfile::TempDir {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), events).unwrap();
+    image(dir.path())
+}
+
+#[test]
+fn a_session_whose_writer_died_later_is_recovered_when_it_is_taken() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let dead = orphan(&["1", "2"]);
+    // The dead one's session and journal, of which only the journal has all.
+    for file in files(dead.path()) {
+        let target = dir.path().join(file.strip_prefix(dead.path()).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, &target).unwrap();
+        if target.extension().is_some_and(|kind| kind == "jsonl") {
+            fs::File::options()
+                .write(true)
+                .open(&target)
+                .unwrap()
+                .set_len(10)
+                .unwrap();
+        }
+    }
+    assert_eq!(append(&log, &key("a"), &["3"]).unwrap(), 3);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3"]);
+    assert_eq!(log.recovery().replayed_events, 2);
+}
+
+#[test]
+fn a_lock_left_behind_without_a_journal_is_just_taken() {
+    let dead = orphan(&["1"]);
+    drop(FileSessionLog::open(dead.path()).unwrap());
+    let session = crate::support::session_file(dead.path());
+    let text =
+        r#"{"journal":"00112233445566778899aabbccddeeff","pid":1,"host":"h","since":"then"}"#;
+    fs::write(session.with_extension("lock"), text).unwrap();
+    let log = FileSessionLog::open(dead.path()).unwrap();
+    assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
+}
+
+#[test]
+fn a_conflict_on_an_unknown_session_leaves_no_trace() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let event = [crate::support::text("x")];
+    let error = block_on(log.append_expecting(&key("a"), 5, &event)).unwrap_err();
+    assert_eq!(error.actual(), Some(0));
+    assert_eq!(block_on(log.archive_before(&key("a"), 9)).unwrap(), 0);
+    block_on(log.erase(&key("a"))).unwrap();
+    assert!(block_on(log.tenants(None, 9)).unwrap().is_empty());
+    drop(log);
+    assert_eq!(fs::read_dir(dir.path().join("threads")).unwrap().count(), 0);
+}

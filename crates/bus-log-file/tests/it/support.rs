@@ -1,0 +1,124 @@
+//! What the tests share.
+
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use bus_log::{Event, Recorded, Result, SessionEvent, SessionLog, TenantId, ThreadKey};
+use bus_log_file::FileSessionLog;
+use tempfile::TempDir;
+
+/// A folder for a log. In memory where the system has such a place: most tests ask what stands in files,
+/// thousands of times, and not what the disk does. The laws are tried on the disk.
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+pub(crate) fn key(thread: &str) -> ThreadKey {
+    ThreadKey::new(TenantId::new("acme"), thread)
+}
+
+pub(crate) fn text(text: &str) -> Event {
+    SessionEvent::TextComplete(text.to_owned()).into()
+}
+
+pub(crate) fn texts(events: &[Recorded]) -> Vec<String> {
+    let text = |event: &Recorded| match event.event.as_session() {
+        Some(SessionEvent::TextComplete(text)) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    events.iter().map(text).collect()
+}
+
+/// Runs a future with nothing around it.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+pub(crate) fn append(log: &FileSessionLog, key: &ThreadKey, events: &[&str]) -> Result<u64> {
+    let events: Vec<Event> = events.iter().map(|event| text(event)).collect();
+    block_on(log.append(key, &events))
+}
+
+pub(crate) fn load(log: &FileSessionLog, key: &ThreadKey) -> Result<Vec<String>> {
+    block_on(log.load_since(key, 0)).map(|events| texts(&events))
+}
+
+/// All files below `dir`.
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Files of this kind.
+pub(crate) fn of_kind(dir: &Path, kind: &str) -> Vec<PathBuf> {
+    let mut found = files(dir);
+    found.retain(|path| path.extension().is_some_and(|found| found == kind));
+    found
+}
+
+/// The one session file.
+pub(crate) fn session_file(dir: &Path) -> PathBuf {
+    let mut found = of_kind(dir, "jsonl");
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+/// The folder as a power cut could leave it: a copy while the log is open.
+pub(crate) fn image(dir: &Path) -> TempDir {
+    let copy = scratch();
+    copy_into(dir, copy.path());
+    copy
+}
+
+fn copy_into(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_into(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        // sleep: between two looks at the condition.
+        thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,196 @@
+//! What a log URL says.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use bus_log::{LogError, Result};
+
+use crate::percent;
+
+/// The schemes that are built in.
+pub const SCHEMES: &[&str] = &[
+    #[cfg(feature = "file")]
+    "file",
+    "memory",
+];
+
+/// Schemes of this workspace's backends, built in or not.
+const KNOWN: &[&str] = &["file", "memory"];
+
+/// The address of a log, checked but not opened.
+///
+/// [`Display`](fmt::Display) gives a URL that parses to the same, and never a password.
+///
+/// ```
+/// use bus_open::LogUrl;
+///
+/// let url = LogUrl::parse("file:///var/my%20log")?;
+/// assert_eq!(url.path().unwrap(), std::path::Path::new("/var/my log"));
+/// assert_eq!(url.to_string(), "file:///var/my%20log");
+/// assert_eq!(LogUrl::parse("/var/my log")?, url);
+/// # Ok::<(), bus_open::LogError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LogUrl(Place);
+
+/// Where a log is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Directory(PathBuf),
+    Memory,
+}
+
+impl LogUrl {
+    /// Reads a log's address:
+    ///
+    /// - `file:///abs/dir`, `file:/abs/dir`, `file://localhost/abs/dir`: an absolute directory;
+    /// - `file:rel/dir`, `file:./dir`, `file://./dir`, `file://../dir`: one relative to the working
+    ///   directory;
+    /// - a plain path, which has no scheme: taken as it is, not decoded;
+    /// - `memory:`.
+    ///
+    /// In a URL `%20` and its like stand for bytes; `?` and `#` must be written `%3F` and `%23`.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid`, naming the scheme and those that are built in; nothing after the scheme is
+    /// repeated, as it may hold a password.
+    pub fn parse(url: &str) -> Result<Self> {
+        match split_scheme(url) {
+            None if url.is_empty() => Err(LogError::invalid("log url is empty")),
+            None => Ok(Self::from_path(url)),
+            Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+                "file" => directory(rest).map(Self::from_path),
+                "memory" if rest.is_empty() || rest == "//" => Ok(Self(Place::Memory)),
+                "memory" => Err(LogError::invalid("url of scheme memory has a path")),
+                known if KNOWN.contains(&known) => Err(not_built_in(known)),
+                _ => Err(unknown(scheme)),
+            },
+        }
+    }
+
+    /// The log in a directory.
+    pub fn from_path(path: impl Into<PathBuf>) -> Self {
+        Self(Place::Directory(path.into()))
+    }
+
+    /// The scheme, in lower case.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        match self.0 {
+            Place::Directory(_) => "file",
+            Place::Memory => "memory",
+        }
+    }
+
+    /// The directory, if the log is in one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Place::Directory(path) => Some(path),
+            Place::Memory => None,
+        }
+    }
+
+    pub(crate) const fn place(&self) -> &Place {
+        &self.0
+    }
+}
+
+impl FromStr for LogUrl {
+    type Err = LogError;
+
+    fn from_str(url: &str) -> Result<Self> {
+        Self::parse(url)
+    }
+}
+
+impl fmt::Display for LogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Directory(path) => {
+                let slashes = if path.is_absolute() { "//" } else { "" };
+                let bytes = path.as_os_str().as_encoded_bytes();
+                write!(f, "file:{slashes}{}", percent::Encoded(bytes))
+            }
+            Place::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+/// Scheme and rest, where there is a scheme. One letter is a drive, not a scheme.
+fn split_scheme(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once(':')?;
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    is_scheme.then_some((scheme, rest))
+}
+
+/// The directory that stands after `file:`.
+fn directory(rest: &str) -> Result<PathBuf> {
+    let path = match rest.strip_prefix("//") {
+        None => rest,
+        Some(rest) => match rest.split_once('/').map_or(rest, |(host, _)| host) {
+            "" | "." | ".." => rest,
+            "localhost" => &rest["localhost".len()..],
+            _ => {
+                return Err(LogError::invalid(
+                    "file url names a host; write file:///absolute/dir or file:relative/dir",
+                ));
+            }
+        },
+    };
+    if path.contains(['?', '#']) {
+        return Err(LogError::invalid(
+            "file url takes no options; in a path write %3F for ? and %23 for #",
+        ));
+    }
+    let bytes = percent::decode(path)
+        .ok_or_else(|| LogError::invalid("file url has a % without two hexadecimal digits"))?;
+    if bytes.is_empty() {
+        return Err(LogError::invalid("file url names no directory"));
+    }
+    if bytes.contains(&0) {
+        return Err(LogError::invalid("file url has a NUL in its path"));
+    }
+    os_string(bytes).map(PathBuf::from)
+}
+
+#[cfg(unix)]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "elsewhere not every sequence of bytes is a name"
+)]
+fn os_string(bytes: Vec<u8>) -> Result<OsString> {
+    Ok(std::os::unix::ffi::OsStringExt::from_vec(bytes))
+}
+
+#[cfg(not(unix))]
+fn os_string(bytes: Vec<u8>) -> Result<OsString> {
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => Err(LogError::invalid("file url's path is not UTF-8")),
+    }
+}
+
+fn unknown(scheme: &str) -> LogError {
+    LogError::invalid(format!(
+        "no log of scheme {scheme}, only: {} (a path with a colon in it can be written ./like:this)",
+        SCHEMES.join(", ")
+    ))
+}
+
+pub(crate) fn not_built_in(scheme: &str) -> LogError {
+    LogError::invalid(format!(
+        "logs of scheme {scheme} are not built in, only: {}; build with the feature: {scheme}",
+        SCHEMES.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;

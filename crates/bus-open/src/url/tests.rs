@@ -1,0 +1,123 @@
+use std::path::Path;
+
+use bus_log::LogErrorKind;
+
+use super::LogUrl;
+
+fn path(url: &str) -> String {
+    let url = LogUrl::parse(url).unwrap();
+    url.path().unwrap().to_str().unwrap().to_owned()
+}
+
+fn refused(url: &str) -> String {
+    let error = LogUrl::parse(url).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Invalid, "{url}");
+    error.to_string()
+}
+
+#[test]
+fn absolute_directories_are_read_in_every_spelling() {
+    for url in [
+        "file:///var/log/bus",
+        "file:/var/log/bus",
+        "file://localhost/var/log/bus",
+        "FILE:///var/log/bus",
+        "file:///var/log%2Fbus",
+        "/var/log/bus",
+    ] {
+        assert_eq!(path(url), "/var/log/bus", "{url}");
+    }
+}
+
+#[test]
+fn relative_directories_are_read_in_every_spelling() {
+    for (url, expected) in [
+        ("file:a/b", "a/b"),
+        ("file:./a", "./a"),
+        ("file://./a", "./a"),
+        ("file://../a", "../a"),
+        ("file://.", "."),
+        ("a/b", "a/b"),
+        ("./a:b", "./a:b"),
+        ("a/b:c", "a/b:c"),
+    ] {
+        assert_eq!(path(url), expected, "{url}");
+    }
+}
+
+#[test]
+fn a_plain_path_is_not_decoded() {
+    assert_eq!(path("/a%20b?c#d"), "/a%20b?c#d");
+}
+
+#[test]
+fn a_drive_is_no_scheme() {
+    assert_eq!(path(r"C:\bus"), r"C:\bus");
+}
+
+#[test]
+fn what_is_shown_parses_to_the_same() {
+    for path in ["/a b/%/?#/é", "rel/dir", "./x", "../y", "/"] {
+        let url = LogUrl::from_path(path);
+        let shown = url.to_string();
+        assert!(shown.starts_with("file:"), "{shown}");
+        assert_eq!(LogUrl::parse(&shown).unwrap(), url, "{shown}");
+    }
+    assert_eq!(LogUrl::parse("memory:").unwrap().to_string(), "memory:");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_path_that_is_not_utf_8_can_be_named() {
+    let url = LogUrl::parse("file:///a%FF").unwrap();
+    assert_eq!(
+        url.path().unwrap().as_os_str().as_encoded_bytes(),
+        b"/a\xff"
+    );
+    assert_eq!(url.to_string(), "file:///a%FF");
+}
+
+#[test]
+fn an_unknown_scheme_is_named_with_those_there_are() {
+    let message = refused("gopher://example.org/x");
+    assert!(message.contains("scheme gopher"), "{message}");
+    for scheme in super::SCHEMES {
+        assert!(message.contains(scheme), "{message}");
+    }
+}
+
+#[test]
+fn no_refusal_repeats_a_password() {
+    for url in [
+        "gopher://user:secret@host/db",
+        "file://user:secret@host/db",
+        "memory://user:secret@host",
+        "file:///secret%zz",
+        "file:///x?password=secret",
+    ] {
+        let message = refused(url);
+        assert!(!message.contains("secret"), "{message}");
+    }
+}
+
+#[test]
+fn what_names_no_directory_is_refused() {
+    for url in [
+        "",
+        "file:",
+        "file://",
+        "file://host",
+        "file:///a%00b",
+        "memory:x",
+    ] {
+        refused(url);
+    }
+}
+
+#[test]
+fn a_path_and_its_url_are_equal() {
+    assert_eq!(
+        LogUrl::parse("file:///a%20b").unwrap(),
+        LogUrl::from_path(Path::new("/a b"))
+    );
+}

@@ -1,0 +1,175 @@
+//! Audit records, fire-and-forget.
+
+use std::io;
+use std::sync::Arc;
+
+use bus_log::{
+    AuditSink, AuditStats, DateTime, Event, GraphEvent, SessionAuditSink, UsageLimitBreach, Utc,
+};
+
+use crate::SessionBus;
+use crate::bus::Core;
+use crate::line::{Addressee, Cargo, Parcel};
+use crate::sinks::Sinks;
+use crate::speak::warn_not_durable;
+use crate::wait::waiting;
+
+impl SessionBus {
+    /// The bus as an [`AuditSink`], to be installed in an
+    /// [`ExecutionContext`](bus_core::ExecutionContext).
+    ///
+    /// Each `record_*` goes to the log or sink, if there is one, and is then broadcast to
+    /// [envelope subscribers](Self::subscribe_envelopes) with its ordinal, in the one order with all
+    /// other durable events. The call itself waits for neither.
+    ///
+    /// A log that is down gets its records when it is back: they are retried for as long as it
+    /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
+    /// in which case their ordinal is `None`: a record never holds up an event.
+    ///
+    /// It does **not** count as a clone of the bus: subscribers find the end when the last clone is
+    /// gone, however many audit sinks are left in contexts that somebody kept. What is recorded from
+    /// then on still goes to the log, which the audit sink does keep open.
+    #[must_use]
+    pub fn audit_sink(&self) -> Arc<dyn AuditSink> {
+        Arc::new(BusAudit(Arc::clone(self.core())))
+    }
+
+    /// What became of the audit records, if there is a log: see [`AuditStats`]. `None` without one,
+    /// as nobody counts then.
+    #[must_use]
+    pub fn audit_stats(&self) -> Option<AuditStats> {
+        Some(self.audit_face()?.stats())
+    }
+
+    /// Waits until everything that was handed to this bus before, audit records included, is durable
+    /// or has failed, and was broadcast. While a log is down it waits.
+    pub async fn flush(&self) {
+        self.through(false).await;
+        if let Some(face) = self.audit_face() {
+            face.flush().await;
+        }
+    }
+
+    /// Ends the work of this bus on its log: takes no more, waits for what was taken, and returns
+    /// the final count, `accepted == written + dropped`; `None` without a log, where it is as
+    /// [`flush`](Self::flush).
+    ///
+    /// A log that settles nothing for
+    /// [`close_timeout`](bus_log::LogWriterConfig::close_timeout), 10 s by default, is given up, and
+    /// what is left counts as dropped. Afterwards the bus goes on live: a durable event fails and is
+    /// broadcast, a record counts as dropped and is broadcast. Subscribers find the end when the
+    /// last clone is dropped.
+    pub async fn close(&self) -> Option<AuditStats> {
+        let stats = match self.audit_face() {
+            Some(face) => Some(face.close().await),
+            None => None,
+        };
+        self.through(stats.is_some()).await;
+        stats
+    }
+
+    fn audit_face(&self) -> Option<&SessionAuditSink> {
+        self.core().sinks.as_ref()?.audit()
+    }
+
+    /// Waits until everything in line was delivered.
+    async fn through(&self, hurry: bool) {
+        let (to, waiting) = waiting();
+        let line = &self.core().line;
+        line.defer(Parcel {
+            sinks: None,
+            cargo: Cargo::Flush { to, hurry },
+        });
+        line.pump();
+        waiting.await;
+    }
+}
+
+struct BusAudit(Arc<Core>);
+
+impl BusAudit {
+    fn record(&self, event: GraphEvent) {
+        let core = &self.0;
+        let at = *event.timestamp();
+        let event = event.into();
+        let Some(sinks) = &core.sinks else {
+            core.broadcast(event, at);
+            return;
+        };
+        if core.line.is_crowded() {
+            core.record_past_the_line(sinks, event, at);
+            return;
+        }
+        let to = match sinks.audit() {
+            Some(_) => Addressee::Books,
+            None => Addressee::Nobody,
+        };
+        let parcel = core.parcel(sinks, event, at, to);
+        core.line.defer(parcel);
+        core.line.pump();
+    }
+}
+
+impl Core {
+    /// For when a sink has been busy for so long that too many records wait for it. A log's own
+    /// queue is most likely full too: it counts what it can't keep.
+    fn record_past_the_line(&self, sinks: &Sinks, event: Event, at: DateTime<Utc>) {
+        if let Some(face) = sinks.audit() {
+            face.record(event.clone());
+            self.broadcast(event, at);
+        } else {
+            let seq = self.broadcast(event, at);
+            let error = io::Error::other("too many audit records wait for the sink");
+            warn_not_durable(seq, &error);
+        }
+    }
+}
+
+impl AuditSink for BusAudit {
+    fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
+        self.record(GraphEvent::SubAgentInvoked {
+            agent_id: agent_id.to_owned(),
+            sub_thread_id: sub_thread_id.to_owned(),
+            timestamp: Utc::now(),
+        });
+    }
+
+    fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
+        self.record(GraphEvent::AgentHandoff {
+            from: from.map(str::to_owned),
+            to: to.to_owned(),
+            timestamp: Utc::now(),
+        });
+    }
+
+    fn record_resumed(&self, from_checkpoint: &str) {
+        self.record(GraphEvent::Resumed {
+            from_checkpoint: from_checkpoint.to_owned(),
+            timestamp: Utc::now(),
+        });
+    }
+
+    fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
+        self.record(GraphEvent::MemoryRecall {
+            tier: tier.to_owned(),
+            namespace_key: namespace_key.to_owned(),
+            hits,
+            timestamp: Utc::now(),
+        });
+    }
+
+    fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
+        self.record(GraphEvent::UsageLimitExceeded {
+            breach: breach.clone(),
+            timestamp: Utc::now(),
+        });
+    }
+
+    fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
+        self.record(GraphEvent::ContextCompacted {
+            dropped_chars,
+            retained_chars,
+            timestamp: Utc::now(),
+        });
+    }
+}

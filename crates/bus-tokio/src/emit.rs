@@ -1,0 +1,180 @@
+//! The four ways to emit.
+
+use std::sync::Arc;
+
+use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
+use bus_log::LogWriter;
+use tokio::runtime::Handle;
+
+use crate::bus::Core;
+use crate::line::{Addressee, Cargo, Line, Parcel, delivers};
+use crate::receipt::{told, would_deadlock};
+use crate::sinks::Sinks;
+use crate::wait::{Waiting, waiting};
+use crate::{EmitError, Receipt, SessionBus};
+
+impl SessionBus {
+    /// Emits an event. It never fails for the caller, and no subscriber is not an error.
+    ///
+    /// A **durable** event goes to the sink first, and `emit` returns once it is durable and was
+    /// broadcast. If the sink fails or panics, that is a `warn` by `tracing`, and the event is
+    /// broadcast all the same. An **ephemeral** event waits for nothing.
+    ///
+    /// **In async code** a durable event blocks the worker thread for as long as the sink takes:
+    /// a disk sync, well under a millisecond on a good disk, tens of milliseconds on a bad one. While
+    /// a log is down, its sink retries for [`retry_for`](bus_log::LogWriterConfig::retry_for), 5 s if
+    /// not told otherwise, and `emit` blocks for as long; a sink of your own, for as long as it likes.
+    /// [`publish`](Self::publish) is the same without blocking.
+    ///
+    /// Called from within a delivery, or on a log's own thread (by a waker, or by a `tracing`
+    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for.
+    pub fn emit(&self, event: SessionEvent) {
+        self.emit_event(event);
+    }
+
+    /// As [`emit`](Self::emit), for audit and custom events too. They are durable under every
+    /// policy; a sink that can't take them has failed.
+    pub fn emit_event(&self, event: impl Into<Event>) {
+        // Whatever there is to say of a failure was said in a warning.
+        let _ = self.try_emit(event);
+    }
+
+    /// As [`emit_event`](Self::emit_event), and says whether the event is durable, and where.
+    ///
+    /// ```
+    /// use bus_tokio::{SessionBus, SessionEvent};
+    ///
+    /// let receipt = SessionBus::new(16).try_emit(SessionEvent::Thinking)?;
+    /// assert_eq!((receipt.seq, receipt.durable), (1, false));
+    /// # Ok::<(), bus_tokio::EmitError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`] if the event was to be durable and may not be: the sink failed, panicked or
+    /// can't take such an event. The event is broadcast all the same, and there is a warning.
+    pub fn try_emit(&self, event: impl Into<Event>) -> Result<Receipt, EmitError> {
+        match self.core().begin(event.into())? {
+            Begun::Live(receipt) => Ok(receipt),
+            Begun::Durable(parcel, waiting) => {
+                let line = &self.core().line;
+                if delivers() || LogWriter::on_writer_thread() {
+                    line.defer(parcel);
+                    line.pump();
+                    told_now(waiting)
+                } else {
+                    line.send(parcel);
+                    told(waiting.wait())
+                }
+            }
+        }
+    }
+
+    /// As [`try_emit`](Self::try_emit), without blocking a worker thread.
+    ///
+    /// Nothing happens before the first poll. From then on the event is on its way: dropping the
+    /// future loses nothing and keeps nobody waiting. Events that one task publishes one after the
+    /// other stay in that order; so do futures that are polled for the first time in that order.
+    ///
+    /// A sink that is found to wait for its disk while it takes an event (one that has only
+    /// [`write`](bus_core::DurableSink::write)) is called on tokio's pool of blocking threads, or in
+    /// place where there is no tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_emit`](Self::try_emit).
+    pub async fn publish(&self, event: impl Into<Event> + Send) -> Result<Receipt, EmitError> {
+        match self.core().begin(event.into())? {
+            Begun::Live(receipt) => Ok(receipt),
+            Begun::Durable(parcel, waiting) => {
+                let line = &self.core().line;
+                let blocks = parcel.sinks.as_ref().is_some_and(|sinks| sinks.blocks());
+                line.defer(parcel);
+                hand_in(line, blocks);
+                told(waiting.await)
+            }
+        }
+    }
+}
+
+impl EventEmitter for SessionBus {
+    fn emit(&self, event: SessionEvent) {
+        Self::emit(self, event);
+    }
+}
+
+/// An event that was emitted, or is ready to go to a sink.
+enum Begun {
+    Live(Receipt),
+    Durable(Parcel, Waiting),
+}
+
+impl Core {
+    fn begin(&self, event: Event) -> Result<Begun, EmitError> {
+        let at = Utc::now();
+        let Some(sinks) = self.sinks_for(&event) else {
+            let seq = self.broadcast(event, at);
+            return Ok(Begun::Live(Receipt::live(seq)));
+        };
+        if self.line.is_held_here() {
+            let seq = self.broadcast(event, at);
+            let error = would_deadlock("emitted from within the sink itself");
+            return Err(EmitError::new(Some(seq), error));
+        }
+        let (teller, waiting) = waiting();
+        let to = Addressee::Emitter(teller);
+        Ok(Begun::Durable(self.parcel(sinks, event, at, to), waiting))
+    }
+
+    pub(crate) fn broadcast(&self, event: Event, at: DateTime<Utc>) -> u64 {
+        self.line.broadcast(self.legacy.as_deref(), event, at, None)
+    }
+
+    pub(crate) fn parcel(
+        &self,
+        sinks: &Arc<Sinks>,
+        event: Event,
+        at: DateTime<Utc>,
+        to: Addressee,
+    ) -> Parcel {
+        Parcel {
+            sinks: Some(Arc::clone(sinks)),
+            cargo: Cargo::Event {
+                event,
+                at,
+                legacy: self.legacy.clone(),
+                to,
+            },
+        }
+    }
+}
+
+/// The result of an emit that must not wait.
+fn told_now(waiting: Waiting) -> Result<Receipt, EmitError> {
+    waiting.now().map_or_else(
+        || {
+            let error = would_deadlock("emitted from within a delivery, or on a log's own thread");
+            Err(EmitError::new(None, error))
+        },
+        told,
+    )
+}
+
+/// Gets what was deferred to its sinks: here, or where it may block.
+fn hand_in(line: &Arc<Line>, may_block: bool) {
+    /// Does so also if the runtime ends before it has run it.
+    struct Pump(Arc<Line>);
+    impl Drop for Pump {
+        fn drop(&mut self) {
+            self.0.pump();
+        }
+    }
+    let runtime = may_block.then(Handle::try_current).and_then(Result::ok);
+    match runtime {
+        Some(runtime) => {
+            let pump = Pump(Arc::clone(line));
+            runtime.spawn_blocking(move || drop(pump));
+        }
+        None => line.pump(),
+    }
+}

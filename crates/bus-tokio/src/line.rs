@@ -1,0 +1,245 @@
+//! The line that all durable events of a bus stand in, from the sink to the subscribers.
+//!
+//! Three locks, none of which is held while anybody else's code runs but the first, by the sink:
+//!
+//! - `order` is held while a sink takes an event and the event gets its place in the queue. That is
+//!   what makes the order of the broadcast the order of the sink.
+//! - `deferred` holds what was handed in by callers that must not wait for `order`. Whoever has
+//!   `order`, or gets it next, takes care of them.
+//! - `queue` holds what sinks have taken. Whoever settles the first of it delivers what has settled,
+//!   one thread at a time, with the lock released.
+
+mod parcel;
+mod thread;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::{Context, Poll, Waker};
+
+use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
+
+use crate::Envelope;
+use crate::legacy::Legacy;
+use crate::order::{Pending, Place};
+use crate::receipt::ordinal_of;
+use crate::ring::Ring;
+use crate::sinks::Sinks;
+use crate::speak::warn_not_durable;
+use crate::wait::{Delivered, Teller};
+
+pub(crate) use parcel::{Addressee, Cargo, Parcel};
+pub(crate) use thread::delivers;
+
+/// How many audit records may wait for a sink that is busy: as many as `bus-log` queues.
+const MOST_DEFERRED: usize = 65_536;
+
+pub(crate) struct Line {
+    ring: Arc<Ring>,
+    order: Mutex<()>,
+    holder: thread::Holder,
+    deferred: Mutex<VecDeque<Parcel>>,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    pending: Pending<Cargo, TicketOutcome>,
+    /// Some thread is delivering, and will come to whatever settles meanwhile.
+    delivering: bool,
+}
+
+/// A parcel that its sink has taken.
+struct Taken {
+    place: Place,
+    ticket: Ticket,
+    sinks: Option<Arc<Sinks>>,
+}
+
+impl Line {
+    pub(crate) fn new(ring: Arc<Ring>) -> Arc<Self> {
+        Arc::new(Self {
+            ring,
+            order: Mutex::new(()),
+            holder: thread::Holder::default(),
+            deferred: Mutex::default(),
+            queue: Mutex::new(Queue {
+                pending: Pending::new(),
+                delivering: false,
+            }),
+        })
+    }
+
+    pub(crate) const fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// Shows an event to the legacy channel and to every subscriber, past the line.
+    pub(crate) fn broadcast(
+        &self,
+        legacy: Option<&Legacy>,
+        event: Event,
+        at: DateTime<Utc>,
+        ordinal: Option<u64>,
+    ) -> u64 {
+        if let Some(legacy) = legacy {
+            legacy.send(&event);
+        }
+        self.ring.push(Envelope::new(event, at, ordinal))
+    }
+
+    /// Whether this thread is inside a sink of this line.
+    pub(crate) fn is_held_here(&self) -> bool {
+        self.holder.is_me()
+    }
+
+    /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it.
+    pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) {
+        let order = lock(&self.order);
+        let held = self.holder.hold();
+        let earlier = self.take_deferred();
+        let own = self.take(parcel);
+        drop((held, order));
+        for taken in earlier {
+            self.watch(taken);
+        }
+        self.watch(own);
+        self.pump();
+    }
+
+    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before.
+    pub(crate) fn defer(&self, parcel: Parcel) {
+        lock(&self.deferred).push_back(parcel);
+    }
+
+    /// Whether so many wait already that an audit record should not.
+    pub(crate) fn is_crowded(&self) -> bool {
+        lock(&self.deferred).len() >= MOST_DEFERRED
+    }
+
+    /// Hands what was deferred to its sinks, unless another thread is doing so or will: it looks
+    /// again once it has let go of `order`.
+    pub(crate) fn pump(self: &Arc<Self>) {
+        while !lock(&self.deferred).is_empty() {
+            let order = match self.order.try_lock() {
+                Ok(order) => order,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            let held = self.holder.hold();
+            let taken = self.take_deferred();
+            drop((held, order));
+            for taken in taken {
+                self.watch(taken);
+            }
+        }
+    }
+
+    /// The caller holds `order`. What is deferred meanwhile is left for later, so that this ends.
+    fn take_deferred(&self) -> Vec<Taken> {
+        let deferred = std::mem::take(&mut *lock(&self.deferred));
+        deferred.into_iter().map(|p| self.take(p)).collect()
+    }
+
+    /// The caller holds `order`.
+    fn take(&self, parcel: Parcel) -> Taken {
+        let Parcel { sinks, cargo } = parcel;
+        let ticket = match (&sinks, &cargo) {
+            (Some(sinks), Cargo::Event { event, to, .. }) => sinks.submit(event.clone(), to),
+            _ => Ticket::ready(cargo.outcome_of_mark()),
+        };
+        let place = lock(&self.queue).pending.push(cargo);
+        Taken {
+            place,
+            ticket,
+            sinks,
+        }
+    }
+
+    /// Sees to it that a parcel is delivered once its ticket tells how it ended. The callback holds
+    /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
+    /// (and join) it.
+    fn watch(self: &Arc<Self>, taken: Taken) {
+        let mut ticket = taken.ticket;
+        let told = pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
+        if let Some(sinks) = &taken.sinks {
+            sinks.saw(told.is_ready());
+        }
+        match told {
+            Poll::Ready(outcome) => self.settle(taken.place, outcome),
+            Poll::Pending => {
+                let line = Arc::clone(self);
+                let place = taken.place;
+                ticket.on_ready(move |outcome| line.settle(place, outcome));
+            }
+        }
+    }
+
+    /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
+    fn settle(&self, place: Place, outcome: TicketOutcome) {
+        let mut queue = lock(&self.queue);
+        let given_up = outcome.is_err();
+        if given_up && queue.pending.get(place).is_some_and(Cargo::is_awaited) {
+            // Audit records that the log took before it may be retried for hours. They are seen
+            // now, without an ordinal, and hold up nobody.
+            queue.pending.settle_before(place, Cargo::seen_early);
+        }
+        queue.pending.settle(place, outcome);
+        if queue.delivering {
+            return;
+        }
+        while let Some((cargo, outcome)) = queue.pending.pop_settled() {
+            queue.delivering = true;
+            drop(queue);
+            // Wakers and tracing subscribers run in there. If one panics, those in line behind it
+            // must still be delivered.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                thread::delivering(|| self.deliver(cargo, outcome));
+            }));
+            queue = lock(&self.queue);
+        }
+        queue.delivering = false;
+    }
+
+    fn deliver(&self, cargo: Cargo, outcome: TicketOutcome) {
+        match cargo {
+            Cargo::Event {
+                event,
+                at,
+                legacy,
+                to,
+            } => {
+                let ordinal = ordinal_of(&outcome);
+                let seq = self.broadcast(legacy.as_deref(), event, at, ordinal);
+                to.tell(Delivered { seq, outcome });
+            }
+            Cargo::Flush { to, .. } => {
+                let outcome = Ok(None);
+                to.tell(Delivered { seq: 0, outcome });
+            }
+            Cargo::Close => self.ring.close(),
+        }
+    }
+}
+
+impl Addressee {
+    fn tell(self, delivered: Delivered) {
+        let unheard = match self {
+            Self::Emitter(teller) => Teller::tell(teller, delivered),
+            Self::Nobody => Some(delivered),
+            // What was not kept is counted there, and noted in the log itself.
+            Self::Books => return,
+        };
+        if let Some(Delivered {
+            seq,
+            outcome: Err(error),
+        }) = unheard
+        {
+            warn_not_durable(seq, &error);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

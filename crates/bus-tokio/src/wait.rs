@@ -1,0 +1,132 @@
+//! How an emitter learns that its event was delivered.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bus_core::TicketOutcome;
+
+use crate::speak::warn_not_durable;
+
+/// What became of an event that was to be durable.
+pub(crate) struct Delivered {
+    pub(crate) seq: u64,
+    pub(crate) outcome: TicketOutcome,
+}
+
+/// The emitter's end. Given up before it was told of a failure, it sees to the warning.
+pub(crate) struct Waiting(Arc<Shared>);
+
+/// The end of whoever delivers.
+pub(crate) struct Teller(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    told: Condvar,
+}
+
+enum State {
+    Idle,
+    Waker(Waker),
+    Told(Delivered),
+    /// Told and taken, or given up.
+    Gone,
+}
+
+pub(crate) fn waiting() -> (Teller, Waiting) {
+    let shared = Arc::new(Shared {
+        state: Mutex::new(State::Idle),
+        told: Condvar::new(),
+    });
+    (Teller(Arc::clone(&shared)), Waiting(shared))
+}
+
+impl Teller {
+    /// Gives `delivered` back if nobody waits for it any more.
+    pub(crate) fn tell(self, delivered: Delivered) -> Option<Delivered> {
+        let mut state = self.0.lock();
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Gone => Some(delivered),
+            State::Idle | State::Told(_) => {
+                *state = State::Told(delivered);
+                drop(state);
+                self.0.told.notify_one();
+                None
+            }
+            State::Waker(waker) => {
+                *state = State::Told(delivered);
+                drop(state);
+                waker.wake();
+                None
+            }
+        }
+    }
+}
+
+impl Waiting {
+    /// Blocks the thread until the event is delivered.
+    pub(crate) fn wait(self) -> Delivered {
+        let mut state = self.0.lock();
+        loop {
+            match std::mem::replace(&mut *state, State::Gone) {
+                State::Told(delivered) => return delivered,
+                _ => *state = State::Idle,
+            }
+            state = self
+                .0
+                .told
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What is known now, without waiting.
+    pub(crate) fn now(self) -> Option<Delivered> {
+        match self.give_up() {
+            State::Told(delivered) => Some(delivered),
+            _ => None,
+        }
+    }
+
+    fn give_up(&self) -> State {
+        std::mem::replace(&mut *self.0.lock(), State::Gone)
+    }
+}
+
+impl Future for Waiting {
+    type Output = Delivered;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivered> {
+        let mut state = self.0.lock();
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Told(delivered) => Poll::Ready(delivered),
+            State::Waker(waker) if waker.will_wake(cx.waker()) => {
+                *state = State::Waker(waker);
+                Poll::Pending
+            }
+            _ => {
+                *state = State::Waker(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let State::Told(Delivered {
+            seq,
+            outcome: Err(error),
+        }) = self.give_up()
+        {
+            warn_not_durable(seq, &error);
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

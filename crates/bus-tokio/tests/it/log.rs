@@ -1,0 +1,318 @@
+//! A bus with a log behind it.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bus_testkit::{Fault, FaultyLog, Gate};
+use bus_tokio::{
+    CustomEvent, DurabilityPolicy, Event, GraphEvent, InMemorySessionLog, LogErrorKind, LogWriter,
+    LogWriterConfig, NotDurable, Recorded, SessionBus, SessionEvent, SessionLog, TenantId,
+    ThreadKey, TryRecvError,
+};
+use tokio::time::timeout;
+
+use crate::kit::{DEADLINE, drain, durable, ephemeral, on_threads};
+
+fn key() -> ThreadKey {
+    ThreadKey::new(TenantId::new("acme"), "session-7")
+}
+
+type Log = FaultyLog<InMemorySessionLog>;
+
+fn log() -> Arc<Log> {
+    Arc::new(FaultyLog::new(InMemorySessionLog::new()))
+}
+
+async fn all_of(log: &Log) -> Vec<Recorded> {
+    log.log().load_since(&key(), 0).await.unwrap()
+}
+
+/// A bus on `log` that gives up an event at once, and a close soon.
+fn impatient(log: &Arc<Log>) -> SessionBus {
+    let config = LogWriterConfig::default()
+        .with_retry_for(Duration::ZERO)
+        .with_close_timeout(Duration::from_millis(50))
+        .with_audit_queue(1_000);
+    let writer = LogWriter::with_config(log.clone(), config);
+    SessionBus::new(64).with_log_writer(&writer, key())
+}
+
+fn on_a_log_that_is_down() -> (Arc<Log>, SessionBus) {
+    let log = log();
+    log.always(Fault::Refuse(LogErrorKind::Unavailable));
+    let bus = impatient(&log);
+    (log, bus)
+}
+
+#[tokio::test]
+async fn audit_records_signals_and_custom_events_have_one_order_from_the_log_to_the_screen() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let bus = SessionBus::new(8192).with_log(log.clone(), key());
+    let mut subscriber = bus.subscribe_envelopes();
+    let each = 100;
+    on_threads(8, |thread| {
+        let audit = bus.audit_sink();
+        for i in 0..each {
+            audit.record_memory_recall("tier", &thread.to_string(), i);
+            bus.emit(durable(i));
+            bus.emit(ephemeral(i));
+            bus.emit_event(CustomEvent::new("acme.tick", None).unwrap());
+        }
+    });
+    bus.flush().await;
+
+    let logged: Vec<_> = log.load_since(&key(), 0).await.unwrap();
+    let logged: Vec<_> = logged
+        .into_iter()
+        .map(|r| (Some(r.ordinal), r.event))
+        .collect();
+    let seen: Vec<_> = drain(&mut subscriber)
+        .iter()
+        .filter(|envelope| envelope.ordinal.is_some())
+        .map(|envelope| (envelope.ordinal, envelope.event.clone()))
+        .collect();
+    assert_eq!(logged.len(), 8 * 3 * each);
+    assert_eq!(seen, logged);
+    for thread in 0..8 {
+        let hits = logged
+            .iter()
+            .filter_map(|(_, event)| match event.as_audit()? {
+                GraphEvent::MemoryRecall {
+                    namespace_key,
+                    hits,
+                    ..
+                } => (*namespace_key == thread.to_string()).then_some(*hits),
+                _ => None,
+            });
+        assert_eq!(hits.collect::<Vec<_>>(), (0..each).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn close_accounts_for_every_record() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let bus = SessionBus::new(64).with_log(log.clone(), key());
+    on_threads(4, |_| {
+        let audit = bus.audit_sink();
+        (0..250).for_each(|i| audit.record_context_compacted(i, i));
+    });
+    let stats = bus.close().await.unwrap();
+    assert_eq!(
+        (stats.accepted, stats.written, stats.dropped),
+        (1000, 1000, 0)
+    );
+    assert_eq!(log.load_since(&key(), 0).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn after_close_the_bus_goes_on_live() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let bus = SessionBus::new(64).with_log(log.clone(), key());
+    bus.close().await.unwrap();
+    let mut subscriber = bus.subscribe_envelopes();
+    let error = bus.try_emit(durable(1)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    bus.audit_sink().record_resumed("c");
+    bus.emit(ephemeral(1));
+    assert_eq!(drain(&mut subscriber).len(), 3);
+    let stats = bus.audit_stats().unwrap();
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 0, 1));
+    assert_eq!(log.bounds(&key()).await.unwrap().last, 0);
+}
+
+#[tokio::test]
+async fn without_a_log_nobody_counts_and_close_is_a_flush() {
+    let bus = SessionBus::new(64);
+    bus.audit_sink().record_resumed("c");
+    assert_eq!(bus.audit_stats(), None);
+    assert_eq!(bus.close().await, None);
+    assert!(bus.try_emit(durable(1)).is_ok());
+}
+
+#[tokio::test]
+async fn a_record_on_a_log_that_is_down_holds_up_no_event_and_is_written_later() {
+    let (log, bus) = on_a_log_that_is_down();
+    let mut subscriber = bus.subscribe_envelopes();
+    bus.audit_sink().record_resumed("c");
+    // The event behind it is given up, and both are seen.
+    let error = timeout(DEADLINE, bus.publish(durable(1)))
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(error.into_source().get_ref().unwrap().is::<NotDurable>());
+    let seen = drain(&mut subscriber);
+    assert!(matches!(
+        seen[0].event,
+        Event::Audit(GraphEvent::Resumed { .. })
+    ));
+    assert_eq!(seen[1].event, durable(1).into());
+    assert!(seen.iter().all(|envelope| envelope.ordinal.is_none()));
+
+    log.heal();
+    timeout(DEADLINE, bus.flush()).await.unwrap();
+    let written = all_of(&log).await;
+    assert_eq!(written[0].event, seen[0].event);
+    let stats = bus.audit_stats().unwrap();
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn close_gives_up_a_log_that_stays_down_and_says_what_was_lost() {
+    let (_log, bus) = on_a_log_that_is_down();
+    let mut subscriber = bus.subscribe_envelopes();
+    for i in 0..10 {
+        bus.audit_sink().record_context_compacted(i, i);
+    }
+    let stats = timeout(DEADLINE, bus.close()).await.unwrap().unwrap();
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (10, 0, 10));
+    assert_eq!(drain(&mut subscriber).len(), 10);
+}
+
+#[test]
+fn recording_on_a_log_that_is_down_does_not_block() {
+    let (log, bus) = on_a_log_that_is_down();
+    let audit = bus.audit_sink();
+    for i in 0..1_000 {
+        audit.record_context_compacted(i, i);
+    }
+    let stats = bus.audit_stats().unwrap();
+    assert_eq!((stats.accepted, stats.written), (1_000, 0));
+    log.heal();
+}
+
+#[tokio::test]
+async fn an_audit_sink_left_over_does_not_keep_subscribers_waiting_for_the_end() {
+    let (log, bus) = on_a_log_that_is_down();
+    let mut subscriber = bus.subscribe_envelopes();
+    let audit = bus.audit_sink();
+    audit.record_resumed("before");
+    drop(bus);
+    assert!(subscriber.try_recv().is_ok());
+    assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
+    audit.record_resumed("after");
+    assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
+    log.heal();
+    drop(audit);
+    assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
+    assert_eq!(all_of(&log).await.len(), 2);
+}
+
+#[test]
+fn dropping_the_last_clone_writes_what_is_left_and_lets_go_of_the_log() {
+    let log = log();
+    let gone = Arc::downgrade(&log);
+    let bus = SessionBus::new(256).with_log(log.clone(), key());
+    let mut subscriber = bus.subscribe_envelopes();
+    let clone = bus.clone();
+    {
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = pin!(bus.publish(durable(1))).poll(&mut cx);
+    }
+    for i in 0..100 {
+        bus.audit_sink().record_context_compacted(i, i);
+    }
+    drop(bus);
+    drop(clone);
+    assert_eq!(Arc::strong_count(&log), 1, "the writer still holds the log");
+    let ordinals: Vec<_> = drain(&mut subscriber).iter().map(|e| e.ordinal).collect();
+    assert_eq!(ordinals, (1..=101).map(Some).collect::<Vec<_>>());
+    assert_eq!(subscriber.try_recv(), Err(TryRecvError::Closed));
+    drop(log);
+    assert_eq!(Weak::strong_count(&gone), 0);
+}
+
+#[test]
+fn an_emit_on_the_thread_of_the_log_does_not_wait_for_itself() {
+    let writer = LogWriter::new(log());
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    let mut subscriber = bus.subscribe();
+    let (tell, told) = std::sync::mpsc::channel();
+    let emitter = bus.clone();
+    writer.audit(key()).record_with(durable(1), move |_| {
+        tell.send(emitter.try_emit(durable(2))).unwrap();
+    });
+    let error = told.recv_timeout(DEADLINE).unwrap().unwrap_err();
+    assert_eq!((error.kind(), error.seq()), (io::ErrorKind::Deadlock, None));
+    bus.emit(durable(3));
+    for event in [durable(2), durable(3)] {
+        assert_eq!(subscriber.try_recv(), Ok(event));
+    }
+}
+
+#[tokio::test]
+async fn records_that_find_the_queue_full_do_not_cost_the_others_their_ordinals() {
+    let log = log();
+    let gate = Gate::closed();
+    log.next(Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default().with_audit_queue(4);
+    let writer = LogWriter::with_config(log.clone(), config);
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    let mut subscriber = bus.subscribe_envelopes();
+    for i in 0..6 {
+        bus.audit_sink().record_context_compacted(i, i);
+    }
+    assert!(
+        drain(&mut subscriber).is_empty(),
+        "seen before the log has it"
+    );
+    gate.open();
+    timeout(DEADLINE, bus.flush()).await.unwrap();
+    let ordinals: Vec<_> = drain(&mut subscriber).iter().map(|e| e.ordinal).collect();
+    assert_eq!(ordinals, [Some(1), Some(2), Some(3), Some(4), None, None]);
+    let gap = &all_of(&log).await[4].event;
+    assert!(matches!(
+        gap,
+        Event::Audit(GraphEvent::AuditGap { dropped: 2, .. })
+    ));
+}
+
+#[tokio::test]
+async fn close_comes_to_an_end_on_a_log_that_hangs() {
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let bus = impatient(&log);
+    let mut subscriber = bus.subscribe_envelopes();
+    bus.audit_sink().record_resumed("c");
+    let stats = timeout(DEADLINE, bus.close()).await.unwrap().unwrap();
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 0, 1));
+    assert_eq!(drain(&mut subscriber).len(), 1);
+    gate.open();
+}
+
+#[test]
+fn everything_can_be_logged_outside_any_runtime() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let bus = SessionBus::new(64)
+        .with_log(log.clone(), key())
+        .with_durability(DurabilityPolicy::Everything);
+    let events = [SessionEvent::Thinking, ephemeral(1), SessionEvent::Done];
+    for (event, ordinal) in events.iter().zip(1..) {
+        let receipt = bus.try_emit(event.clone()).unwrap();
+        assert_eq!((receipt.durable, receipt.ordinal), (true, Some(ordinal)));
+    }
+    drop(bus);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let logged = runtime.block_on(log.load_since(&key(), 0)).unwrap();
+    let logged: Vec<_> = logged.into_iter().map(|recorded| recorded.event).collect();
+    assert_eq!(logged, events.map(Event::from));
+}
+
+#[test]
+fn a_sink_after_a_log_replaces_it() {
+    let log = log();
+    let disk = Arc::new(crate::kit::Disk::default());
+    let bus = SessionBus::new(64)
+        .with_log(log.clone(), key())
+        .with_durable_sink(disk.clone());
+    assert_eq!(Arc::strong_count(&log), 1);
+    bus.audit_sink().record_resumed("c");
+    assert_eq!(disk.taken().len(), 1);
+    assert_eq!(bus.audit_stats(), None);
+}

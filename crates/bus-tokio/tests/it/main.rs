@@ -1,0 +1,20 @@
+//! What the bus promises, one test per promise.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy allows it in test functions, but not in what they share"
+)]
+
+mod audit;
+mod failure;
+mod file;
+mod kit;
+mod lag;
+mod legacy;
+mod lifetime;
+mod log;
+
+mod order;
+mod publish;
+mod reentry;
+mod seq;
