@@ -95,7 +95,9 @@ impl Commit {
         }
         if self.doubt.is_none() {
             self.drop_dead();
-            self.refill();
+            while self.work.is_empty() && self.refill() {
+                self.drop_dead();
+            }
         }
         if self.work.is_empty() {
             return self.rest().await;
@@ -111,19 +113,23 @@ impl Commit {
         true
     }
 
-    fn refill(&mut self) {
-        if !self.work.is_empty() {
-            return;
-        }
+    /// Takes the next batch, if there is one.
+    fn refill(&mut self) -> bool {
         if let Some(gap) = self.stuck.take_if(|_| !self.tried_stuck) {
             self.work.push_gap(gap);
-            return;
+            return true;
         }
-        self.tried_stuck = false;
-        self.slot.refill(&mut self.backlog);
-        self.work
-            .fill(&mut self.backlog, BATCH_ENTRIES, BATCH_BYTES);
+        let mut bytes = BATCH_BYTES;
+        // Twice: what is left of the last time, and what has come since.
+        for _ in 0..2 {
+            self.slot.refill(&mut self.backlog);
+            let filled = self.work.fill(&mut self.backlog, BATCH_ENTRIES, bytes);
+            bytes = bytes.saturating_sub(filled);
+        }
+        // Losses may be going on until this batch makes room: one gap for all.
+        self.work.put_back_last_gap(&mut self.backlog);
         self.tried_stuck = self.work.is_empty();
+        !self.work.is_empty()
     }
 
     /// Nothing to write: waits whether something comes, and ends if not.
@@ -272,12 +278,17 @@ impl Commit {
     async fn pause(&mut self) {
         self.again = true;
         self.expire();
-        let now = Instant::now();
-        let deadline = self
-            .earliest()
-            .map_or(now + self.pause, |earliest| earliest.min(now + self.pause));
+        let end = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        call::sleep(&mut self.phase, deadline, Phase::Abandoning).await;
+        loop {
+            // One more try before somebody's time is over, then no more of it.
+            let deadline = self.earliest().map_or(end, |earliest| earliest.min(end));
+            if self.is(Phase::Abandoning) || Instant::now() >= deadline {
+                return;
+            }
+            // A nudge may bring an earlier deadline.
+            call::nap(&mut self.phase, &self.slot, deadline, Phase::Abandoning).await;
+        }
     }
 
     /// The first `len` of the work are in the log, the last at `new`.

@@ -252,6 +252,8 @@ impl Shared {
         });
         // What a log left on the runtime ends before the log does.
         runtime.shutdown_timeout(GRACE);
+        // What the log drops with it may be waited for.
+        WRITER.set(0);
     }
 
     async fn is_quiet_by(&self, deadline: Instant) -> bool {

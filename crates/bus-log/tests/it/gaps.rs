@@ -101,6 +101,25 @@ fn a_gap_stands_where_the_queue_was_full_and_holds_the_count() {
 }
 
 #[test]
+fn losses_that_go_on_while_the_first_batch_is_under_way_become_one_gap() {
+    let log = Arc::new(ScriptedLog::failing([Fault::Gate]));
+    let config = LogWriterConfig::default().with_audit_queue(2);
+    let audit = LogWriter::with_config(log.clone(), config).audit(key("s"));
+    for n in 0..4 {
+        audit.record(record(n));
+    }
+    // The writer has taken what there is, losses too, when the next are lost.
+    wait_until("the log hangs", || log.appends() == 1);
+    for n in 4..9 {
+        audit.record(record(n));
+    }
+    log.open_gate();
+    block_on(audit.close());
+    let seen = block_on(seen(&log.inner, &key("s")));
+    assert_eq!(seen, [Record(0), Record(1), Gap(7)]);
+}
+
+#[test]
 fn a_log_that_was_down_gets_all_that_was_kept_and_a_gap_for_the_rest() {
     let log = Arc::new(ScriptedLog::down());
     let config = LogWriterConfig::default().with_audit_queue(4);

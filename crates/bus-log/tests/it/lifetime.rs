@@ -101,6 +101,25 @@ fn the_drop_gives_up_a_log_that_stays_down_or_hangs_after_the_close_timeout() {
 }
 
 #[test]
+fn a_log_that_blocks_its_thread_for_good_holds_up_neither_close_nor_drop() {
+    let (tx, rx) = std::sync::mpsc::channel::<()>();
+    let log = Arc::new(ScriptedLog::new(move |_, _| {
+        let _ = rx.recv();
+        Fault::None
+    }));
+    let weak = Arc::downgrade(&log);
+    let config = LogWriterConfig::default().with_close_timeout(Duration::from_millis(50));
+    let writer = LogWriter::with_config(log, config);
+    writer.audit(key("s")).record(record(0));
+    let stats = block_on(writer.close());
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 0, 1));
+    drop(writer);
+    assert!(weak.upgrade().is_some(), "its thread was left behind");
+    drop(tx);
+    wait_until("the thread ends", || weak.upgrade().is_none());
+}
+
+#[test]
 fn a_drop_that_has_nothing_to_wait_for_does_not_wait() {
     let log = Arc::new(ScriptedLog::down());
     let config = LogWriterConfig::default().with_close_timeout(LONG * 10);

@@ -97,7 +97,7 @@ fn what_expires_is_taken_out_from_between_and_the_rest_keeps_its_order() {
 }
 
 #[test]
-fn what_was_given_up_leaves_a_gap_unless_its_caller_is_told() {
+fn what_is_lost_leaves_a_gap_unless_its_caller_is_told() {
     let (gone, there) = (account(), account());
     let mut queue = Queue::default();
     queue.push(entry(0), audit(&there));
@@ -108,7 +108,8 @@ fn what_was_given_up_leaves_a_gap_unless_its_caller_is_told() {
     queue.push(entry(4), audit(&there));
     gone.close();
     gone.give_up();
-    let work = filled(&mut queue);
+    let mut work = filled(&mut queue);
+    assert_eq!(work.lose(usize::MAX, Tag::is_given_up).len(), 1);
     assert_eq!(
         lines(&work),
         [Line::Record(0), Line::Gap(2), Line::Record(4)]

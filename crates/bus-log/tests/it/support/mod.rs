@@ -2,11 +2,11 @@
 
 mod scripted;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{Event, GraphEvent, SessionLog, TenantId, ThreadKey};
 
+pub(crate) use bus_testkit::block_on;
 pub(crate) use scripted::{Fault, ScriptedLog};
 
 /// Longer than anything here takes, however busy the machine is.
@@ -42,25 +42,6 @@ pub(crate) async fn seen(log: &impl SessionLog, key: &ThreadKey) -> Vec<Seen> {
         other => panic!("unexpected {other:?}"),
     });
     seen.collect()
-}
-
-/// Runs a future outside any tokio runtime.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(std::thread::current())).into();
-    let mut cx = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut cx) {
-            return value;
-        }
-        std::thread::park();
-    }
 }
 
 /// Waits until `holds`, with a deadline.
