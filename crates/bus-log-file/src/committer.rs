@@ -1,6 +1,8 @@
 //! The one thread that writes.
 
+mod checkpoint;
 mod group;
+mod held;
 mod queue;
 mod rewrite;
 mod threads;
@@ -53,7 +55,7 @@ impl Committer {
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("bus-log-file".to_owned())
-            .spawn(move || run(&own))
+            .spawn(move || run(&own, serve))
             .map_err(|error| LogError::unavailable("can't start a thread").with_source(error))?;
         shared.queue.serve(thread.thread().id());
         Ok(Self {
@@ -83,7 +85,7 @@ impl Drop for Committer {
     }
 }
 
-fn run(shared: &Arc<Shared>) {
+fn run(shared: &Arc<Shared>, serve: impl FnOnce(&Shared, &mut Threads)) {
     let mut threads = Threads::new(Arc::clone(shared));
     let served = catch_unwind(AssertUnwindSafe(|| serve(shared, &mut threads)));
     if served.is_err() {

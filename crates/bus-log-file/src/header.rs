@@ -84,7 +84,7 @@ impl Header {
     pub(crate) fn may_begin_with(bytes: &[u8]) -> bool {
         let start = format!(r#"{{"format":"{FORMAT}","#);
         let common = start.len().min(bytes.len());
-        start.as_bytes()[..common] == bytes[..common]
+        start.as_bytes()[..common] == bytes[..common] && bytes.iter().all(|byte| *byte >= b' ')
     }
 }
 

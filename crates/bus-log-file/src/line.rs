@@ -160,6 +160,12 @@ pub(crate) fn peek_ordinal(bytes: &[u8]) -> Option<u64> {
     number(digits.trim_ascii_start())
 }
 
+/// True if `bytes` may be the beginning of a line that is being written.
+pub(crate) fn may_begin_with(bytes: &[u8]) -> bool {
+    let common = ORDINAL.len().min(bytes.len());
+    ORDINAL[..common] == bytes[..common] && bytes.iter().all(|byte| *byte >= b' ')
+}
+
 impl<'a> Line<'a> {
     /// Reads a line, without its line break, of the thread `id`.
     pub(crate) fn parse(bytes: &'a [u8], id: &ThreadId) -> Result<Self, LineError> {

@@ -12,7 +12,7 @@ use bus_log::{LogError, Result};
 pub(crate) use lines::LineReader;
 pub(crate) use page::read_page;
 pub(crate) use search::{find, verify};
-pub(crate) use snapshot::{Snapshot, read_header};
+pub(crate) use snapshot::{Snapshot, check_key, read_header};
 
 use crate::fs::DiskFile;
 

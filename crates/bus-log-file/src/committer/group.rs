@@ -6,7 +6,7 @@ use bus_log::{Completer, Expect, LogError, Result, ThreadKey};
 
 use super::queue::Append;
 use super::tell;
-use super::threads::{Held, Threads};
+use super::threads::Threads;
 use crate::fs;
 use crate::header::Header;
 use crate::journal::Record;
@@ -194,10 +194,4 @@ enum Place {
     Nothing {
         last: u64,
     },
-}
-
-impl Held {
-    fn is_new(&self) -> bool {
-        self.header.is_none()
-    }
 }

@@ -2,7 +2,8 @@
 
 use bus_log::{LogError, Result, ThreadKey};
 
-use super::threads::{Held, Threads};
+use super::held::Held;
+use super::threads::Threads;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
 use crate::journal::recover;

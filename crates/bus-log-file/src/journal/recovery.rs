@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
+use bus_log::{LogError, Result, ThreadKey};
 
 use super::record::Record;
 use super::scan::{FrameAt, Scan, segments};
@@ -12,7 +12,7 @@ use crate::header::Header;
 use crate::layout::{Layout, ThreadId, unhex};
 use crate::line::{Line, peek_ordinal};
 use crate::lock::{self, ThreadLock};
-use crate::session_file::{LineReader, Snapshot, read_header, verify};
+use crate::session_file::{LineReader, check_key, read_header, verify};
 
 /// What was repaired, since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +52,13 @@ struct RecordAt {
     position: u64,
 }
 
+impl RecordAt {
+    /// The byte after its bytes in the session file.
+    const fn end(&self) -> u64 {
+        self.position.saturating_add(self.bytes.len)
+    }
+}
+
 type Index = BTreeMap<ThreadKey, Vec<RecordAt>>;
 
 /// Brings home the journals of all dead processes.
@@ -81,7 +88,6 @@ pub(crate) fn recover(layout: &Layout) -> Result<RecoveryReport> {
             journal = name,
             replayed_events = one.replayed_events,
             torn_journal_bytes = one.torn_journal_bytes,
-            torn_session_bytes = one.torn_session_bytes,
             "recovered the journal of a dead process"
         );
         report.add(one);
@@ -110,9 +116,7 @@ fn bring_home(layout: &Layout, dir: &Path, name: &str, id: [u8; 16]) -> Result<R
             .disk
             .create(&paths.session)?
             .ok_or_else(|| LogError::unavailable(format!("{} is gone", paths.dir.display())))?;
-        let applied = apply(&scan, &file, key, records)?;
-        report.replayed_events += applied.events;
-        report.torn_session_bytes += applied.torn;
+        report.replayed_events += apply(&scan, &file, key, records)?;
         if !existed || records.first().is_some_and(|record| record.position == 0) {
             layout.disk.sync_dir(&paths.dir)?;
             layout.disk.sync_dir(&layout.threads())?;
@@ -171,30 +175,25 @@ fn index(scan: &Scan, only: Option<&ThreadKey>) -> Result<Index> {
     Ok(index)
 }
 
-#[derive(Debug, Default)]
-struct Applied {
-    events: u64,
-    torn: u64,
-}
-
-/// Writes a session's records where they belong, and syncs and checks the file.
-fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<Applied> {
-    let header = header_of(file, key, records)?;
+/// Writes a session's records where they belong, syncs the file and checks what was written. Returns
+/// how many events were not there before.
+///
+/// Nothing is cut off behind the last record: what stands there was written under another journal, or
+/// is a torn end for the session's next writer to cut.
+fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<u64> {
+    let header = header_of(scan, file, key, records)?;
     let settled = header.map_or(0, |header| header.synced);
     let id = ThreadId::new(key);
-    let mut applied = Applied::default();
-    let mut begin = None;
-    let mut end = None;
+    let mut events = 0;
+    let mut written = Vec::new();
     for record in records.iter().filter(|record| record.last > settled) {
         let bytes = scan.payload(record.bytes)?;
-        let record_end = record.position + bytes.len() as u64;
-        let there = file.range(record.position, record_end)?;
+        let there = file.range(record.position, record.end())?;
         if there != bytes {
             if is_newer(file, record, &bytes, &id)? {
-                end = None;
                 continue;
             }
-            applied.events += record.last - record.first + 1;
+            events += record.last - record.first + 1;
         }
         let len = file.len()?;
         if record.position > len {
@@ -206,45 +205,54 @@ fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) ->
             )));
         }
         file.write_at(&bytes, record.position)?;
-        begin.get_or_insert((record.position, record.first));
-        end = Some(record_end);
-    }
-    if let Some(end) = end {
-        let len = file.len()?;
-        if len > end {
-            applied.torn = len - end;
-            file.set_len(end)?;
-        }
+        written.push(record);
     }
     file.sync()?;
-    if let Some((position, first)) = begin {
-        let snapshot = Snapshot::of(file, Some(key))?
-            .ok_or_else(|| LogError::internal("a recovered session without a header"))?;
-        verify(file, &snapshot, position.max(snapshot.header_len), first)?;
+    for record in written {
+        let lines = match record.position {
+            0 => match read_header(file, record.end())? {
+                Some((_, header_len)) => header_len,
+                None => return Err(LogError::internal("a journaled file without a header")),
+            },
+            position => position,
+        };
+        verify(file, &id, lines..record.end(), record.first)?;
     }
-    Ok(applied)
+    Ok(events)
 }
 
-/// The session file's header, if it is there and can be read or the journal can't restore it.
-fn header_of(file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<Option<Header>> {
-    let header = match read_header(file, file.len()?) {
-        Ok(found) => found.map(|(header, _)| header),
-        Err(error)
-            if error.kind() == LogErrorKind::Corrupt
-                && records.first().is_some_and(|record| record.position == 0) =>
-        {
-            None
+/// The session file's header; `None` if there is none yet, or the disk lost it before it was ever
+/// synced, and the journal restores it.
+fn header_of(
+    scan: &Scan,
+    file: &DiskFile,
+    key: &ThreadKey,
+    records: &[RecordAt],
+) -> Result<Option<Header>> {
+    match read_header(file, file.len()?) {
+        Ok(Some((header, _))) => {
+            check_key(file, &header, key)?;
+            Ok(Some(header))
         }
-        Err(error) => return Err(error),
-    };
-    match header {
-        Some(header) if header.key != *key => Err(LogError::corrupt(format!(
-            "{}: line 1: header of another thread: {}",
-            file.path().display(),
-            header.key
-        ))),
-        header => Ok(header),
+        Ok(None) => Ok(None),
+        Err(error) => match records.first() {
+            Some(first) if first.position == 0 && is_lost(scan, file, first)? => Ok(None),
+            _ => Err(error),
+        },
     }
+}
+
+/// True if the file's header is the record's but for blocks that were never written, which read as
+/// zeros. Anything else may be the damaged header of a file that replaced the record's.
+fn is_lost(scan: &Scan, file: &DiskFile, first: &RecordAt) -> Result<bool> {
+    let mut header = scan.payload(first.bytes)?;
+    let end = memchr::memchr(b'\n', &header).map_or(header.len(), |end| end + 1);
+    header.truncate(end);
+    let there = file.range(0, header.len() as u64)?;
+    Ok(there
+        .iter()
+        .zip(&header)
+        .all(|(there, ours)| *there == 0 || there == ours))
 }
 
 /// True if the file holds, where the record belongs, another valid line than the record's: it was

@@ -107,3 +107,15 @@ fn the_form_is_the_documented_one() {
         r#"{"ordinal":                   7,"sum":"2955c11a","batch":[1,1],"at":"1970-01-01T00:00:00.000000Z","meta":{"id":"e-1"},"event":{"type":"session.done"}}"#
     );
 }
+
+#[test]
+fn the_format_document_shows_what_is_written() {
+    let document = include_str!("../../../../docs/file-format.md");
+    let meta = Meta::parse(r#"{"id":"e-1"}"#).unwrap();
+    let line = encode(7, DateTime::UNIX_EPOCH, &meta, &SessionEvent::Done.into());
+    assert!(document.contains(std::str::from_utf8(&line).unwrap()));
+    assert!(document.contains(&crate::layout::hex(id("a").as_bytes())));
+    let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+    let header = crate::header::Header::first(key, 0).to_line();
+    assert!(document.contains(std::str::from_utf8(&header).unwrap()));
+}

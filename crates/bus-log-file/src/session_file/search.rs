@@ -1,5 +1,7 @@
 //! Where an ordinal stands.
 
+use std::ops::Range;
+
 use bus_log::Result;
 
 use super::damage;
@@ -49,32 +51,28 @@ fn first_damage(
     position: u64,
     ordinal: u64,
 ) -> bus_log::LogError {
-    match verify(
-        file,
-        snapshot,
-        snapshot.header_len,
-        snapshot.header.watermark.saturating_add(1),
-    ) {
+    let id = ThreadId::new(&snapshot.header.key);
+    let first = snapshot.header.watermark.saturating_add(1);
+    match verify(file, &id, snapshot.header_len..snapshot.end, first) {
         Ok(()) => damage(file, position, ordinal, "the line is not in its place"),
         Err(error) => error,
     }
 }
 
-/// Checks every line from `position` on, where `ordinal` stands, to the snapshot's end.
+/// Checks every line that begins within `bytes`, the first of which has the ordinal `ordinal`.
 pub(crate) fn verify(
     file: &DiskFile,
-    snapshot: &Snapshot,
-    position: u64,
+    id: &ThreadId,
+    bytes: Range<u64>,
     mut ordinal: u64,
 ) -> Result<()> {
-    let id = ThreadId::new(&snapshot.header.key);
-    let mut lines = LineReader::new(file, position, snapshot.end);
+    let mut lines = LineReader::new(file, bytes.start, bytes.end);
     loop {
         let position = lines.position();
         let Some(raw) = lines.next()? else {
             return Ok(());
         };
-        match Line::parse(raw.bytes, &id) {
+        match Line::parse(raw.bytes, id) {
             Ok(line) if line.ordinal == ordinal => ordinal = ordinal.saturating_add(1),
             Ok(line) => {
                 let what = format_args!("the line has ordinal {}", line.ordinal);

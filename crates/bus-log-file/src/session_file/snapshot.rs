@@ -7,7 +7,7 @@ use super::{damage, stable, verify};
 use crate::fs::DiskFile;
 use crate::header::Header;
 use crate::layout::{Layout, ThreadId};
-use crate::line::{Line, LineError, MAX_LINE};
+use crate::line::{Line, LineError, MAX_LINE, may_begin_with, peek_ordinal};
 
 /// What a session file holds at one moment.
 #[derive(Clone, Debug)]
@@ -45,12 +45,8 @@ impl Snapshot {
         let Some((header, header_len)) = read_header(file, len)? else {
             return Ok(None);
         };
-        if key.is_some_and(|key| *key != header.key) {
-            return Err(LogError::corrupt(format!(
-                "{}: line 1: header of another thread: {}",
-                file.path().display(),
-                header.key
-            )));
+        if let Some(key) = key {
+            check_key(file, &header, key)?;
         }
         let end = End {
             file,
@@ -88,6 +84,18 @@ impl Snapshot {
     }
 }
 
+/// A file whose name is the hash of one key and whose header says another was put there.
+pub(crate) fn check_key(file: &DiskFile, header: &Header, key: &ThreadKey) -> Result<()> {
+    if header.key == *key {
+        return Ok(());
+    }
+    Err(LogError::corrupt(format!(
+        "{}: line 1: header of another thread: {}",
+        file.path().display(),
+        header.key
+    )))
+}
+
 /// The header and the length of its line; `None` if the file is just being made, or was left so.
 pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u64)>> {
     let bad = |what: &str| LogError::corrupt(format!("{}: line 1: {what}", file.path().display()));
@@ -119,15 +127,9 @@ fn first_damage(
     len: u64,
     found: LogError,
 ) -> LogError {
-    let whole = Snapshot {
-        header: header.clone(),
-        header_len,
-        end: len,
-        last: 0,
-        last_at: None,
-    };
+    let id = ThreadId::new(&header.key);
     let first = header.watermark.saturating_add(1);
-    verify(file, &whole, header_len, first)
+    verify(file, &id, header_len..len, first)
         .err()
         .unwrap_or(found)
 }
@@ -168,7 +170,10 @@ impl End<'_> {
         // A write that was cut short leaves a beginning, never a whole line and a byte.
         let whole = bytes.split_last().map(|(_, line)| line).unwrap_or_default();
         if Line::parse(whole, &self.id).is_ok() {
-            return Err(self.bad(start, peek(&bytes), "damaged line break"));
+            return Err(self.bad(start, peek_ordinal(&bytes), "damaged line break"));
+        }
+        if !may_begin_with(&bytes) {
+            return Err(self.bad(start, peek_ordinal(&bytes), "not the beginning of a line"));
         }
         Ok(start)
     }
@@ -216,7 +221,7 @@ impl End<'_> {
         };
         match Line::parse(&bytes, &self.id).and_then(brief) {
             Ok(line) => Ok((start, line)),
-            Err(error) => Err(self.bad(start, peek(&bytes), error)),
+            Err(error) => Err(self.bad(start, peek_ordinal(&bytes), error)),
         }
     }
 
@@ -247,8 +252,4 @@ struct Brief {
     number: u64,
     count: u64,
     at: DateTime<Utc>,
-}
-
-fn peek(bytes: &[u8]) -> Option<u64> {
-    crate::line::peek_ordinal(bytes)
 }

@@ -3,11 +3,11 @@
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 
-use crate::support::{key, text};
+use crate::support::{key, scratch, text};
 
 #[tokio::test]
 async fn what_was_appended_is_there_after_opening_again() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     for round in 0..3_u64 {
         let log = FileSessionLog::open(dir.path()).unwrap();
         assert_eq!(log.bounds(&key("a")).await.unwrap().last, round * 2);
@@ -21,7 +21,7 @@ async fn what_was_appended_is_there_after_opening_again() {
 
 #[tokio::test]
 async fn a_wrong_expectation_is_a_conflict_that_writes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let error = log
         .append_expecting(&key("a"), 3, &[text("x")])
@@ -42,7 +42,7 @@ async fn a_wrong_expectation_is_a_conflict_that_writes_nothing() {
 
 #[tokio::test]
 async fn pages_joined_are_the_whole_at_every_cursor() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     // Lines from a few bytes to some hundred kilobytes, so that the binary search meets both.
     for n in 0..120_usize {
@@ -64,7 +64,7 @@ async fn pages_joined_are_the_whole_at_every_cursor() {
 
 #[tokio::test]
 async fn a_page_is_bounded_in_bytes_and_holds_at_least_one_event() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let large = text(&"x".repeat(9 << 20));
     let events = [text("a"), large.clone(), text("b"), text("c")];
@@ -80,7 +80,7 @@ async fn a_page_is_bounded_in_bytes_and_holds_at_least_one_event() {
 
 #[tokio::test]
 async fn too_large_an_event_is_invalid_and_the_log_goes_on() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let events = [text("a"), text(&"x".repeat(bus_log::MAX_EVENT_BYTES))];
     let error = log.append(&key("a"), &events).await.unwrap_err();
@@ -90,7 +90,7 @@ async fn too_large_an_event_is_invalid_and_the_log_goes_on() {
 
 #[tokio::test]
 async fn an_empty_append_writes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     assert_eq!(log.append(&key("a"), &[]).await.unwrap(), 0);
     let error = log.append_expecting(&key("a"), 1, &[]).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn an_empty_append_writes_nothing() {
 
 #[tokio::test]
 async fn ordinals_reach_the_largest_number_and_no_further() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let entries = [text("x").into(), text("y").into()];
     let start = |n| Expect::StartAt(n);
@@ -121,7 +121,7 @@ async fn ordinals_reach_the_largest_number_and_no_further() {
 
 #[tokio::test]
 async fn a_folder_that_holds_something_else_is_refused_untouched() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     std::fs::write(dir.path().join("thesis.txt"), "x").unwrap();
     let error = FileSessionLog::open(dir.path()).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Invalid);
@@ -130,7 +130,7 @@ async fn a_folder_that_holds_something_else_is_refused_untouched() {
 
 #[test]
 fn a_log_of_another_version_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let marker = r#"{"format":"bus-log-file","version":99}"#;
     std::fs::write(dir.path().join("format"), marker).unwrap();
     let error = FileSessionLog::open(dir.path()).unwrap_err();
@@ -139,7 +139,7 @@ fn a_log_of_another_version_is_refused() {
 
 #[tokio::test]
 async fn a_clean_close_leaves_no_journal_and_no_lock() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     log.append(&key("a"), &[text("x")]).await.unwrap();
     drop(log);

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use bus_log::SessionLog;
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, key, load};
+use crate::support::{append, block_on, key, load, scratch};
 
 /// Names the folder, in the child.
 const CHILD: &str = "BUS_LOG_FILE_TEST_CHILD";
@@ -64,7 +64,7 @@ fn checked_last(log: &FileSessionLog, name: &str) -> u64 {
 
 #[test]
 fn a_killed_writer_loses_nothing_it_acknowledged() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let mut acknowledged = [0_u64; 2];
     for round in 0..12 {
         let mut child = spawn(dir.path());
@@ -100,7 +100,7 @@ fn a_killed_writer_loses_nothing_it_acknowledged() {
 
 #[test]
 fn a_reader_sees_whole_batches_while_another_process_writes() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let reader = FileSessionLog::open(dir.path()).unwrap();
     let mut child = spawn(dir.path());
     let mut last = 0;

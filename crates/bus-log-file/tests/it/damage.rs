@@ -5,10 +5,10 @@ use std::fs;
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, key, load, of_kind, session_file};
+use crate::support::{append, block_on, key, load, of_kind, scratch, session_file};
 
 fn closed_log() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["one"]).unwrap();
     append(&log, &key("a"), &["two", "three"]).unwrap();
@@ -51,6 +51,26 @@ fn any_damaged_byte_of_a_settled_session_is_named() {
     assert_eq!(load(&log, &key("a")).unwrap().len(), 4);
 }
 
+#[test]
+fn bytes_behind_the_last_line_that_no_write_begins_with_are_damage() {
+    let dir = closed_log();
+    let path = session_file(dir.path());
+    let whole = fs::read(&path).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for tail in [
+        &b"x"[..],
+        b"\0",
+        &[0; 5000],
+        b"{\"ordinal\":\0",
+        b"{}",
+        b"\n",
+        b"{\"ordinal\": \n",
+    ] {
+        fs::write(&path, [&whole, tail].concat()).unwrap();
+        assert_corrupt(&log, "line 6, ordinal 5");
+    }
+}
+
 /// Changes the session file line by line.
 fn edit(dir: &tempfile::TempDir, edit: impl FnOnce(&mut Vec<String>)) {
     let path = session_file(dir.path());
@@ -62,7 +82,8 @@ fn edit(dir: &tempfile::TempDir, edit: impl FnOnce(&mut Vec<String>)) {
 
 #[test]
 fn swapped_repeated_and_missing_lines_are_named() {
-    let cases: [(fn(&mut Vec<String>), &str); 4] = [
+    type Change = fn(&mut Vec<String>);
+    let cases: [(Change, &str); 4] = [
         (|lines| lines.swap(1, 2), "line 2, ordinal 1"),
         (
             |lines| lines.insert(2, lines[1].clone()),
@@ -98,7 +119,7 @@ fn a_line_of_another_thread_does_not_pass() {
 
 #[test]
 fn a_file_of_another_thread_does_not_pass() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["one"]).unwrap();
     append(&log, &key("b"), &["one"]).unwrap();
@@ -135,7 +156,7 @@ fn a_damaged_end_is_not_written_over() {
 
 #[test]
 fn what_is_not_damaged_is_read_past_the_damage() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let long = "x".repeat(2000);
     for _ in 0..300 {

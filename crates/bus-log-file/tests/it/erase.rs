@@ -6,7 +6,7 @@ use std::path::Path;
 use bus_log::SessionLog;
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, files, image, key, load, wait_for};
+use crate::support::{append, block_on, files, image, key, load, scratch, wait_for};
 
 const SECRET: &str = "the-launch-code-is-0000";
 
@@ -23,7 +23,7 @@ fn files_with_secret(dir: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn no_file_holds_a_byte_of_an_erased_thread() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["plain", SECRET]).unwrap();
     append(&log, &key("b"), &["kept"]).unwrap();
@@ -49,7 +49,7 @@ fn no_file_holds_a_byte_of_an_erased_thread() {
 
 #[test]
 fn another_process_that_wrote_the_thread_before_keeps_nothing_of_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = bus_log_file::FileLogConfig::default();
     let config = config.with_idle(std::time::Duration::from_millis(1));
     let first = FileSessionLog::open_with(dir.path(), config).unwrap();
@@ -65,7 +65,7 @@ fn another_process_that_wrote_the_thread_before_keeps_nothing_of_it() {
 
 #[test]
 fn a_journal_that_outlived_the_erasure_does_not_bring_it_back() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["plain", SECRET]).unwrap();
     let before = image(dir.path());
@@ -90,7 +90,7 @@ fn a_journal_that_outlived_the_erasure_does_not_bring_it_back() {
 
 #[test]
 fn erasing_twice_is_erasing_once() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &[SECRET]).unwrap();
     block_on(log.erase(&key("a"))).unwrap();

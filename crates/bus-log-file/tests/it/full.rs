@@ -7,7 +7,7 @@ use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::{append, block_on, key, load};
+use crate::support::{append, block_on, key, load, scratch};
 
 const CHILD: &str = "BUS_LOG_FILE_TEST_FULL";
 
@@ -44,7 +44,7 @@ fn a_journal_that_is_refused_fails_the_append_and_recording_goes_on_by_itself() 
     if !is_child(name) {
         return in_child(name);
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["1"]).unwrap();
     let long = "x".repeat(100_000);
@@ -75,7 +75,7 @@ fn a_session_file_that_is_refused_catches_up_by_itself() {
     if !is_child(name) {
         return in_child(name);
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let long = "x".repeat(100_000);
     append(&log, &key("a"), &[&long]).unwrap();
@@ -110,7 +110,7 @@ fn a_log_closed_on_a_full_disk_is_recovered_when_it_is_opened() {
     if !is_child(name) {
         return in_child(name);
     }
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let long = "x".repeat(100_000);
     append(
         &FileSessionLog::open(dir.path()).unwrap(),

@@ -13,11 +13,11 @@ use bus_log::{
 };
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::support::{append, block_on, key, load, text};
+use crate::support::{append, block_on, key, load, scratch, text};
 
 #[test]
 fn events_that_wait_together_share_a_sync() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let sinks: Vec<_> = (0..4)
         .map(|n| log.durable_sink(key(&n.to_string())))
@@ -43,7 +43,7 @@ fn events_that_wait_together_share_a_sync() {
 
 #[test]
 fn the_order_of_submits_is_the_order_of_ordinals() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let sink = log.durable_sink(key("a"));
     let tickets: Vec<_> = (0..500)
@@ -58,7 +58,7 @@ fn the_order_of_submits_is_the_order_of_ordinals() {
 
 #[test]
 fn concurrent_batches_stay_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     thread::scope(|scope| {
         for writer in 0..8 {
@@ -85,7 +85,7 @@ fn concurrent_batches_stay_whole() {
 
 #[test]
 fn dropping_the_log_writes_what_was_submitted() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let sink = log.durable_sink(key("a"));
     for n in 0..300 {
@@ -105,7 +105,7 @@ fn dropping_the_log_writes_what_was_submitted() {
 
 #[test]
 fn a_full_queue_makes_submit_wait_and_append_pend() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_queue_bytes(1000);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     let sink = log.durable_sink(key("a"));
@@ -149,7 +149,7 @@ fn a_full_queue_makes_submit_wait_and_append_pend() {
 
 #[test]
 fn a_batch_larger_than_the_queue_is_taken_alone() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_queue_bytes(1000);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     let long = "x".repeat(5000);
@@ -158,7 +158,7 @@ fn a_batch_larger_than_the_queue_is_taken_alone() {
 
 #[test]
 fn an_append_dropped_after_any_number_of_polls_is_whole_or_absent() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let a = key("a");
     let events = [text("x"), text("y"), text("z")];
@@ -189,7 +189,7 @@ fn an_append_dropped_after_any_number_of_polls_is_whole_or_absent() {
 
 #[test]
 fn a_callback_that_panics_hurts_nobody_else() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let sink = log.durable_sink(key("a"));
     sink.submit(text("1")).on_ready(|_| panic!("on purpose"));
@@ -198,7 +198,7 @@ fn a_callback_that_panics_hurts_nobody_else() {
 
 #[test]
 fn a_callback_may_submit_and_drop_the_last_handle() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_queue_bytes(1);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     let sink = log.durable_sink(key("a"));
@@ -222,7 +222,7 @@ fn a_callback_may_submit_and_drop_the_last_handle() {
 
 #[test]
 fn a_snapshot_is_logged_without_its_messages() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let mut session = Session::new("s-1", "agent", Utc::now());
     session.messages.push(Message::new(
@@ -243,7 +243,7 @@ fn a_snapshot_is_logged_without_its_messages() {
 
 #[test]
 fn changed_is_woken_by_the_append_and_returns_at_its_deadline() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let now = Instant::now();
     assert_eq!(block_on(log.changed(&key("a"), 0, now)).unwrap(), 0);
@@ -261,7 +261,7 @@ fn changed_is_woken_by_the_append_and_returns_at_its_deadline() {
 
 #[test]
 fn the_log_outlives_the_runtime_it_was_opened_in() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -281,7 +281,7 @@ fn the_log_outlives_the_runtime_it_was_opened_in() {
 
 #[test]
 fn a_full_segment_is_checkpointed_and_removed() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_segment_bytes(4096);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     for n in 0..200_u64 {

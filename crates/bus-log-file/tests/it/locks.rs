@@ -6,11 +6,11 @@ use std::time::Duration;
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::support::{append, block_on, files, image, key, load, of_kind, wait_for};
+use crate::support::{append, block_on, files, image, key, load, of_kind, scratch, wait_for};
 
 #[test]
 fn a_second_writer_of_a_session_is_busy_and_others_are_not() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let first = FileSessionLog::open(dir.path()).unwrap();
     let second = FileSessionLog::open(dir.path()).unwrap();
     append(&first, &key("a"), &["1"]).unwrap();
@@ -33,7 +33,7 @@ fn a_second_writer_of_a_session_is_busy_and_others_are_not() {
 
 #[test]
 fn a_session_is_free_when_its_writer_is_dropped() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let first = FileSessionLog::open(dir.path()).unwrap();
     let second = FileSessionLog::open(dir.path()).unwrap();
     append(&first, &key("a"), &["1"]).unwrap();
@@ -44,7 +44,7 @@ fn a_session_is_free_when_its_writer_is_dropped() {
 
 #[test]
 fn a_session_is_free_when_its_writer_idles() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_idle(Duration::from_millis(1));
     let first = FileSessionLog::open_with(dir.path(), config).unwrap();
     let second = FileSessionLog::open(dir.path()).unwrap();
@@ -57,7 +57,7 @@ fn a_session_is_free_when_its_writer_idles() {
 
 #[test]
 fn more_sessions_than_may_be_open_take_turns() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_open_threads(8);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     for round in 1..=3 {
@@ -72,7 +72,7 @@ fn more_sessions_than_may_be_open_take_turns() {
 
 #[test]
 fn many_sessions_submitted_at_once_take_turns_too() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let config = FileLogConfig::default().with_open_threads(8);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     let tickets: Vec<_> = (0..100)
@@ -88,7 +88,7 @@ fn many_sessions_submitted_at_once_take_turns_too() {
 
 /// A folder whose writer died: a copy of one that is being written.
 fn orphan(events: &[&str]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), events).unwrap();
     image(dir.path())
@@ -96,7 +96,7 @@ fn orphan(events: &[&str]) -> tempfile::TempDir {
 
 #[test]
 fn a_session_whose_writer_died_later_is_recovered_when_it_is_taken() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let dead = orphan(&["1", "2"]);
     // The dead one's session and journal, of which only the journal has all.
@@ -132,7 +132,7 @@ fn a_lock_left_behind_without_a_journal_is_just_taken() {
 
 #[test]
 fn a_conflict_on_an_unknown_session_leaves_no_trace() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let event = [crate::support::text("x")];
     let error = block_on(log.append_expecting(&key("a"), 5, &event)).unwrap_err();

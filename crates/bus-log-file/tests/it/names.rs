@@ -8,7 +8,7 @@ use std::path::Path;
 use bus_log::{Meta, SessionLog, TenantId, ThreadKey};
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, files, key, load, of_kind, session_file, text};
+use crate::support::{append, block_on, files, key, load, of_kind, scratch, session_file, text};
 
 fn hostile() -> Vec<ThreadKey> {
     let long = "n".repeat(1024);
@@ -50,7 +50,7 @@ fn hostile() -> Vec<ThreadKey> {
 
 #[test]
 fn hostile_names_stay_apart_and_inside_the_folder() {
-    let outer = tempfile::tempdir().unwrap();
+    let outer = scratch();
     let dir = outer.path().join("log");
     let log = FileSessionLog::open(&dir).unwrap();
     let keys = hostile();
@@ -83,7 +83,7 @@ fn hostile_names_stay_apart_and_inside_the_folder() {
 
 #[test]
 fn every_line_is_json_that_others_can_read() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let meta = Meta::default().with("id", "e-1").unwrap();
     let entry = bus_log::Entry {
@@ -122,7 +122,7 @@ fn assert_private(path: &Path) {
 
 #[test]
 fn only_the_owner_may_read() {
-    let outer = tempfile::tempdir().unwrap();
+    let outer = scratch();
     let dir = outer.path().join("new/log");
     let log = FileSessionLog::open(&dir).unwrap();
     append(&log, &key("a"), &["one", "two"]).unwrap();

@@ -5,11 +5,11 @@ use std::fs;
 use bus_log::SessionLog;
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, key, load, session_file};
+use crate::support::{append, block_on, key, load, scratch, session_file};
 
 #[test]
 fn archiving_gives_the_space_back_and_keeps_the_rest() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     let long = "x".repeat(100_000);
     append(&log, &key("a"), &[&long, &long, "3"]).unwrap();
@@ -27,7 +27,7 @@ fn archiving_gives_the_space_back_and_keeps_the_rest() {
 
 #[test]
 fn a_thread_archived_to_its_end_goes_on_after_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["1", "2"]).unwrap();
     assert_eq!(
@@ -44,7 +44,7 @@ fn a_thread_archived_to_its_end_goes_on_after_it() {
 
 #[test]
 fn a_reader_is_not_disturbed_by_an_archive() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {

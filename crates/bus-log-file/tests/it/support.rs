@@ -11,16 +11,25 @@ use std::time::{Duration, Instant};
 
 use bus_log::{Event, Recorded, Result, SessionEvent, SessionLog, TenantId, ThreadKey};
 use bus_log_file::FileSessionLog;
+use tempfile::TempDir;
 
-pub fn key(thread: &str) -> ThreadKey {
+/// A folder for a log. In memory where the system has such a place: most tests ask what stands in files,
+/// thousands of times, and not what the disk does. The laws are tried on the disk.
+pub(crate) fn scratch() -> TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
+pub(crate) fn key(thread: &str) -> ThreadKey {
     ThreadKey::new(TenantId::new("acme"), thread)
 }
 
-pub fn text(text: &str) -> Event {
+pub(crate) fn text(text: &str) -> Event {
     SessionEvent::TextComplete(text.to_owned()).into()
 }
 
-pub fn texts(events: &[Recorded]) -> Vec<String> {
+pub(crate) fn texts(events: &[Recorded]) -> Vec<String> {
     let text = |event: &Recorded| match event.event.as_session() {
         Some(SessionEvent::TextComplete(text)) => text.clone(),
         other => panic!("{other:?}"),
@@ -29,7 +38,7 @@ pub fn texts(events: &[Recorded]) -> Vec<String> {
 }
 
 /// Runs a future with nothing around it.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -46,17 +55,17 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-pub fn append(log: &FileSessionLog, key: &ThreadKey, events: &[&str]) -> Result<u64> {
+pub(crate) fn append(log: &FileSessionLog, key: &ThreadKey, events: &[&str]) -> Result<u64> {
     let events: Vec<Event> = events.iter().map(|event| text(event)).collect();
     block_on(log.append(key, &events))
 }
 
-pub fn load(log: &FileSessionLog, key: &ThreadKey) -> Result<Vec<String>> {
+pub(crate) fn load(log: &FileSessionLog, key: &ThreadKey) -> Result<Vec<String>> {
     block_on(log.load_since(key, 0)).map(|events| texts(&events))
 }
 
 /// All files below `dir`.
-pub fn files(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let entry = entry.unwrap();
@@ -71,22 +80,22 @@ pub fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Files of this kind.
-pub fn of_kind(dir: &Path, kind: &str) -> Vec<PathBuf> {
+pub(crate) fn of_kind(dir: &Path, kind: &str) -> Vec<PathBuf> {
     let mut found = files(dir);
     found.retain(|path| path.extension().is_some_and(|found| found == kind));
     found
 }
 
 /// The one session file.
-pub fn session_file(dir: &Path) -> PathBuf {
+pub(crate) fn session_file(dir: &Path) -> PathBuf {
     let mut found = of_kind(dir, "jsonl");
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
 
 /// The folder as a power cut could leave it: a copy while the log is open.
-pub fn image(dir: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().unwrap();
+pub(crate) fn image(dir: &Path) -> TempDir {
+    let copy = scratch();
     copy_into(dir, copy.path());
     copy
 }
@@ -105,7 +114,7 @@ fn copy_into(from: &Path, to: &Path) {
 }
 
 /// Waits until something holds.
-pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not come");

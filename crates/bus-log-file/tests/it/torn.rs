@@ -6,7 +6,7 @@ use std::path::Path;
 use bus_log::SessionLog;
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, image, key, load, of_kind, session_file};
+use crate::support::{append, block_on, files, image, key, load, of_kind, scratch, session_file};
 
 const BATCHES: [&[&str]; 3] = [&["1"], &["2", "3"], &["4", "5", "6"]];
 
@@ -37,7 +37,7 @@ fn line_ends(bytes: &[u8]) -> Vec<usize> {
 
 #[test]
 fn a_session_file_cut_at_any_byte_keeps_its_whole_batches() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     write_all(&FileSessionLog::open(dir.path()).unwrap());
     let path = session_file(dir.path());
     let whole = fs::read(&path).unwrap();
@@ -63,7 +63,7 @@ fn a_session_file_cut_at_any_byte_keeps_its_whole_batches() {
 
 #[test]
 fn a_torn_journal_gives_the_groups_before_the_tear() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let template = image(dir.path());
@@ -90,7 +90,7 @@ fn a_torn_journal_gives_the_groups_before_the_tear() {
 
 #[test]
 fn what_the_session_file_lost_comes_back_from_the_journal() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let template = image(dir.path());
@@ -113,7 +113,7 @@ fn what_the_session_file_lost_comes_back_from_the_journal() {
 
 #[test]
 fn blocks_lost_in_the_middle_come_back_from_the_journal() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let crashed = image(dir.path());
@@ -128,7 +128,7 @@ fn blocks_lost_in_the_middle_come_back_from_the_journal() {
 
 #[test]
 fn recovery_that_has_nothing_to_do_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let crashed = image(dir.path());
@@ -141,7 +141,7 @@ fn recovery_that_has_nothing_to_do_changes_nothing() {
 
 #[test]
 fn a_journal_that_died_is_recovered_after_an_archive_moved_the_lines() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     assert_eq!(block_on(log.archive_before(&key("a"), 2)).unwrap(), 2);
@@ -163,7 +163,7 @@ fn a_journal_that_died_is_recovered_after_an_archive_moved_the_lines() {
 
 #[test]
 fn an_archive_that_was_cut_short_leaves_the_old_file() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let crashed = image(dir.path());
@@ -176,7 +176,7 @@ fn an_archive_that_was_cut_short_leaves_the_old_file() {
 
 #[test]
 fn a_damaged_journal_stops_the_opening_and_changes_nothing() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     write_all(&log);
     let crashed = image(dir.path());
@@ -194,4 +194,69 @@ fn a_damaged_journal_stops_the_opening_and_changes_nothing() {
     // What the message proposes.
     fs::remove_dir_all(wal.parent().unwrap()).unwrap();
     drop(expect(crashed.path(), 0));
+}
+
+#[test]
+fn a_damaged_header_is_not_replaced_by_an_older_one() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    write_all(&log);
+    block_on(log.archive_before(&key("a"), 6)).unwrap();
+    let crashed = image(dir.path());
+    let path = session_file(crashed.path());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let error = FileSessionLog::open(crashed.path()).unwrap_err();
+    assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt);
+    assert!(error.to_string().contains("line 1"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_journal_that_came_back_from_the_dead_disturbs_no_later_one() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1", "2"]).unwrap();
+    let old = image(dir.path());
+    drop(log);
+    let settled = fs::metadata(session_file(dir.path())).unwrap().len();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["3"]).unwrap();
+    for signed in [true, false] {
+        let crashed = image(dir.path());
+        // The removal of the first journal was lost, and so was the newest line.
+        for file in files(&old.path().join("journal")) {
+            let target = crashed.path().join(file.strip_prefix(old.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        let session = session_file(crashed.path());
+        fs::File::options()
+            .write(true)
+            .open(&session)
+            .unwrap()
+            .set_len(settled)
+            .unwrap();
+        if !signed {
+            fs::remove_file(session.with_extension("lock")).unwrap();
+        }
+        let log = expect(crashed.path(), 3);
+        assert_eq!(log.recovery().journals, 2);
+        assert_eq!(append(&log, &key("a"), &["4"]).unwrap(), 4);
+    }
+}
+
+#[test]
+fn an_old_name_on_a_lock_hides_no_journal() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    write_all(&log);
+    let crashed = image(dir.path());
+    let session = session_file(crashed.path());
+    // The power cut brought back the lock file of an earlier owner, long recovered.
+    let old = r#"{"journal":"00112233445566778899aabbccddeeff","pid":1,"host":"h","since":"then"}"#;
+    fs::write(session.with_extension("lock"), old).unwrap();
+    fs::remove_file(session).unwrap();
+    drop(expect(crashed.path(), 6));
 }

@@ -134,7 +134,7 @@ impl SessionLog for NaiveLog {
         self.with(key, |thread| {
             let mut hidden = 0;
             for (index, entry) in thread.ordinals.iter_mut().enumerate() {
-                if index as u64 + 1 <= watermark && entry.take().is_some() {
+                if (index as u64) < watermark && entry.take().is_some() {
                     hidden += 1;
                 }
             }

@@ -5,7 +5,7 @@ mod store;
 mod tamper;
 
 pub(crate) use store::Store;
-pub(crate) use tamper::{Sound, Tamper};
+pub(crate) use tamper::Tamper;
 
 mod append;
 mod archive;
@@ -27,7 +27,16 @@ use bus_testkit::Harness;
 
 /// The law must break on this log, and say so in its own name.
 #[track_caller]
-pub(crate) fn caught(id: &str, law: fn(&dyn Harness), store: Store) {
+pub(crate) fn caught<S: Send + Sync + 'static>(
+    law: (&str, fn(&dyn Harness)),
+    tamper: impl Fn() -> Tamper<S> + Send + Sync + 'static,
+) {
+    caught_in(law, Store::broken(tamper));
+}
+
+/// As [`caught`], for what is wrong with the store and not with its handles.
+#[track_caller]
+pub(crate) fn caught_in((id, law): (&str, fn(&dyn Harness)), store: Store) {
     quiet();
     let outcome = catch_unwind(AssertUnwindSafe(|| law(&store)));
     let Err(panic) = outcome else {

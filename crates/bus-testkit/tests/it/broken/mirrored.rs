@@ -4,12 +4,12 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, Page, Result, SessionLog, TenantId, ThreadKey,
-    ThreadSummary, async_trait,
+    Bounds, Entry, Expect, InMemorySessionLog, LogError, MAX_EVENT_BYTES, Page, Result, SessionLog,
+    TenantId, ThreadKey, ThreadSummary, async_trait, encoded_bytes,
 };
 
 pub(super) struct Mirrored {
@@ -19,6 +19,8 @@ pub(super) struct Mirrored {
     threads: Mutex<Vec<ThreadKey>>,
     /// Whether every event goes to a journal too, which nothing ever leaves.
     pub(super) journals: AtomicBool,
+    /// Largest event that it takes, in encoded bytes.
+    pub(super) limit: AtomicUsize,
 }
 
 impl Mirrored {
@@ -28,6 +30,7 @@ impl Mirrored {
             directory: directory.to_owned(),
             threads: Mutex::default(),
             journals: AtomicBool::new(false),
+            limit: AtomicUsize::new(MAX_EVENT_BYTES),
         }
     }
 
@@ -61,6 +64,12 @@ impl SessionLog for Mirrored {
         expect: Expect,
         entries: &[Entry],
     ) -> Result<u64> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit < MAX_EVENT_BYTES && entries.iter().any(|entry| encoded_bytes(entry) > limit) {
+            return Err(LogError::invalid(format!(
+                "event larger than {limit} bytes"
+            )));
+        }
         let last = self.log.append_entries(key, expect, entries).await?;
         self.mirror(&self.file(key), entries);
         if self.journals.load(Ordering::Relaxed) {

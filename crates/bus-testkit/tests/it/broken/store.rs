@@ -3,58 +3,99 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bus_log::{
-    Entry, Expect, InMemorySessionLog, LogError, Result, SessionLog, ThreadKey, async_trait,
-};
-use bus_testkit::{Harness, Profile};
+use bus_log::{InMemorySessionLog, LogError, Result, SessionLog};
+use bus_testkit::{Ability, Harness, Profile};
 use tempfile::TempDir;
 
 use super::mirrored::Mirrored;
-use super::tamper::Tampered;
-use super::{Sound, Tamper};
+use super::tamper::{Tamper, Tampered};
 
 type Open = Box<dyn Fn(Arc<Mirrored>) -> Arc<dyn SessionLog> + Send + Sync>;
 
 /// An in-memory log that stays when its handles go, with its bytes in a directory, so that no part
 /// of any law need be skipped.
 pub(crate) struct Store {
-    name: &'static str,
+    profile: Profile,
     log: Arc<Mirrored>,
     open: Open,
     failing: fn() -> LogError,
+    /// Whether it is locked at the first open, and never let go.
+    locks: bool,
+    locked: AtomicBool,
     directory: TempDir,
 }
 
 impl Store {
     pub(crate) fn sound() -> Self {
+        let sound = Self::broken(Tamper::new);
         Self {
-            name: "store",
-            ..Self::broken(|| Sound)
+            profile: Profile::new("store", "is in the store"),
+            ..sound
         }
     }
 
-    /// A store whose every handle is broken as `tamper` says.
-    pub(crate) fn broken<T: Tamper>(tamper: impl Fn() -> T + Send + Sync + 'static) -> Self {
+    /// A store whose every handle is broken in a way of its own.
+    pub(crate) fn broken<S: Send + Sync + 'static>(
+        tamper: impl Fn() -> Tamper<S> + Send + Sync + 'static,
+    ) -> Self {
         let directory = TempDir::new().unwrap();
+        let short = Duration::from_secs(2);
         Self {
-            name: "broken",
+            profile: Profile::new("broken", "is in the store").with_patience(short),
             log: Arc::new(Mirrored::in_directory(directory.path())),
-            open: Box::new(move |log| {
-                let tamper = tamper();
-                Arc::new(Tampered { tamper, log })
-            }),
+            open: Box::new(move |log| Arc::new(Tampered::new(tamper(), log))),
             failing: || LogError::unavailable("disk refuses").with_source(io::Error::other("full")),
+            locks: false,
+            locked: AtomicBool::new(false),
             directory,
         }
+    }
+
+    /// The same with what its profile says changed.
+    pub(crate) fn cannot(self, ability: Ability) -> Self {
+        Self {
+            profile: self
+                .profile
+                .cannot(ability, "so that another part must catch it"),
+            ..self
+        }
+    }
+
+    /// The same with a lower limit for events, which makes for shorter tests.
+    pub(crate) fn limited_to(self, bytes: usize) -> Self {
+        self.log.limit.store(bytes, Ordering::Relaxed);
+        Self {
+            profile: self.profile.with_max_event_bytes(bytes),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_model_cases(self, cases: u32) -> Self {
+        Self {
+            profile: self.profile.with_model_cases(cases),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// The same with a copy of every event that no erase touches.
     pub(crate) fn with_a_forgotten_journal(self) -> Self {
         self.log.journals.store(true, Ordering::Relaxed);
         self
+    }
+
+    /// The same with a lock that is not let go when the log is dropped.
+    pub(crate) fn with_a_lock_that_stays(self) -> Self {
+        Self {
+            locks: true,
+            ..self
+        }
     }
 
     /// The same with another error where the medium refuses.
@@ -65,11 +106,13 @@ impl Store {
 
 impl Harness for Store {
     fn profile(&self) -> Profile {
-        let patience = if self.name == "broken" { 2 } else { 20 };
-        Profile::new(self.name, "is in the store").with_patience(Duration::from_secs(patience))
+        self.profile.clone()
     }
 
     fn open(&self) -> Result<Arc<dyn SessionLog>> {
+        if self.locks && self.locked.swap(true, Ordering::Relaxed) {
+            return Err(LogError::busy("a handle that is gone"));
+        }
         Ok((self.open)(self.log.clone()))
     }
 
@@ -78,28 +121,13 @@ impl Harness for Store {
     }
 
     fn open_failing(&self) -> Option<Arc<dyn SessionLog>> {
-        Some(Arc::new(Tampered {
-            tamper: Refusing(self.failing),
-            log: InMemorySessionLog::new(),
-        }))
+        let failing = self.failing;
+        let refusing = Tamper::with(failing)
+            .on_append(|failing, _, _, _, _| Box::pin(async move { Err(failing()) }));
+        Some(Arc::new(Tampered::new(refusing, InMemorySessionLog::new())))
     }
 
     fn directory(&self) -> Option<PathBuf> {
         Some(self.directory.path().to_owned())
-    }
-}
-
-struct Refusing(fn() -> LogError);
-
-#[async_trait]
-impl Tamper for Refusing {
-    async fn append_entries(
-        &self,
-        _: &dyn SessionLog,
-        _: &ThreadKey,
-        _: Expect,
-        _: &[Entry],
-    ) -> Result<u64> {
-        Err((self.0)())
     }
 }

@@ -6,135 +6,165 @@ use bus_log::{
     Bounds, Entry, Event, Expect, Page, Recorded, Result, SessionLog, TenantId, ThreadKey,
     ThreadSummary, async_trait,
 };
+use futures_util::future::BoxFuture;
 
-/// Stands between the caller and a sound log. Every method passes the call on; a broken log
-/// overrides the one in which it is wrong.
-#[async_trait]
-pub(crate) trait Tamper: Send + Sync + 'static {
-    async fn append_entries(
-        &self,
-        log: &dyn SessionLog,
-        key: &ThreadKey,
-        expect: Expect,
-        entries: &[Entry],
-    ) -> Result<u64> {
-        log.append_entries(key, expect, entries).await
-    }
+type Call<'a, T> = BoxFuture<'a, Result<T>>;
+type Log<'a> = &'a dyn SessionLog;
+type Key<'a> = &'a ThreadKey;
 
-    async fn read(
-        &self,
-        log: &dyn SessionLog,
-        key: &ThreadKey,
-        cursor: u64,
-        limit: usize,
-    ) -> Result<Page> {
-        log.read(key, cursor, limit).await
-    }
+type Append<S> = for<'a> fn(&'a S, Log<'a>, Key<'a>, Expect, &'a [Entry]) -> Call<'a, u64>;
+type Read<S> = for<'a> fn(&'a S, Log<'a>, Key<'a>, u64, usize) -> Call<'a, Page>;
+type Archive<S> = for<'a> fn(&'a S, Log<'a>, Key<'a>, u64) -> Call<'a, usize>;
+type OfKey<S, T> = for<'a> fn(&'a S, Log<'a>, Key<'a>) -> Call<'a, T>;
+type List<S> = for<'a> fn(
+    &'a S,
+    Log<'a>,
+    &'a TenantId,
+    Option<&'a str>,
+    usize,
+) -> Call<'a, Vec<ThreadSummary>>;
+type Tenants<S> =
+    for<'a> fn(&'a S, Log<'a>, Option<&'a TenantId>, usize) -> Call<'a, Vec<TenantId>>;
+type Changed<S> = for<'a> fn(&'a S, Log<'a>, Key<'a>, u64, Instant) -> Call<'a, u64>;
 
-    async fn archive_before(
-        &self,
-        log: &dyn SessionLog,
-        key: &ThreadKey,
-        watermark: u64,
-    ) -> Result<usize> {
-        log.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, log: &dyn SessionLog, key: &ThreadKey) -> Result<Bounds> {
-        log.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        log: &dyn SessionLog,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ThreadSummary>> {
-        log.list(tenant, after, limit).await
-    }
-
-    async fn tenants(
-        &self,
-        log: &dyn SessionLog,
-        after: Option<&TenantId>,
-        limit: usize,
-    ) -> Result<Vec<TenantId>> {
-        log.tenants(after, limit).await
-    }
-
-    async fn erase(&self, log: &dyn SessionLog, key: &ThreadKey) -> Result<()> {
-        log.erase(key).await
-    }
-
-    async fn read_raw(
-        &self,
-        log: &dyn SessionLog,
-        key: &ThreadKey,
-        cursor: u64,
-        limit: usize,
-    ) -> Result<Page> {
-        log.read_raw(key, cursor, limit).await
-    }
-
-    async fn changed(
-        &self,
-        log: &dyn SessionLog,
-        key: &ThreadKey,
-        after: u64,
-        deadline: Instant,
-    ) -> Result<u64> {
-        log.changed(key, after, deadline).await
-    }
-
-    /// Every event on its way out, by whichever method.
-    fn out(&self, _: &mut Recorded) {}
+/// Stands between the caller and a sound log, and passes every call on but those that it gets
+/// wrong. `S` is what it remembers.
+pub(crate) struct Tamper<S = ()> {
+    state: S,
+    append: Append<S>,
+    read: Read<S>,
+    read_raw: Read<S>,
+    archive: Archive<S>,
+    bounds: OfKey<S, Bounds>,
+    erase: OfKey<S, ()>,
+    list: List<S>,
+    tenants: Tenants<S>,
+    changed: Changed<S>,
+    out: fn(&mut Recorded),
+    key: fn(&ThreadKey) -> ThreadKey,
 }
 
-/// Nothing is wrong with it.
-pub(crate) struct Sound;
+impl Tamper {
+    /// Nothing is wrong yet.
+    pub(crate) fn new() -> Self {
+        Self::with(())
+    }
+}
 
-impl Tamper for Sound {}
+impl<S: Send + Sync + 'static> Tamper<S> {
+    pub(crate) fn with(state: S) -> Self {
+        Self {
+            state,
+            append: |_, log, key, expect, entries| log.append_entries(key, expect, entries),
+            read: |_, log, key, cursor, limit| log.read(key, cursor, limit),
+            read_raw: |_, log, key, cursor, limit| log.read_raw(key, cursor, limit),
+            archive: |_, log, key, watermark| log.archive_before(key, watermark),
+            bounds: |_, log, key| log.bounds(key),
+            erase: |_, log, key| log.erase(key),
+            list: |_, log, tenant, after, limit| log.list(tenant, after, limit),
+            tenants: |_, log, after, limit| log.tenants(after, limit),
+            changed: |_, log, key, after, deadline| log.changed(key, after, deadline),
+            out: |_| {},
+            key: Clone::clone,
+        }
+    }
+
+    pub(crate) fn on_append(self, append: Append<S>) -> Self {
+        Self { append, ..self }
+    }
+
+    pub(crate) fn on_read(self, read: Read<S>) -> Self {
+        Self { read, ..self }
+    }
+
+    pub(crate) fn on_read_raw(self, read_raw: Read<S>) -> Self {
+        Self { read_raw, ..self }
+    }
+
+    pub(crate) fn on_archive(self, archive: Archive<S>) -> Self {
+        Self { archive, ..self }
+    }
+
+    pub(crate) fn on_bounds(self, bounds: OfKey<S, Bounds>) -> Self {
+        Self { bounds, ..self }
+    }
+
+    pub(crate) fn on_erase(self, erase: OfKey<S, ()>) -> Self {
+        Self { erase, ..self }
+    }
+
+    pub(crate) fn on_list(self, list: List<S>) -> Self {
+        Self { list, ..self }
+    }
+
+    pub(crate) fn on_tenants(self, tenants: Tenants<S>) -> Self {
+        Self { tenants, ..self }
+    }
+
+    pub(crate) fn on_changed(self, changed: Changed<S>) -> Self {
+        Self { changed, ..self }
+    }
+
+    /// Changes every event on its way out, by whichever method.
+    pub(crate) fn on_the_way_out(self, out: fn(&mut Recorded)) -> Self {
+        Self { out, ..self }
+    }
+
+    /// Takes one key for another.
+    pub(crate) fn on_keys(self, key: fn(&ThreadKey) -> ThreadKey) -> Self {
+        Self { key, ..self }
+    }
+}
 
 /// A log with something wrong. `append`, `append_expecting` and `load_since` are the provided ones.
-pub(super) struct Tampered<T, L> {
-    pub(super) tamper: T,
-    pub(super) log: L,
+pub(super) struct Tampered<S, L> {
+    tamper: Tamper<S>,
+    log: L,
 }
 
-impl<T: Tamper, L> Tampered<T, L> {
+impl<S, L> Tampered<S, L> {
+    pub(super) fn new(tamper: Tamper<S>, log: L) -> Self {
+        Self { tamper, log }
+    }
+
     fn leave(&self, mut page: Page) -> Page {
-        for event in &mut page.events {
-            self.tamper.out(event);
-        }
+        page.events.iter_mut().for_each(self.tamper.out);
         page
     }
 }
 
 #[async_trait]
-impl<T: Tamper, L: SessionLog> SessionLog for Tampered<T, L> {
+impl<S: Send + Sync + 'static, L: SessionLog> SessionLog for Tampered<S, L> {
     async fn append_entries(
         &self,
         key: &ThreadKey,
         expect: Expect,
         entries: &[Entry],
     ) -> Result<u64> {
-        self.tamper
-            .append_entries(&self.log, key, expect, entries)
-            .await
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        (t.append)(&t.state, &self.log, &key, expect, entries).await
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        let page = self.tamper.read(&self.log, key, cursor, limit).await?;
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        let page = (t.read)(&t.state, &self.log, &key, cursor, limit).await?;
+        Ok(self.leave(page))
+    }
+
+    async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        let page = (t.read_raw)(&t.state, &self.log, &key, cursor, limit).await?;
         Ok(self.leave(page))
     }
 
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.tamper.archive_before(&self.log, key, watermark).await
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        (t.archive)(&t.state, &self.log, &key, watermark).await
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.tamper.bounds(&self.log, key).await
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        (t.bounds)(&t.state, &self.log, &key).await
     }
 
     async fn list(
@@ -143,29 +173,28 @@ impl<T: Tamper, L: SessionLog> SessionLog for Tampered<T, L> {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
-        self.tamper.list(&self.log, tenant, after, limit).await
+        let t = &self.tamper;
+        (t.list)(&t.state, &self.log, tenant, after, limit).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.tamper.tenants(&self.log, after, limit).await
+        let t = &self.tamper;
+        (t.tenants)(&t.state, &self.log, after, limit).await
     }
 
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.tamper.erase(&self.log, key).await
-    }
-
-    async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        let page = self.tamper.read_raw(&self.log, key, cursor, limit).await?;
-        Ok(self.leave(page))
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        (t.erase)(&t.state, &self.log, &key).await
     }
 
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
-        self.tamper.changed(&self.log, key, after, deadline).await
+        let (t, key) = (&self.tamper, (self.tamper.key)(key));
+        (t.changed)(&t.state, &self.log, &key, after, deadline).await
     }
 }
 
 /// The same entries, each changed.
-pub(crate) fn changed(entries: &[Entry], change: impl Fn(&mut Entry)) -> Vec<Entry> {
+pub(crate) fn each(entries: &[Entry], change: impl Fn(&mut Entry)) -> Vec<Entry> {
     let mut entries = entries.to_vec();
     entries.iter_mut().for_each(change);
     entries

@@ -1,0 +1,166 @@
+//! A session that this process owns.
+
+use std::time::Instant;
+
+use bus_log::{Result, ThreadKey};
+
+use crate::fs::{self, DiskFile};
+use crate::header::Header;
+use crate::layout::{Layout, ThreadPaths};
+use crate::lock::ThreadLock;
+use crate::session_file::Snapshot;
+
+/// A session that this process owns.
+pub(super) struct Held {
+    pub(super) key: ThreadKey,
+    pub(super) paths: ThreadPaths,
+    lock: ThreadLock,
+    pub(super) file: Option<DiskFile>,
+    /// None while the thread has no event.
+    pub(super) header: Option<Header>,
+    /// Newest durable ordinal.
+    pub(super) last: u64,
+    /// Bytes of the session file, all of them whole batches.
+    pub(super) len: u64,
+    /// What is durable and could not be written into the session file, and where it belongs.
+    pub(super) pending: Option<(u64, Vec<u8>)>,
+    /// The file was written since its last sync.
+    pub(super) dirty: bool,
+    /// A sync of the file failed: what the journal holds of it is to be written again.
+    pub(super) suspect: bool,
+    /// The file's name may not be durable, though its records in the journal would make it again.
+    pub(super) new_name: bool,
+    /// The file was replaced and its name may not be durable: nothing may be journaled.
+    pub(super) replaced: bool,
+    pub(super) used: Instant,
+    /// Counts uses over all sessions: the lowest is the longest idle.
+    pub(super) turn: u64,
+}
+
+impl Held {
+    /// Looks how far the session file reaches, whose lock we have, and cuts its torn end off; says how
+    /// many bytes that took.
+    pub(super) fn open(
+        layout: &Layout,
+        key: &ThreadKey,
+        paths: ThreadPaths,
+        lock: ThreadLock,
+    ) -> Result<(Self, u64)> {
+        let mut held = Self {
+            key: key.clone(),
+            paths,
+            lock,
+            file: None,
+            header: None,
+            last: 0,
+            len: 0,
+            pending: None,
+            dirty: false,
+            suspect: false,
+            new_name: false,
+            replaced: false,
+            used: Instant::now(),
+            turn: 0,
+        };
+        match held.look(layout) {
+            Ok(torn) => Ok((held, torn)),
+            Err(error) => {
+                held.lock.release(layout);
+                Err(error)
+            }
+        }
+    }
+
+    fn look(&mut self, layout: &Layout) -> Result<u64> {
+        layout.disk.remove(&self.paths.aside)?;
+        let Some(file) = layout.disk.open_rw(&self.paths.session)? else {
+            return Ok(0);
+        };
+        match Snapshot::of(&file, Some(&self.key))?.filter(|found| found.last > 0) {
+            Some(found) => {
+                self.last = found.last;
+                self.len = found.end;
+                self.header = Some(found.header);
+            }
+            // Its first batch never got there.
+            None => self.new_name = true,
+        }
+        let torn = file.len()?.saturating_sub(self.len);
+        if torn > 0 {
+            tracing::warn!(
+                file = %self.paths.session.display(),
+                bytes = torn,
+                "cut the torn end of a session file off"
+            );
+            file.set_len(self.len)?;
+            file.sync()?;
+        }
+        self.file = Some(file);
+        Ok(torn)
+    }
+
+    /// True while the thread has no event.
+    pub(super) const fn is_new(&self) -> bool {
+        self.header.is_none()
+    }
+
+    /// Writes durable bytes into the session file, or keeps them until that works.
+    pub(super) fn show(
+        &mut self,
+        layout: &Layout,
+        position: u64,
+        bytes: Vec<u8>,
+    ) -> fs::Result<()> {
+        let written = self.write(layout, position, &bytes);
+        if written.is_err() {
+            self.pending = Some((position, bytes));
+        }
+        written
+    }
+
+    fn write(&mut self, layout: &Layout, position: u64, bytes: &[u8]) -> fs::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => {
+                let made = layout.disk.create(&self.paths.session)?;
+                let made =
+                    made.ok_or_else(|| fs::DiskError::missing("write in", &self.paths.dir))?;
+                self.new_name = true;
+                self.file.insert(made)
+            }
+        };
+        self.dirty = true;
+        file.write_at(bytes, position)?;
+        self.len = position + bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Brings the session file up to what is durable.
+    pub(super) fn flush(&mut self, layout: &Layout) -> fs::Result<()> {
+        if let Some((position, bytes)) = self.pending.take()
+            && let Err(error) = self.write(layout, position, &bytes)
+        {
+            self.pending = Some((position, bytes));
+            return Err(error);
+        }
+        if self.replaced {
+            layout.disk.sync_dir(&self.paths.dir)?;
+            self.replaced = false;
+        }
+        Ok(())
+    }
+
+    /// Lets the session go. It must be settled, in its file and in the journal.
+    pub(super) fn release(self, layout: &Layout) {
+        let unknown = self.is_new();
+        if unknown && self.file.is_some() {
+            // All that was there was torn. An empty file that stays says nothing either.
+            let _ = layout.disk.remove(&self.paths.session);
+        }
+        self.lock.release(layout);
+        if unknown {
+            // It stays where it is not empty.
+            layout.disk.remove_dir(&self.paths.dir);
+        }
+    }
+}
