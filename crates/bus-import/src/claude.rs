@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use bus_core::{Json, TokenSource};
 
 use crate::calls::Calls;
-use crate::limit::{MAX_ID_BYTES, cap_id};
+use crate::limit::{cap_id, short_members};
 use crate::out::{MAIN, Out, ThreadIx};
 use crate::raw::{get, is_true, pick, text, time};
 use assistant::Messages;
@@ -141,7 +141,10 @@ impl Claude {
             thread: MAIN,
         };
         out.begin(line, time(timestamp), record.uuid.as_deref());
-        out.set_turn(text(prompt).as_deref());
+        // Only the prompt itself names its turn.
+        if let Some(prompt) = text(prompt) {
+            out.set_turn(Some(&prompt));
+        }
         let label = self.give(&mut record, out);
         out.end(&label);
     }
@@ -244,7 +247,7 @@ fn version(record: &Record<'_>) -> Option<String> {
 
 /// What a record says of its session that is worth keeping, verbatim.
 fn header(raw: &str) -> Vec<(&'static str, Json)> {
-    const KEYS: [&str; 7] = [
+    let keys = [
         "sessionId",
         "agentId",
         "cwd",
@@ -253,14 +256,7 @@ fn header(raw: &str) -> Vec<(&'static str, Json)> {
         "slug",
         "entrypoint",
     ];
-    let kept = KEYS
-        .into_iter()
-        .zip(pick(raw, KEYS))
-        .filter_map(|(key, value)| {
-            let value = value.filter(|value| value.len() <= 8 * MAX_ID_BYTES)?;
-            Some((key, Json::parse(value).ok()?))
-        });
-    kept.collect()
+    short_members(raw, keys)
 }
 
 #[cfg(test)]

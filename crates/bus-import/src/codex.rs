@@ -10,7 +10,7 @@ use bus_core::{Json, TokenSource};
 
 use crate::Format;
 use crate::calls::Calls;
-use crate::limit::{MAX_ID_BYTES, cap_id};
+use crate::limit::{cap_id, short_members};
 use crate::out::{MAIN, Out};
 use crate::raw::{get, get_text, pick, text, time, uint};
 use fork::Fork;
@@ -72,7 +72,9 @@ impl Codex {
 
     fn enveloped(&mut self, record: &Record<'_>, out: &mut Out) {
         if record.outer == "session_meta" {
-            self.session_meta(record.payload, out);
+            if !self.session_meta(record.payload, out) {
+                return;
+            }
         } else if self.fork.is_copied(out.at()) {
             // Not this session's, but what its own records refer to.
             self.learn(record);
@@ -102,18 +104,18 @@ impl Codex {
             return;
         }
         let [id, timestamp, state] = pick(raw, ["id", "timestamp", "record_type"]);
-        if !kind.is_empty() {
+        if items::is_known(kind) {
             if !self.begun {
                 self.be_legacy(out);
             }
             if self.begin(true, out) {
                 self.item(kind, raw, out);
             }
-        } else if let (Some(id), Some(_), None) = (text(id), timestamp, state) {
-            self.be_legacy(out);
+        } else if let ("", Some(id), Some(_), None) = (kind, text(id), timestamp, state) {
             if self.begun {
                 out.resumed(MAIN, &id);
             } else {
+                self.be_legacy(out);
                 self.name(&id, out);
                 self.begin_with(header(raw), out);
             }
@@ -134,9 +136,12 @@ impl Codex {
         }
     }
 
-    fn session_meta(&mut self, payload: &str, out: &mut Out) {
+    /// A header: the session's own, its own again, or a parent's. `false` for one that was copied.
+    fn session_meta(&mut self, payload: &str, out: &mut Out) -> bool {
         let id = get_text(Some(payload), "id").unwrap_or_default();
         if !self.begun {
+            self.legacy = false;
+            out.set_format(Format::Codex);
             self.name(&id, out);
             let [root, source, history] = pick(payload, ["session_id", "source", "history_mode"]);
             self.paginated = text(history).is_some_and(|mode| mode == "paginated");
@@ -146,19 +151,20 @@ impl Codex {
             }
             self.fork.first(out.at());
             self.begin_with(header(payload), out);
-            return;
+            return true;
         }
         let own = self.own_id.as_deref() == Some(&*id);
         if !own && self.fork.second(out.at()) {
             let branch = out.thread_name(MAIN);
             out.branched(MAIN, &branch, 0);
-            return;
+            return true;
         }
         if self.fork.is_copied(out.at()) {
-            return;
+            return false;
         }
         out.sync(MAIN, header(payload));
         out.resumed(MAIN, &id);
+        true
     }
 
     /// Gives the session's first events where they were not given yet; `true` once they were. With
@@ -213,7 +219,7 @@ impl Codex {
 /// What a session's header says that is worth keeping, verbatim. Instructions are not: they are long
 /// and the same in every session.
 fn header(payload: &str) -> Vec<(&'static str, Json)> {
-    const KEYS: [&str; 10] = [
+    let keys = [
         "cwd",
         "originator",
         "cli_version",
@@ -225,12 +231,7 @@ fn header(payload: &str) -> Vec<(&'static str, Json)> {
         "session_id",
         "timestamp",
     ];
-    let values = pick(payload, KEYS);
-    let kept = KEYS.into_iter().zip(values).filter_map(|(key, value)| {
-        let value = value.filter(|value| value.len() <= 8 * MAX_ID_BYTES)?;
-        Some((key, Json::parse(value).ok()?))
-    });
-    kept.collect()
+    short_members(payload, keys)
 }
 
 #[cfg(test)]

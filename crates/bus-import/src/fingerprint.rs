@@ -23,6 +23,6 @@ use crate::recent::hash;
 #[must_use]
 pub fn fingerprint(at: &DateTime<Utc>, meta: &Meta, event: &Event) -> u64 {
     let record = meta.source().and_then(|source| source.record);
-    let known = (meta.turn_id(), meta.tool_call_id(), record);
+    let known = (meta.tool_call_id(), record);
     hash((at.timestamp_micros(), known, event.to_json()))
 }

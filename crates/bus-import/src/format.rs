@@ -77,8 +77,42 @@ pub(crate) fn is_record(format: Format) -> fn(&str) -> bool {
     }
 }
 
+/// Types that Codex writes. Others read an envelope of the same shape as their own.
+const CODEX_TYPES: [&str; 11] = [
+    "session_meta",
+    "response_item",
+    "event_msg",
+    "turn_context",
+    "compacted",
+    "world_state",
+    "inter_agent_communication",
+    "inter_agent_communication_metadata",
+    "token_usage_record",
+    "retained_context",
+    "security_risk_score",
+];
+
+/// Types that Claude Code writes beside messages, with the session's id.
+const CLAUDE_TYPES: [&str; 13] = [
+    "system",
+    "attachment",
+    "progress",
+    "queue-operation",
+    "last-prompt",
+    "ai-title",
+    "custom-title",
+    "mode",
+    "permission-mode",
+    "pr-link",
+    "agent-name",
+    "agent-setting",
+    "atis-latch",
+];
+
 fn format_of(record: &str) -> Option<Format> {
-    if is_codex(record) {
+    let kind = text(get(Some(record), "type"));
+    let is_codex_type = kind.is_some_and(|kind| CODEX_TYPES.contains(&&*kind));
+    if is_codex_type && is_codex(record) {
         Some(Format::Codex)
     } else if is_claude(record) {
         Some(Format::ClaudeCode)
@@ -132,7 +166,7 @@ fn is_state(record: &str) -> bool {
 }
 
 fn is_claude(record: &str) -> bool {
-    let [kind, session, uuid, parent, leaf, message_id, snapshot] = pick(
+    let [kind, session, uuid, parent, leaf, message_id, message] = pick(
         record,
         [
             "type",
@@ -141,18 +175,19 @@ fn is_claude(record: &str) -> bool {
             "parentUuid",
             "leafUuid",
             "messageId",
-            "snapshot",
+            "message",
         ],
     );
     let Some(kind) = text(kind) else { return false };
     match &*kind {
         "user" | "assistant" => {
-            get(Some(record), "message").is_some()
-                && (session.is_some() || uuid.is_some() || parent.is_some())
+            message.is_some() && (session.is_some() || uuid.is_some() || parent.is_some())
         }
-        "summary" => leaf.is_some() || get(Some(record), "summary").is_some(),
-        "file-history-snapshot" => message_id.is_some() || snapshot.is_some(),
-        "file-history-delta" => true,
-        _ => session.is_some() && get(Some(record), "payload").is_none(),
+        "summary" => leaf.is_some(),
+        "file-history-snapshot" | "file-history-delta" => message_id.is_some() || session.is_some(),
+        kind => session.is_some() && CLAUDE_TYPES.contains(&kind),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,28 @@
 //!
 //! Images and documents in base64 become [`ImageSource::Omitted`](bus_core::ImageSource). No event is
 //! larger than a log takes: a text is cut where its JSON form passes [`MAX_TEXT_BYTES`], with a mark
-//! that says how many bytes were left out; ids and names are cut at 512 bytes.
+//! that says how many bytes were left out; ids and names are cut at 512 bytes. Of a record with more
+//! than 4,096 blocks the rest is left out with a warning, `import.blocks_left_out`. Codex says many
+//! things twice; the second one only leaves its trace. What a fork copied from its parent gives nothing.
+//!
+//! # How the two formats map
+//!
+//! | in the transcript | events |
+//! |---|---|
+//! | session begins | `SessionSync`, `CheckpointMarker` |
+//! | session goes on (header again, another version) | `SessionSync`, `Resumed` |
+//! | prompt | `UserMessage`, `Thinking`; a sub-agent's: `AgentHandoff`, `Thinking` |
+//! | readable reasoning | `ThinkingComplete` |
+//! | answer | `TextChunk`, `TextComplete`, `AssistantMessage` |
+//! | tool call and result | `ToolCallStart`, `ToolCall`; `ToolCallComplete`, `ToolResult` |
+//! | call without result at the end of its turn | `ToolCallComplete` (failed), `Cancelled` |
+//! | usage | `TokenUsage` as increments, [`USAGE_CORRECTION`] where a figure falls |
+//! | compaction | `CompactionStarted`, `CompactionCompleted`, `ContextCompacted`; sizes as `TokenEstimate` |
+//! | end of a turn | `UsageReport`, `Done`; interrupted: `Interrupt`, `Done` |
+//! | failure | `Error` and `Error`; a retry: `Warning` |
+//! | sub-agent | `SubAgentInvoked`; its messages: `AgentHandoff` |
+//! | branch, fork | `BranchCreated` |
+//! | memory, snapshots, limits | `MemoryRecall`, `CheckpointMarker`, `UsageLimitExceeded` (of 100, in percent) |
 //!
 //! [`Meta`]: bus_core::Meta
 

@@ -2,12 +2,14 @@
 
 use bus_core::Json;
 
+use crate::raw::pick;
+
 /// The most that one text of an event takes in JSON form, in bytes. Logs refuse events over 16 MiB,
 /// and no event given here holds more than two such texts.
 pub const MAX_TEXT_BYTES: usize = 4 << 20;
 
 /// Ids and names are cut here, in bytes.
-pub(crate) const MAX_ID_BYTES: usize = 512;
+const MAX_ID_BYTES: usize = 512;
 
 /// A text, cut where its JSON form passes [`MAX_TEXT_BYTES`], with a mark that says so.
 pub(crate) fn cap(text: &str) -> String {
@@ -27,6 +29,20 @@ pub(crate) fn cap_json(raw: &str) -> Json {
         return json;
     }
     raw_text(raw)
+}
+
+/// The members `keys` of the object `raw` that are there and short, verbatim.
+pub(crate) fn short_members<const N: usize>(
+    raw: &str,
+    keys: [&'static str; N],
+) -> Vec<(&'static str, Json)> {
+    const SHORT: usize = 8 * MAX_ID_BYTES;
+    let values = pick(raw, keys);
+    let kept = keys.into_iter().zip(values).filter_map(|(key, value)| {
+        let value = value.filter(|value| value.len() <= SHORT)?;
+        Some((key, Json::parse(value).ok()?))
+    });
+    kept.collect()
 }
 
 /// What is not JSON, or too much of it, as `{"raw":"…"}`.

@@ -242,7 +242,8 @@ impl Out {
             all.push(Figures::new(self.stem()));
         }
         for figures in &mut all {
-            if figures.format.is_empty() {
+            // With events, it is the events that say the format, as they do in a log.
+            if figures.events == 0 {
                 self.format.as_str().clone_into(&mut figures.format);
             }
         }

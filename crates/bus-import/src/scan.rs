@@ -2,8 +2,8 @@
 //!
 //! What comes out depends on the bytes read so far and on nothing else, not even on whether the file
 //! ends there: that is what makes an import prefix-stable. So an object counts as soon as its last
-//! brace has been read, with or without a line break after it; and what follows damage on a line is
-//! looked at once the line has ended, because only then is it clear what it is.
+//! brace has been read, with or without a line break after it; and what follows a torn record on its
+//! line is looked at once the line has ended, because only then is it clear what it is.
 
 mod recover;
 
@@ -48,6 +48,16 @@ enum State {
     Discard,
 }
 
+/// What has happened to a line so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Damage {
+    None,
+    /// Bytes are lost, and none of them belong to what follows: zeros, or invalid UTF-8 in a record.
+    Lost,
+    /// What follows can be a part of what was lost.
+    Torn,
+}
+
 const OBJECT: State = State::Object {
     depth: 0,
     in_string: false,
@@ -64,7 +74,7 @@ pub(crate) struct Scanner<R> {
     limit: usize,
     buffer: Vec<u8>,
     state: State,
-    damaged: bool,
+    damage: Damage,
     line: u64,
     bytes: u64,
     ready: VecDeque<Piece>,
@@ -78,7 +88,7 @@ impl<R: BufRead> Scanner<R> {
             limit: MAX_RECORD_BYTES,
             buffer: Vec::new(),
             state: State::Between,
-            damaged: false,
+            damage: Damage::None,
             line: 1,
             bytes: 0,
             ready: VecDeque::new(),
@@ -113,7 +123,7 @@ impl<R: BufRead> Scanner<R> {
                 limit: self.limit,
                 buffer: &mut self.buffer,
                 state: &mut self.state,
-                damaged: &mut self.damaged,
+                damage: &mut self.damage,
                 line: &mut self.line,
                 first: self.bytes == 0,
                 ready: &mut self.ready,
@@ -130,7 +140,7 @@ struct Feed<'a> {
     limit: usize,
     buffer: &'a mut Vec<u8>,
     state: &'a mut State,
-    damaged: &'a mut bool,
+    damage: &'a mut Damage,
     line: &'a mut u64,
     first: bool,
     ready: &'a mut VecDeque<Piece>,
@@ -160,14 +170,14 @@ impl Feed<'_> {
             b' ' | b'\t' | b'\r' => {}
             b'{' => {
                 // The brace itself is read in the next state.
-                *self.state = if *self.damaged {
-                    State::Damaged
-                } else {
-                    OBJECT
+                *self.state = match self.damage {
+                    Damage::Torn => State::Damaged,
+                    Damage::None | Damage::Lost => OBJECT,
                 };
                 return 0;
             }
-            _ => *self.damaged = true,
+            0 => self.hurt(Damage::Lost),
+            _ => self.hurt(Damage::Torn),
         }
         1
     }
@@ -180,7 +190,7 @@ impl Feed<'_> {
         match end {
             End::Open => {}
             End::LineBreak => {
-                *self.damaged = true;
+                self.hurt(Damage::Torn);
                 // The line break itself is read in the next state.
                 *self.state = State::Damaged;
             }
@@ -191,7 +201,7 @@ impl Feed<'_> {
                     *self.state = State::Between;
                 }
                 None => {
-                    *self.damaged = true;
+                    self.hurt(Damage::Torn);
                     *self.state = State::Damaged;
                 }
             },
@@ -206,7 +216,9 @@ impl Feed<'_> {
             Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
         };
         if serde_json::from_str::<&RawValue>(&text).is_ok() {
-            *self.damaged |= lossy;
+            if lossy {
+                self.hurt(Damage::Lost);
+            }
             Some(text)
         } else {
             *self.buffer = text.into_bytes();
@@ -238,7 +250,7 @@ impl Feed<'_> {
     fn keep(&mut self, bytes: &[u8]) -> bool {
         if self.buffer.len() + bytes.len() > self.limit {
             *self.buffer = Vec::new();
-            *self.damaged = true;
+            self.hurt(Damage::Torn);
             *self.state = State::Discard;
             return false;
         }
@@ -246,8 +258,12 @@ impl Feed<'_> {
         true
     }
 
+    fn hurt(&mut self, damage: Damage) {
+        *self.damage = damage.max(*self.damage);
+    }
+
     fn end_line(&mut self) {
-        if std::mem::take(self.damaged) {
+        if std::mem::replace(self.damage, Damage::None) != Damage::None {
             self.ready.push_back(Piece::Damaged { line: *self.line });
         }
         *self.line += 1;

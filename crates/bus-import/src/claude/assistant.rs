@@ -37,8 +37,8 @@ impl Claude {
             .filter(|usage| usage.total_tokens() > 0);
         let mut say = |text: &str, out: &mut Out| {
             if is_error {
-                let text = out.text(record.thread, text);
-                out.error(record.thread, "api_error", &text);
+                out.text(record.thread, text);
+                out.error(record.thread, "api_error", text);
             } else {
                 out.answer(record.thread, text, usage.take());
             }

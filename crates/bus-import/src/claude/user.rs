@@ -6,7 +6,7 @@ use bus_core::{ContentPart, ImageSource, Json, SessionEvent};
 
 use super::{Claude, Record, threads};
 use crate::calls::Answer;
-use crate::limit::{Room, cap_id, cap_json};
+use crate::limit::{Room, cap, cap_id, cap_json};
 use crate::out::Out;
 use crate::raw::{each, each_block, get, get_text, is_true, pick, text, uint};
 
@@ -160,27 +160,24 @@ fn omitted(block: &str) -> ImageSource {
 
 /// What a tool returned, as text; what is no text, by what it was and how large.
 fn output(content: Option<&str>) -> String {
-    let mut room = Room::default();
     if let Some(text) = text(content) {
-        return room.take(&text);
+        return cap(&text);
     }
     let mut all = String::new();
     each(content, |block| {
-        if room.is_full() {
-            return;
-        }
         if !all.is_empty() {
             all.push('\n');
         }
-        match (kind(block).as_deref(), get_text(Some(block), "text")) {
-            (_, Some(text)) => all.push_str(&room.take(&text)),
+        let [kind, said] = pick(block, ["type", "text"]);
+        match (text(kind).as_deref(), text(said)) {
+            (_, Some(text)) => all.push_str(&text),
             (Some("image" | "document"), None) => {
                 if let ImageSource::Omitted { media_type, bytes } = omitted(block) {
-                    all.push_str(&room.take(&format!("[{media_type}, {bytes} bytes, left out]")));
+                    all.push_str(&format!("[{media_type}, {bytes} bytes, left out]"));
                 }
             }
-            _ => all.push_str(&room.take(block)),
+            _ => all.push_str(block),
         }
     });
-    all
+    cap(&all)
 }

@@ -7,7 +7,7 @@ use bus_core::{ContentPart, ImageSource, Json};
 
 use super::Codex;
 use super::outcome;
-use crate::limit::{Room, cap, cap_id, cap_json, raw_text};
+use crate::limit::{Room, cap_id, cap_json, raw_text};
 use crate::out::{MAIN, Out};
 use crate::raw::{each, each_block, get, get_text, is_true, pick, text};
 use crate::recent::hash;
@@ -35,6 +35,11 @@ const INJECTED: [&str; 20] = [
     "<model_switch>",
     "<personality_spec>",
 ];
+
+/// True for what stood in a rollout without an envelope.
+pub(super) fn is_known(kind: &str) -> bool {
+    matches!(kind, "message" | "reasoning") || kind.ends_with("_call") || kind.ends_with("_output")
+}
 
 impl Codex {
     pub(super) fn item(&mut self, kind: &str, item: &str, out: &mut Out) {
@@ -164,21 +169,20 @@ fn open_call(item: &str, name: &str, input: Option<&str>, out: &mut Out) -> crat
 }
 
 /// The texts of a message, one below the other.
-pub(super) fn texts(content: Option<&str>) -> String {
+pub(super) fn texts(content: Option<&str>) -> Cow<'_, str> {
     if let Some(text) = text(content) {
-        return cap(&text);
+        return text;
     }
     let mut all = String::new();
-    let mut room = Room::default();
     each(content, |part| {
-        if let Some(text) = get_text(Some(part), "text").filter(|_| !room.is_full()) {
+        if let Some(text) = get_text(Some(part), "text") {
             if !all.is_empty() {
                 all.push('\n');
             }
-            all.push_str(&room.take(&text));
+            all.push_str(&text);
         }
     });
-    all
+    Cow::Owned(all)
 }
 
 /// The parts of a message.

@@ -11,9 +11,9 @@ use crate::raw::{float, get, pick, text};
 pub(super) fn answer(raw: Option<&str>) -> Answer {
     let Some(said) = text(raw) else {
         let output = match raw {
-            Some(list) if list.starts_with('[') => Cow::Owned(texts(Some(list))),
+            Some(list) if list.starts_with('[') => texts(Some(list)),
             Some(object) => match get(Some(object), "content") {
-                Some(content) => Cow::Owned(texts(Some(content))),
+                Some(content) => texts(Some(content)),
                 None => Cow::Borrowed(object),
             },
             None => Cow::Borrowed(""),

@@ -107,6 +107,7 @@ fn a_fork_gives_its_own_part_only() {
         meta(1, "parent"),
         prompt(2, "old"),
         tokens(3, 100, 10),
+        meta(4, "grandparent"),
         notice(900, json!({"type": "task_started", "turn_id": "own"})),
         prompt(1000, "new"),
         tokens(1001, 130, 15),
@@ -295,6 +296,18 @@ fn a_rollout_that_nothing_names_has_its_files_stem_as_thread() {
         events[0].at, events[1].at,
         "what has no time has the first one"
     );
+}
+
+#[test]
+fn an_unknown_line_before_the_header_does_not_make_a_rollout_old() {
+    let unknown = json!({"type": "from_tomorrow", "payload": null}).to_string();
+    let text = json!({"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]});
+    let (_, figures) = import(&[unknown, meta(0, "s"), prompt(1, "hi"), item(1, text)]);
+    assert_eq!(
+        (figures.format.as_str(), figures.user_messages),
+        ("codex", 1)
+    );
+    assert_eq!(figures.skipped_records, 2);
 }
 
 #[test]

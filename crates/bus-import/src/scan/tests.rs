@@ -102,6 +102,13 @@ fn a_record_behind_a_cut_one_is_saved() {
 }
 
 #[test]
+fn a_last_record_behind_zeros_counts_and_one_behind_a_cut_one_waits() {
+    let next = r#"{"type":"b","n":2}"#;
+    assert_eq!(pieces(format!("\0\0{next}").as_bytes()), [record(1, next)]);
+    assert_eq!(pieces(format!("{{\"type\":{next}").as_bytes()), []);
+}
+
+#[test]
 fn parts_of_a_cut_record_are_no_records() {
     let text = "{\"type\":\"a\",\"m\":{\"type\":\"part\",\"x\":1},\"n\":[{\"type\":\"part\"}],\"o\":\"cut\n";
     assert_eq!(pieces(text.as_bytes()), [damaged(1)]);
