@@ -10,8 +10,8 @@ use bus_log::{
 use crate::SessionBus;
 use crate::bus::Core;
 use crate::line::{Addressee, Cargo, Parcel};
-use crate::receipt::warn_not_durable;
 use crate::sinks::Sinks;
+use crate::speak::warn_not_durable;
 use crate::wait::waiting;
 
 impl SessionBus {

@@ -22,8 +22,9 @@ impl SessionBus {
     ///
     /// **In async code** a durable event blocks the worker thread for as long as the sink takes:
     /// a disk sync, well under a millisecond on a good disk, tens of milliseconds on a bad one. While
-    /// a log is down, its `LogSink` retries, 5 s if not told otherwise, and `emit` blocks for as
-    /// long. [`publish`](Self::publish) is the same without blocking.
+    /// a log is down, its sink retries for [`retry_for`](bus_log::LogWriterConfig::retry_for), 5 s if
+    /// not told otherwise, and `emit` blocks for as long; a sink of your own, for as long as it likes.
+    /// [`publish`](Self::publish) is the same without blocking.
     ///
     /// Called from within a delivery, or on a log's own thread (by a waker, or by a `tracing`
     /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for.
@@ -56,10 +57,13 @@ impl SessionBus {
         match self.core().begin(event.into())? {
             Begun::Live(receipt) => Ok(receipt),
             Begun::Durable(parcel, waiting) => {
-                self.core().line.send(parcel);
+                let line = &self.core().line;
                 if delivers() || LogWriter::on_writer_thread() {
+                    line.defer(parcel);
+                    line.pump();
                     told_now(waiting)
                 } else {
+                    line.send(parcel);
                     told(waiting.wait())
                 }
             }

@@ -14,8 +14,8 @@ pub struct Envelope {
     pub seq: u64,
     /// When it was emitted.
     pub at: DateTime<Utc>,
-    /// 1-based position in its thread of the log. `None` if it was not to be durable, if it did not
-    /// become so, or if the sink knows no ordinals.
+    /// 1-based position in its thread of the log. `None` if it was not to be durable, if nobody knew
+    /// it to be so when it was broadcast, or if the sink knows no ordinals.
     pub ordinal: Option<u64>,
     /// What happened.
     pub event: Event,

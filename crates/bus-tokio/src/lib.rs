@@ -99,6 +99,7 @@ mod order;
 mod receipt;
 mod ring;
 mod sinks;
+mod speak;
 mod subscriber;
 mod wait;
 
@@ -110,3 +111,8 @@ pub use subscriber::{EnvelopeSubscriber, FromEnvelope, Subscriber};
 // What the signatures above name from other crates, so that one `use` is enough.
 pub use bus_log::*;
 pub use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+/// The first page's examples are tests too.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

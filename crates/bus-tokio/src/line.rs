@@ -23,9 +23,10 @@ use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
 use crate::Envelope;
 use crate::legacy::Legacy;
 use crate::order::{Pending, Place};
-use crate::receipt::{ordinal_of, warn_not_durable};
+use crate::receipt::ordinal_of;
 use crate::ring::Ring;
 use crate::sinks::Sinks;
+use crate::speak::warn_not_durable;
 use crate::wait::{Delivered, Teller};
 
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
@@ -177,9 +178,10 @@ impl Line {
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
     fn settle(&self, place: Place, outcome: TicketOutcome) {
         let mut queue = lock(&self.queue);
-        if outcome.is_err() {
-            // An emitter's event was given up, and audit records that the log took before it may
-            // be retried for hours. They are seen now, without an ordinal, and hold up nobody.
+        let given_up = outcome.is_err();
+        if given_up && queue.pending.get(place).is_some_and(Cargo::is_awaited) {
+            // Audit records that the log took before it may be retried for hours. They are seen
+            // now, without an ordinal, and hold up nobody.
             queue.pending.settle_before(place, Cargo::seen_early);
         }
         queue.pending.settle(place, outcome);

@@ -40,17 +40,20 @@ impl<T, O> Pending<T, O> {
 
     /// Says how the thing at `place` ended. A thing settles once: what is said later is ignored.
     pub(crate) fn settle(&mut self, place: Place, outcome: O) {
-        let index = place.0.checked_sub(self.first);
-        let slot = index.and_then(|index| self.slots.get_mut(usize::try_from(index).ok()?));
-        if let Some(slot) = slot {
+        let index = self.index(place);
+        if let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) {
             slot.outcome.get_or_insert(outcome);
         }
     }
 
+    /// The thing at `place`, unless it has left.
+    pub(crate) fn get(&self, place: Place) -> Option<&T> {
+        Some(&self.slots.get(self.index(place)?)?.thing)
+    }
+
     /// Settles those before `place` that have not, as far as `outcome` has one for them.
     pub(crate) fn settle_before(&mut self, place: Place, outcome: impl Fn(&T) -> Option<O>) {
-        let before = place.0.saturating_sub(self.first);
-        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        let before = self.index(place).unwrap_or(0);
         for slot in self.slots.iter_mut().take(before) {
             if slot.outcome.is_none() {
                 slot.outcome = outcome(&slot.thing);
@@ -63,6 +66,11 @@ impl<T, O> Pending<T, O> {
         let outcome = self.slots.front_mut()?.outcome.take()?;
         self.first += 1;
         self.slots.pop_front().map(|slot| (slot.thing, outcome))
+    }
+
+    /// Where the thing at `place` stands in the queue; `None` if it has left.
+    fn index(&self, place: Place) -> Option<usize> {
+        usize::try_from(place.0.checked_sub(self.first)?).ok()
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use bus_core::TicketOutcome;
 
+use crate::speak::warn_not_durable;
 use crate::wait::Delivered;
 
 /// An event was emitted as it should be.
@@ -90,11 +91,6 @@ pub(crate) fn told(delivered: Delivered) -> Result<Receipt, EmitError> {
             Err(EmitError::new(Some(seq), error))
         }
     }
-}
-
-/// Never called under a lock of ours: a tracing subscriber may emit to the bus.
-pub(crate) fn warn_not_durable(seq: u64, error: &io::Error) {
-    tracing::warn!(seq, %error, "event may not be durable; it was broadcast all the same");
 }
 
 /// A refusal to wait for oneself.

@@ -76,6 +76,10 @@ impl Ring {
         let mut envelope = Arc::new(envelope);
         let mut state = self.lock();
         let seq = state.next;
+        if state.closed {
+            // Nothing comes behind the end, and no bus is left to be told a `seq` of its own.
+            return seq;
+        }
         state.next += 1;
         if state.receivers == 0 {
             return seq;

@@ -15,7 +15,7 @@ pub(crate) struct Sinks {
     /// The face that counts and forgets, if the sink is a log's.
     audit: Option<SessionAuditSink>,
     /// Whether the last event was durable, or failed, as soon as the sink had taken it: such a sink
-    /// most likely waits for its disk while it takes one.
+    /// most likely waits for its disk while it takes one. A log's never does.
     blocks: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl Sinks {
     }
 
     pub(crate) fn saw(&self, told_at_once: bool) {
-        if self.blocks() != told_at_once {
+        if self.audit.is_none() && self.blocks() != told_at_once {
             self.blocks.store(told_at_once, Ordering::Relaxed);
         }
     }

@@ -118,6 +118,7 @@ pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !holds() {
         assert!(Instant::now() < deadline, "{what} did not come");
+        // sleep: between two looks at the condition.
         thread::sleep(Duration::from_millis(1));
     }
 }

@@ -42,6 +42,11 @@ impl Cargo {
         }
     }
 
+    /// Whether somebody waits for what became of it.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.seen_early().is_none()
+    }
+
     /// How an event ends that nobody waits for, if one behind it can't wait any longer.
     pub(super) const fn seen_early(&self) -> Option<TicketOutcome> {
         match self {

@@ -46,6 +46,8 @@ fn a_closed_ring_is_read_to_its_end() {
     ring.close();
     assert!(receiver.try_recv().is_ok());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    ring.push(envelope());
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
     assert_eq!(ring.subscribe().try_recv(), Err(TryRecvError::Closed));
 }
 

@@ -1,11 +1,14 @@
 //! Audit records through the bus.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use bus_tokio::{AuditSink, Event, GraphEvent, SessionBus, UsageLimitBreach};
+use bus_tokio::{
+    AuditSink, DurableSink, Event, GraphEvent, SessionBus, SessionEvent, Ticket, UsageLimitBreach,
+};
 
-use crate::kit::{Disk, WriteOnly, drain, durable, while_syncing};
+use crate::kit::{Disk, Gate, WriteOnly, drain, durable, warnings_of, while_syncing};
 
 /// One record of each kind.
 fn record_all(audit: &dyn AuditSink) {
@@ -83,35 +86,65 @@ async fn flush_waits_for_what_came_before_it() {
         .unwrap();
 }
 
+/// Takes records at once, and a session event only once the gate is open.
+#[derive(Default)]
+struct Busy {
+    gate: Gate,
+    disk: Disk,
+}
+
+impl DurableSink for Busy {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        unreachable!("submit is there")
+    }
+
+    fn submit(&self, event: Event) -> Ticket {
+        if event.as_session().is_some() {
+            self.gate.pass();
+        }
+        self.disk.submit(event)
+    }
+}
+
 #[test]
 fn a_record_does_not_wait_for_a_sink_that_is_busy() {
-    use crate::kit::Gate;
-    struct Busy(Arc<Gate>, Disk);
-    impl bus_tokio::DurableSink for Busy {
-        fn write(&self, _: &bus_tokio::SessionEvent) -> std::io::Result<()> {
-            unreachable!("submit is there")
-        }
-        fn submit(&self, event: Event) -> bus_tokio::Ticket {
-            if event.as_session().is_some() {
-                self.0.pass();
-            }
-            self.1.submit(event)
-        }
-    }
-    let gate = Arc::new(Gate::default());
-    let sink = Arc::new(Busy(gate.clone(), Disk::default()));
+    let sink = Arc::new(Busy::default());
     let bus = SessionBus::new(16).with_durable_sink(sink.clone());
     thread::scope(|scope| {
         scope.spawn(|| bus.emit(durable(1)));
-        gate.wait_for(1);
+        sink.gate.wait_for(1);
         record_all(&*bus.audit_sink());
-        assert!(sink.1.taken().is_empty());
-        gate.open();
+        assert!(sink.disk.taken().is_empty());
+        sink.gate.open();
         // Whoever held the sink takes care of them.
-        sink.1.wait_for(7);
-        sink.1.sync();
+        sink.disk.wait_for(7);
+        sink.disk.sync();
     });
-    assert_eq!(types(&sink.1.taken())[1..], ALL);
+    assert_eq!(types(&sink.disk.taken())[1..], ALL);
+}
+
+#[test]
+fn records_that_wait_for_a_busy_sink_are_bounded_and_the_rest_is_seen_with_a_warning() {
+    const MOST: usize = 65_536;
+    let sink = Arc::new(Busy::default());
+    let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+    let mut subscriber = bus.subscribe_envelopes();
+    let audit = bus.audit_sink();
+    thread::scope(|scope| {
+        scope.spawn(|| bus.emit(durable(1)));
+        sink.gate.wait_for(1);
+        let warnings = warnings_of(|| {
+            for i in 0..MOST + 2 {
+                audit.record_context_compacted(i, i);
+            }
+        });
+        assert_eq!(warnings, 2);
+        assert_eq!(drain(&mut subscriber).len(), 2);
+        sink.gate.open();
+        sink.disk.wait_for(MOST + 1);
+        sink.disk.sync();
+    });
+    assert_eq!(sink.disk.taken().len(), MOST + 1);
 }
 
 #[test]
@@ -155,7 +188,7 @@ fn records_of_one_caller_keep_their_order_among_its_signals() {
 fn a_sink_that_cannot_take_records_is_a_warning_and_they_are_seen() {
     let bus = SessionBus::new(16).with_durable_sink(Arc::new(WriteOnly::default()));
     let mut subscriber = bus.subscribe_envelopes();
-    let warnings = crate::kit::warnings_of(|| bus.audit_sink().record_resumed("c"));
+    let warnings = warnings_of(|| bus.audit_sink().record_resumed("c"));
     assert_eq!(warnings, 1);
     assert_eq!(drain(&mut subscriber).len(), 1);
 }

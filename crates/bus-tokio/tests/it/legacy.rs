@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
 use bus_tokio::{CustomEvent, DurableSink, SessionBus, SessionEvent, TryRecvError};
 use tokio::sync::mpsc;
@@ -65,6 +66,29 @@ fn the_legacy_channel_is_behind_the_sink() {
         .with_legacy_mpsc(tx);
     bus.try_emit(durable(1)).unwrap();
     assert_eq!(sink.0.lock().unwrap().try_recv(), Ok(durable(1)));
+}
+
+#[test]
+fn a_reader_of_the_legacy_channel_whose_waker_panics_hurts_nobody() {
+    struct Bad;
+    impl Wake for Bad {
+        fn wake(self: Arc<Self>) {
+            panic!("a bad waker");
+        }
+    }
+    let (tx, mut rx) = mpsc::channel(8);
+    let bus = SessionBus::new(8)
+        .with_legacy_mpsc(tx)
+        .with_durable_sink(Arc::new(WriteOnly::default()));
+    let mut subscriber = bus.subscribe();
+    let bad = Waker::from(Arc::new(Bad));
+    let mut cx = Context::from_waker(&bad);
+    for event in [durable(1), ephemeral(2)] {
+        assert!(rx.poll_recv(&mut cx).is_pending());
+        bus.emit(event.clone());
+        assert_eq!(subscriber.try_recv(), Ok(event.clone()));
+        assert_eq!(rx.try_recv(), Ok(event));
+    }
 }
 
 #[test]

@@ -7,11 +7,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 
-use bus_tokio::{EventEmitter, RecvError, SessionBus, SessionEvent, TryRecvError};
+use bus_tokio::{
+    EnvelopeSubscriber, EventEmitter, RecvError, SessionBus, SessionEvent, Subscriber, TryRecvError,
+};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use crate::kit::{DEADLINE, Disk, drain, durable, ephemeral, numbers, on_threads};
+
+#[test]
+fn handles_and_futures_can_go_to_any_thread() {
+    fn is_send_and_sync<T: Send + Sync + Unpin>() {}
+    fn is_send<T: Send>(_: T) {}
+    is_send_and_sync::<SessionBus>();
+    is_send_and_sync::<Subscriber>();
+    is_send_and_sync::<EnvelopeSubscriber>();
+    let bus = SessionBus::new(1);
+    is_send(bus.publish(SessionEvent::Done));
+    is_send(bus.subscribe().recv());
+    is_send(bus.close());
+}
 
 #[test]
 fn the_bus_works_outside_any_runtime() {

@@ -3,15 +3,15 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use bus_testkit::{Fault, FaultyLog, Gate};
 use bus_tokio::{
-    Bounds, CustomEvent, DurabilityPolicy, Entry, Event, Expect, GraphEvent, InMemorySessionLog,
-    LogError, LogWriter, LogWriterConfig, NotDurable, Page, Recorded, SessionBus, SessionEvent,
-    SessionLog, TenantId, ThreadKey, ThreadSummary, TryRecvError, async_trait,
+    CustomEvent, DurabilityPolicy, Event, GraphEvent, InMemorySessionLog, LogErrorKind, LogWriter,
+    LogWriterConfig, NotDurable, Recorded, SessionBus, SessionEvent, SessionLog, TenantId,
+    ThreadKey, TryRecvError,
 };
 use tokio::time::timeout;
 
@@ -21,86 +21,30 @@ fn key() -> ThreadKey {
     ThreadKey::new(TenantId::new("acme"), "session-7")
 }
 
-/// A log that can be down.
-#[derive(Default)]
-struct Switched {
-    log: InMemorySessionLog,
-    down: AtomicBool,
-    /// Called by the next append, on the writer's thread.
-    hook: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+type Log = FaultyLog<InMemorySessionLog>;
+
+fn log() -> Arc<Log> {
+    Arc::new(FaultyLog::new(InMemorySessionLog::new()))
 }
 
-impl Switched {
-    fn set_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
-    }
-
-    async fn all(&self) -> Vec<Recorded> {
-        self.log.load_since(&key(), 0).await.unwrap()
-    }
+async fn all_of(log: &Log) -> Vec<Recorded> {
+    log.log().load_since(&key(), 0).await.unwrap()
 }
 
-#[async_trait]
-impl SessionLog for Switched {
-    async fn append_entries(
-        &self,
-        key: &ThreadKey,
-        expect: Expect,
-        entries: &[Entry],
-    ) -> bus_tokio::Result<u64> {
-        let hook = self.hook.lock().unwrap().take();
-        if let Some(hook) = hook {
-            hook();
-        }
-        if self.down.load(Ordering::SeqCst) {
-            return Err(LogError::unavailable("switched off"));
-        }
-        self.log.append_entries(key, expect, entries).await
-    }
-
-    async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> bus_tokio::Result<Page> {
-        self.log.read(key, cursor, limit).await
-    }
-
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> bus_tokio::Result<usize> {
-        self.log.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, key: &ThreadKey) -> bus_tokio::Result<Bounds> {
-        self.log.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> bus_tokio::Result<Vec<ThreadSummary>> {
-        self.log.list(tenant, after, limit).await
-    }
-
-    async fn tenants(
-        &self,
-        after: Option<&TenantId>,
-        limit: usize,
-    ) -> bus_tokio::Result<Vec<TenantId>> {
-        self.log.tenants(after, limit).await
-    }
-
-    async fn erase(&self, key: &ThreadKey) -> bus_tokio::Result<()> {
-        self.log.erase(key).await
-    }
-}
-
-/// A bus on a log that is down, which gives up an event at once and a close soon.
-fn on_a_log_that_is_down() -> (Arc<Switched>, SessionBus) {
-    let log = Arc::new(Switched::default());
-    log.set_down(true);
+/// A bus on `log` that gives up an event at once, and a close soon.
+fn impatient(log: &Arc<Log>) -> SessionBus {
     let config = LogWriterConfig::default()
         .with_retry_for(Duration::ZERO)
-        .with_close_timeout(Duration::from_millis(50));
+        .with_close_timeout(Duration::from_millis(50))
+        .with_audit_queue(1_000);
     let writer = LogWriter::with_config(log.clone(), config);
-    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    SessionBus::new(64).with_log_writer(&writer, key())
+}
+
+fn on_a_log_that_is_down() -> (Arc<Log>, SessionBus) {
+    let log = log();
+    log.always(Fault::Refuse(LogErrorKind::Unavailable));
+    let bus = impatient(&log);
     (log, bus)
 }
 
@@ -208,9 +152,9 @@ async fn a_record_on_a_log_that_is_down_holds_up_no_event_and_is_written_later()
     assert_eq!(seen[1].event, durable(1).into());
     assert!(seen.iter().all(|envelope| envelope.ordinal.is_none()));
 
-    log.set_down(false);
+    log.heal();
     timeout(DEADLINE, bus.flush()).await.unwrap();
-    let written = log.all().await;
+    let written = all_of(&log).await;
     assert_eq!(written[0].event, seen[0].event);
     let stats = bus.audit_stats().unwrap();
     assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 1, 0));
@@ -237,7 +181,7 @@ fn recording_on_a_log_that_is_down_does_not_block() {
     }
     let stats = bus.audit_stats().unwrap();
     assert_eq!((stats.accepted, stats.written), (1_000, 0));
-    log.set_down(false);
+    log.heal();
 }
 
 #[tokio::test]
@@ -250,14 +194,16 @@ async fn an_audit_sink_left_over_does_not_keep_subscribers_waiting_for_the_end()
     assert!(subscriber.try_recv().is_ok());
     assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
     audit.record_resumed("after");
-    log.set_down(false);
+    assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
+    log.heal();
     drop(audit);
-    assert_eq!(log.all().await.len(), 2);
+    assert_eq!(subscriber.try_recv().unwrap_err(), TryRecvError::Closed);
+    assert_eq!(all_of(&log).await.len(), 2);
 }
 
 #[test]
 fn dropping_the_last_clone_writes_what_is_left_and_lets_go_of_the_log() {
-    let log = Arc::new(Switched::default());
+    let log = log();
     let gone = Arc::downgrade(&log);
     let bus = SessionBus::new(256).with_log(log.clone(), key());
     let mut subscriber = bus.subscribe_envelopes();
@@ -281,21 +227,61 @@ fn dropping_the_last_clone_writes_what_is_left_and_lets_go_of_the_log() {
 
 #[test]
 fn an_emit_on_the_thread_of_the_log_does_not_wait_for_itself() {
-    let log = Arc::new(Switched::default());
-    let bus = SessionBus::new(64).with_log(log.clone(), key());
+    let writer = LogWriter::new(log());
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
     let mut subscriber = bus.subscribe();
     let (tell, told) = std::sync::mpsc::channel();
-    *log.hook.lock().unwrap() = Some(Box::new({
-        let bus = bus.clone();
-        move || tell.send(bus.try_emit(durable(2))).unwrap()
-    }));
-    bus.emit(durable(1));
+    let emitter = bus.clone();
+    writer.audit(key()).record_with(durable(1), move |_| {
+        tell.send(emitter.try_emit(durable(2))).unwrap();
+    });
     let error = told.recv_timeout(DEADLINE).unwrap().unwrap_err();
     assert_eq!((error.kind(), error.seq()), (io::ErrorKind::Deadlock, None));
-    drop(bus);
-    for event in [durable(1), durable(2)] {
+    bus.emit(durable(3));
+    for event in [durable(2), durable(3)] {
         assert_eq!(subscriber.try_recv(), Ok(event));
     }
+}
+
+#[tokio::test]
+async fn records_that_find_the_queue_full_do_not_cost_the_others_their_ordinals() {
+    let log = log();
+    let gate = Gate::closed();
+    log.next(Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default().with_audit_queue(4);
+    let writer = LogWriter::with_config(log.clone(), config);
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    let mut subscriber = bus.subscribe_envelopes();
+    for i in 0..6 {
+        bus.audit_sink().record_context_compacted(i, i);
+    }
+    assert!(
+        drain(&mut subscriber).is_empty(),
+        "seen before the log has it"
+    );
+    gate.open();
+    timeout(DEADLINE, bus.flush()).await.unwrap();
+    let ordinals: Vec<_> = drain(&mut subscriber).iter().map(|e| e.ordinal).collect();
+    assert_eq!(ordinals, [Some(1), Some(2), Some(3), Some(4), None, None]);
+    let gap = &all_of(&log).await[4].event;
+    assert!(matches!(
+        gap,
+        Event::Audit(GraphEvent::AuditGap { dropped: 2, .. })
+    ));
+}
+
+#[tokio::test]
+async fn close_comes_to_an_end_on_a_log_that_hangs() {
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let bus = impatient(&log);
+    let mut subscriber = bus.subscribe_envelopes();
+    bus.audit_sink().record_resumed("c");
+    let stats = timeout(DEADLINE, bus.close()).await.unwrap().unwrap();
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 0, 1));
+    assert_eq!(drain(&mut subscriber).len(), 1);
+    gate.open();
 }
 
 #[test]
@@ -320,7 +306,7 @@ fn everything_can_be_logged_outside_any_runtime() {
 
 #[test]
 fn a_sink_after_a_log_replaces_it() {
-    let log = Arc::new(Switched::default());
+    let log = log();
     let disk = Arc::new(crate::kit::Disk::default());
     let bus = SessionBus::new(64)
         .with_log(log.clone(), key())

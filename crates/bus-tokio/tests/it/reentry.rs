@@ -9,7 +9,7 @@ use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::kit::{DEADLINE, Disk, drain, durable, ephemeral, numbers};
+use crate::kit::{DEADLINE, Disk, Gate, drain, durable, ephemeral, number, numbers};
 
 /// Fails the test instead of hanging it.
 fn within_deadline(work: impl FnOnce() + Send + 'static) {
@@ -203,5 +203,62 @@ fn a_sink_may_complete_earlier_tickets_while_it_takes_the_next() {
         }
         late.0.lock().unwrap().take().unwrap().complete(Ok(None));
         assert_eq!(drain(&mut subscriber).len(), 10);
+    });
+}
+
+/// A sink that hangs while it takes the event of number 2.
+#[derive(Default)]
+struct HangsAtTwo {
+    gate: Gate,
+    disk: Disk,
+}
+
+impl DurableSink for HangsAtTwo {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        unreachable!("submit is there")
+    }
+
+    fn submit(&self, event: Event) -> Ticket {
+        if number(&event) == 2 {
+            self.gate.pass();
+        }
+        self.disk.submit(event)
+    }
+}
+
+#[test]
+fn a_waker_that_emits_does_not_wait_for_a_sink_that_is_busy() {
+    within_deadline(|| {
+        let sink = Arc::new(HangsAtTwo::default());
+        let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+        let mut subscriber = bus.subscribe_envelopes();
+        let mut parked = bus.subscribe();
+        let waker = Waker::from(Arc::new(Waking {
+            bus: bus.clone(),
+            panics: false,
+        }));
+        let mut recv = Box::pin(parked.recv());
+        assert!(
+            recv.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let mut first = Box::pin(bus.publish(durable(1)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        thread::scope(|scope| {
+            scope.spawn(|| bus.emit(durable(2)));
+            sink.gate.wait_for(1);
+            // Delivers the first, and so wakes the waker, which emits the third.
+            sink.disk.sync();
+            assert!(first.as_mut().poll(&mut cx).is_ready());
+            sink.gate.open();
+            sink.disk.wait_for(3);
+            sink.disk.sync();
+        });
+        let seen = drain(&mut subscriber);
+        assert_eq!(seen[1].event, ephemeral(5).into());
+        let durable = [&seen[0], &seen[2], &seen[3]];
+        assert_eq!(durable.map(|envelope| number(&envelope.event)), [1, 2, 5]);
     });
 }
