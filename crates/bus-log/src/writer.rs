@@ -52,8 +52,8 @@ pub use stats::AuditStats;
 /// last writer and the last sink over a log are dropped, what they took is written and the thread
 /// joined before the drop returns, and the thread's hold on the log is gone. A log that settles
 /// nothing for [`close_timeout`](LogWriterConfig::close_timeout) is given up, and what is left is
-/// lost. The drop blocks meanwhile; in async code, [`close`](Self::close) before. Dropped by the
-/// log's own thread, as in a ticket's callback, the drop does not wait.
+/// lost. The drop blocks meanwhile; in async code, [`close`](Self::close) before. Dropped on
+/// such a thread, as by a ticket's callback, the drop does not wait.
 ///
 /// # When the log fails
 ///

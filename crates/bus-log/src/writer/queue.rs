@@ -202,25 +202,32 @@ impl Work {
         matches!(self.parts.first(), Some(Part::Gap(_)))
     }
 
-    /// Fills up from `queue` to `entries` and about `bytes`, at least by one. What was given up by
-    /// its owner leaves a gap.
-    pub(super) fn fill(&mut self, queue: &mut Queue, entries: usize, bytes: usize) {
+    /// Fills up from `queue` to `entries` and about `bytes`, at least by one.
+    /// Returns the bytes.
+    pub(super) fn fill(&mut self, queue: &mut Queue, entries: usize, bytes: usize) -> usize {
         let mut filled = 0;
         while self.len() < entries && filled < bytes {
             match queue.pop() {
-                None => return,
+                None => break,
                 Some(Item::Gap(gap)) => self.push_gap(gap),
-                Some(Item::Record(_, tag)) if tag.is_given_up() => {
-                    if let Some(hold) = tag.lose() {
-                        self.push_gap(Gap::of(hold));
-                    }
-                }
                 Some(Item::Record(entry, tag)) => {
                     filled += encoded_bytes(&entry);
                     self.entries.push(entry);
                     self.parts.push(Part::Record(tag));
                 }
             }
+        }
+        filled
+    }
+
+    /// Puts a gap in the last place back, if it is not all there is.
+    pub(super) fn put_back_last_gap(&mut self, queue: &mut Queue) {
+        if self.len() < 2 {
+            return;
+        }
+        if let Some(Part::Gap(gap)) = self.parts.pop_if(|part| matches!(part, Part::Gap(_))) {
+            self.entries.pop();
+            queue.items.push_front(Item::Gap(gap));
         }
     }
 
