@@ -327,5 +327,8 @@ fn in_a_folder_what_is_no_transcript_is_passed_over() {
     fs::write(folder.join("notes.txt"), "hello").unwrap();
     fs::copy(path("claude/claude-1.0.119-tiny.jsonl"), folder.join("x")).unwrap();
     let text = log.ok(&["import", folder.to_str().unwrap()]);
-    assert!(text.contains("in 1 file; 1 no transcripts"), "{text}");
+    assert!(
+        text.contains("in 1 file; 1 other file passed over"),
+        "{text}"
+    );
 }
