@@ -1,6 +1,7 @@
 //! What waits for one thread of the log, in order, and what of it goes into the next append.
 
-use std::collections::VecDeque;
+mod blocks;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::account::{Account, Hold, Tag};
 use crate::{Entry, encoded_bytes, to_micros};
+use blocks::Blocks;
 
 /// Records lost at one place.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub(super) enum Item {
 /// the ledger's bound on records bounds this too, but for one counter per thread key with losses.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    items: VecDeque<Item>,
+    items: Blocks<Item>,
     /// No deadline in here is earlier.
     earliest: Option<Instant>,
 }
@@ -118,8 +120,8 @@ impl Queue {
         }
         self.earliest = None;
         let mut expired = Vec::new();
-        let mut kept = VecDeque::with_capacity(self.items.len());
-        for item in self.items.drain(..) {
+        let mut kept = Blocks::default();
+        for item in self.items.drain() {
             match item {
                 Item::Record(_, tag) if tag.deadline.is_some_and(|deadline| deadline <= now) => {
                     expired.push(tag);
@@ -146,10 +148,6 @@ impl Queue {
         let item = self.items.pop_front();
         if self.items.is_empty() {
             self.earliest = None;
-            if self.items.capacity() > 4096 {
-                // Don't hold on to the memory of a burst.
-                self.items = VecDeque::new();
-            }
         }
         item
     }
