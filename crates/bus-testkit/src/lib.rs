@@ -4,8 +4,9 @@
 //! it as a dev-dependency, implements [`Harness`] for the backend, and has with one line a test per
 //! law, each failing under its own name:
 //!
-//! ```ignore
-//! bus_testkit::laws!(file, FileHarness::new);
+//! ```
+//! bus_testkit::laws!(memory, bus_testkit::MemoryHarness::new);
+//! # fn main() {}
 //! ```
 //!
 //! What the backend can't do its [`Profile`] says, with the reason; what is skipped for that is

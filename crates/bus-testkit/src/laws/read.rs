@@ -5,7 +5,7 @@ use bus_log::{
 };
 
 use crate::Harness;
-use crate::samples::{batch, entry, events, key, text};
+use crate::samples::{batch, entry, events, key, of_size};
 use crate::trial::{Trial, ordinals, recorded, run};
 
 /// L1: `load_since(c)` is every readable event with an ordinal greater than c, ascending; an
@@ -87,8 +87,8 @@ pub fn l2_pages_are_bounded_and_join_up(harness: &dyn Harness) {
 
 /// Some 14 MiB: many of 256 KiB, and two that alone are more than a page's bytes.
 fn large_entries(limit: usize) -> Vec<Entry> {
-    let quarter = |n: usize| entry(text(format!("{n} {}", "x".repeat(256 << 10))));
-    let huge = || entry(text("y".repeat((PAGE_BYTES + 1).min(limit - 1024))));
+    let quarter = |n: usize| of_size((256 << 10) + n);
+    let huge = || of_size((PAGE_BYTES + 1).min(limit));
     let many = (0..20).map(quarter);
     let more = (20..22).map(quarter);
     many.chain([huge(), huge()]).chain(more).collect()

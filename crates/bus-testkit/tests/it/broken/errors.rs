@@ -64,23 +64,26 @@ impl Handle {
     }
 }
 
+fn one_writer(handle: Handle) -> Tamper<Handle> {
+    Tamper::with(handle).on_append(|handle, log, key, expect, entries| {
+        Box::pin(async move {
+            if handle.may_write() {
+                log.append_entries(key, expect, entries).await
+            } else {
+                Err((handle.refusal)())
+            }
+        })
+    })
+}
+
 /// A log in which one handle at a time may write.
 fn exclusive(refusal: fn() -> LogError) -> impl Fn() -> Tamper<Handle> + Send + Sync + 'static {
     let holder = Holder::default();
     move || {
-        let handle = Handle {
+        one_writer(Handle {
             holder: holder.clone(),
             me: Arc::new(()),
             refusal,
-        };
-        Tamper::with(handle).on_append(|handle, log, key, expect, entries| {
-            Box::pin(async move {
-                if handle.may_write() {
-                    log.append_entries(key, expect, entries).await
-                } else {
-                    Err((handle.refusal)())
-                }
-            })
         })
     }
 }
@@ -111,19 +114,10 @@ fn e1_catches_a_second_writer_that_never_takes_over() {
             None => forever.clone(),
             Some(_) => Arc::new(()),
         };
-        let handle = Handle {
+        one_writer(Handle {
             holder: holder.clone(),
             me,
             refusal: || LogError::busy("process 7"),
-        };
-        Tamper::with(handle).on_append(|handle, log, key, expect, entries| {
-            Box::pin(async move {
-                if handle.may_write() {
-                    log.append_entries(key, expect, entries).await
-                } else {
-                    Err((handle.refusal)())
-                }
-            })
         })
     });
 }

@@ -197,17 +197,3 @@ fn c1_catches_a_cancelled_batch_that_comes_after_the_next_one() {
         )
     });
 }
-
-#[test]
-fn c1_catches_a_cancelled_batch_that_leaves_a_gap() {
-    caught(C1, || {
-        Tamper::new().on_append(|_, log, key, expect, entries| {
-            Box::pin(async move {
-                let filler = Entry::from(bus_testkit::samples::text("reserved"));
-                log.append_entries(key, Expect::Any, &[filler]).await?;
-                tokio::task::yield_now().await;
-                log.append_entries(key, expect, entries).await
-            })
-        })
-    });
-}
