@@ -42,11 +42,12 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
         None => fresh_place(),
     };
     let logs = log.logs(open(&url).await?, url)?;
-    heading(
-        out,
-        "A session",
-        "played through a bus into a log; one line shows it as it happens",
-    )?;
+    let about = if out.live {
+        "played through a bus into a log; one line shows it as it happens"
+    } else {
+        "played through a bus into a log"
+    };
+    heading(out, "A session", about)?;
     out.flush()?;
     let began = Instant::now();
     let seen = play(&logs, out).await?;
