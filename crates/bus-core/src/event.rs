@@ -3,13 +3,14 @@
 mod custom;
 #[cfg(test)]
 pub(crate) mod examples;
-
-use std::borrow::Cow;
+mod parts;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::{GraphEvent, Json, JsonError, SessionEvent};
+
+use parts::Parts;
 
 pub use custom::{CustomEvent, InvalidEventType};
 
@@ -55,9 +56,9 @@ impl Event {
     /// # Errors
     ///
     /// [`JsonError`] if the text is not a JSON object with a string `type`. Whatever has one is an
-    /// event.
+    /// event; the last one, where it has several.
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        let text = text.trim_ascii();
+        let text = text.trim_matches([' ', '\t', '\n', '\r']);
         match peek_leading_type(text) {
             Some(kind) => match decode_known(kind, text) {
                 Some(event) => Ok(event),
@@ -71,7 +72,7 @@ impl Event {
     fn parse_any_order(text: &str) -> Result<Self, JsonError> {
         let json = Json::parse(text)?;
         let parts: Parts<'_> = json.decode()?;
-        if is_reserved(&parts.kind) {
+        if is_reserved(&parts.kind) && !parts.repeated {
             // Serde would buffer `data` until it has seen `type`, and raw JSON can't be read from
             // its buffer: put the two in our order first.
             let kind = Json::string(&parts.kind);
@@ -167,22 +168,6 @@ fn decode_known(kind: &str, text: &str) -> Option<Event> {
     } else {
         None
     }
-}
-
-/// An event taken apart without reading its data.
-#[derive(Deserialize)]
-struct Parts<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Cow<'a, str>,
-    #[serde(borrow, default, deserialize_with = "present")]
-    data: Option<&'a RawValue>,
-}
-
-/// Reads a member that is there as `Some`, where `null` is a value like any other.
-fn present<'de: 'a, 'a, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<&'a RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl From<SessionEvent> for Event {

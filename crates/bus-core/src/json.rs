@@ -1,11 +1,15 @@
 //! JSON text kept as it came.
 
+mod name;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+
+pub(crate) use name::{Name, Text};
 
 /// One JSON value, validated and kept as text, verbatim.
 ///

@@ -1,11 +1,11 @@
 //! What is known about an event besides the event.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::json::Name;
 use crate::{Json, JsonError};
 
 /// A small JSON object beside an event, kept verbatim.
@@ -63,26 +63,32 @@ impl Meta {
     }
 
     /// The object with `key` set to `value`: in its old place if the key was there, at the end if not.
+    /// A key that was there more than once is there once. The other members keep their spelling.
     ///
     /// # Errors
     ///
     /// [`JsonError`] if the value has no JSON form.
     pub fn with<T: Serialize + ?Sized>(self, key: &str, value: &T) -> Result<Self, JsonError> {
         let value = Json::encode(value)?;
+        let name = Json::string(key);
+        let old = self.members();
+        let at = old.0.iter().rposition(|(name, _)| name.is(key));
+        let mut members: Vec<(&str, &str)> = Vec::with_capacity(old.0.len() + 1);
+        for (index, (name, raw)) in old.0.iter().enumerate() {
+            if at == Some(index) {
+                members.push((name.as_json(), value.as_str()));
+            } else if !name.is(key) {
+                members.push((name.as_json(), raw.get()));
+            }
+        }
+        if at.is_none() {
+            members.push((name.as_str(), value.as_str()));
+        }
         let mut text =
             String::with_capacity(self.as_str().len() + key.len() + value.as_str().len() + 4);
-        let old = self.members();
-        let replaces = old.0.iter().any(|(k, _)| k == key);
-        let new = (!replaces).then_some((Cow::Borrowed(key), value.as_str()));
-        let kept = old.0.iter().map(|(k, raw)| {
-            (
-                Cow::Borrowed(k.as_ref()),
-                if k == key { value.as_str() } else { raw.get() },
-            )
-        });
-        for (name, raw) in kept.chain(new) {
+        for (name, raw) in members {
             text.push(if text.is_empty() { '{' } else { ',' });
-            text.push_str(Json::string(&name).as_str());
+            text.push_str(name);
             text.push(':');
             text.push_str(raw);
         }
@@ -106,7 +112,7 @@ impl Meta {
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Json> {
         let members = self.members();
-        let (_, raw) = members.0.iter().rfind(|(k, _)| k == key)?;
+        let (_, raw) = members.0.iter().rfind(|(name, _)| name.is(key))?;
         Some(Json::from_raw((*raw).to_owned()))
     }
 
@@ -182,13 +188,13 @@ impl<'de> Deserialize<'de> for Meta {
 
 /// An object's members in the order and spelling in which they stand.
 #[derive(Default)]
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
         impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
+            type Value = Vec<(Name<'de>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
@@ -199,8 +205,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 mut map: A,
             ) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some(Name(name)) = map.next_key()? {
-                    members.push((name, map.next_value()?));
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
                 Ok(members)
             }
@@ -208,10 +214,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
         deserializer.deserialize_map(Visitor).map(Members)
     }
 }
-
-/// A key, borrowed where it holds no escape (a plain `Cow` would always copy).
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests;

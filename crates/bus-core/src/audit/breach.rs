@@ -43,13 +43,14 @@ pub enum UsageLimitBreach {
         /// The count that hit it.
         observed: u64,
     },
-    /// Cost in US dollars. Written as decimal strings, so that no reader rounds it.
+    /// Cost in US dollars. Written as decimal strings, so that no reader rounds it, and read from
+    /// those only that need no rounding.
     CostUsd {
         /// The limit.
-        #[serde(with = "rust_decimal::serde::str")]
+        #[serde(with = "exact")]
         limit: Decimal,
         /// The cost that hit it.
-        #[serde(with = "rust_decimal::serde::str")]
+        #[serde(with = "exact")]
         observed: Decimal,
     },
 }
@@ -66,5 +67,33 @@ impl UsageLimitBreach {
             Self::ToolCalls { .. } => "tool_calls",
             Self::CostUsd { .. } => "cost_usd",
         }
+    }
+}
+
+/// As `rust_decimal::serde::str`, which rounds what it can't hold.
+mod exact {
+    use std::borrow::Cow;
+
+    use rust_decimal::Decimal;
+    use serde::de::{Error, Unexpected};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        amount: &Decimal,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(amount)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Decimal, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Decimal::from_str_exact(&text).map_err(|_| {
+            D::Error::invalid_value(
+                Unexpected::Str(&text),
+                &"a decimal number that needs no rounding",
+            )
+        })
     }
 }

@@ -15,6 +15,7 @@ macro_rules! graph_events {
         /// gives the conversation: see [`SessionGraph`](crate::SessionGraph).
         ///
         /// On the wire it is `{"type":"audit.agent_handoff","data":{…}}`. The form only ever grows.
+        /// Read it through [`Event`](crate::Event): serde's own way in needs `type` before `data`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(tag = "type", content = "data")]
         #[non_exhaustive]

@@ -139,6 +139,72 @@ fn unknown_members_of_known_types_are_ignored() {
 }
 
 #[test]
+fn whatever_has_a_string_type_is_an_event_and_keeps_its_bytes() {
+    for (kind, text) in [
+        ("acme.y", r#"{"type":"acme.x","type":"acme.y"}"#),
+        ("acme.x", r#"{"type":"acme.x","data":1,"data":2}"#),
+        ("acme.x", r#"{"type":"acme.x","\ud800":1}"#),
+        ("acme.x", r#"{"ty\u0070e":"acme.x"}"#),
+        ("session.done", r#"{"type":"session.done","\ud800":1}"#),
+        (
+            "session.thinking",
+            r#"{"type":"session.done","type":"session.thinking"}"#,
+        ),
+        (
+            "session.text_chunk",
+            r#"{"type":"session.text_chunk","data":"a","data":"b"}"#,
+        ),
+        (
+            "session.text_chunk",
+            r#"{"data":"a","data":"b","type":"session.text_chunk"}"#,
+        ),
+    ] {
+        let event = Event::parse(text).unwrap();
+        assert!(matches!(event, Event::Custom(_)), "{text}");
+        assert_eq!(event.event_type(), kind, "{text}");
+        assert_eq!(event.to_json().as_str(), text);
+    }
+    let last = CustomEvent::from_json(Json::parse(r#"{"type":"x","data":1,"data":2}"#).unwrap());
+    assert_eq!(last.unwrap().data().unwrap().as_str(), "2");
+}
+
+#[test]
+fn an_amount_that_would_have_to_be_rounded_is_kept_as_it_is() {
+    for amount in [
+        r#""0.12345678901234567890123456789012345""#,
+        r#""99999999999999999999999999999999""#,
+        r#""1e3""#,
+        "0.1",
+    ] {
+        let text = format!(
+            r#"{{"type":"audit.usage_limit_exceeded","data":{{"breach":{{"cost_usd":{{"limit":{amount},"observed":"1"}}}},"timestamp":"2026-01-02T03:04:05Z"}}}}"#
+        );
+        let event = Event::parse(&text).unwrap();
+        assert!(matches!(event, Event::Custom(_)), "{amount}");
+        assert_eq!(event.to_json().as_str(), text);
+    }
+}
+
+#[test]
+fn nesting_as_deep_as_it_likes_overflows_no_stack() {
+    let depth = 200_000;
+    let deep = "[".repeat(depth) + &"]".repeat(depth);
+    for text in [
+        format!(r#"{{"data":{deep},"type":"acme.x"}}"#),
+        format!(r#"{{"type":"session.done","data":{deep}}}"#),
+        format!(r#"{{"new":{deep},"type":"session.done"}}"#),
+        format!(r#"{{"type":"audit.user_message","data":{{"content":{deep}}}}}"#),
+        format!(
+            r#"{{"data":{{"payload":{deep},"timestamp":"2026-01-02T03:04:05Z"}},"type":"audit.interrupt"}}"#
+        ),
+    ] {
+        let event = Event::parse(&text).unwrap();
+        let written = serde_json::to_string(&event.clone()).unwrap();
+        assert_eq!(Event::parse(&written).unwrap(), event);
+    }
+}
+
+#[test]
 fn what_has_no_type_is_no_event() {
     for text in [
         "",
@@ -149,6 +215,10 @@ fn what_has_no_type_is_no_event() {
         r#"{"type":1}"#,
         r#"{"type":"x""#,
         r#"{"data":1}"#,
+        r#"["acme.x", 1]"#,
+        r#"["session.text_chunk", "hi"]"#,
+        "{\"type\":\"session.done\"}\u{c}",
+        "\u{feff}{\"type\":\"session.done\"}",
     ] {
         assert!(Event::parse(text).is_err(), "{text:?}");
     }

@@ -37,6 +37,25 @@ fn with_replaces_in_place_and_appends_at_the_end() {
 }
 
 #[test]
+fn any_object_is_meta_also_with_a_name_that_no_str_can_hold() {
+    let text = r#"{"\ud800":1,"i\u0064":"a"}"#;
+    let meta = Meta::parse(text).unwrap();
+    assert_eq!(meta.as_str(), text);
+    assert_eq!(meta.id().as_deref(), Some("a"));
+    let meta = meta.with("id", "b").unwrap();
+    assert_eq!(meta.as_str(), r#"{"\ud800":1,"i\u0064":"b"}"#);
+}
+
+#[test]
+fn with_sets_a_repeated_key_once_where_its_value_stood() {
+    let meta = Meta::parse(r#"{"x":1, "a\u0041" : 0.10,"x":2,"z":3}"#).unwrap();
+    assert_eq!(
+        meta.with("x", &9).unwrap().as_str(),
+        r#"{"a\u0041":0.10,"x":9,"z":3}"#
+    );
+}
+
+#[test]
 fn a_known_key_of_another_type_reads_as_absent() {
     let meta = Meta::parse(r#"{"id":7,"source":"x"}"#).unwrap();
     assert_eq!((meta.id(), meta.source()), (None, None));

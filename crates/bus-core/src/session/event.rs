@@ -10,7 +10,8 @@ use super::{
 /// One event of a running session.
 ///
 /// On the wire it is `{"type":"session.token_usage","data":{…}}`: a newtype variant's data is the
-/// bare value, a unit variant has none. The form only ever grows.
+/// bare value, a unit variant has none. The form only ever grows. Read it through
+/// [`Event`](crate::Event): serde's own way in needs `type` before `data`.
 ///
 /// Which variants must survive a crash is said by [`is_durable`](Self::is_durable); the rest feed
 /// live screens and may be dropped by a slow reader, which is told how many it lost.

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use super::*;
 use crate::{CustomEvent, GraphEvent, Utc};
@@ -81,6 +82,85 @@ fn a_ticket_dropped_early_hurts_nobody() {
     let (ticket, completer) = Ticket::pending();
     drop(ticket);
     completer.complete(Ok(Some(1)));
+}
+
+/// A waker that holds what its task holds, as the last of an executor's wakers may.
+struct Holding(#[expect(dead_code, reason = "what counts is when it is dropped")] Completer);
+
+impl Wake for Holding {
+    fn wake(self: Arc<Self>) {}
+}
+
+#[test]
+fn a_waker_that_takes_the_completer_with_it_fails_the_ticket_and_deadlocks_nothing() {
+    let ends: [fn(Ticket) -> TicketOutcome; 3] = [
+        Ticket::wait,
+        |ticket| {
+            let (tx, rx) = mpsc::channel();
+            ticket.on_ready(move |outcome| tx.send(outcome).unwrap());
+            rx.recv().unwrap()
+        },
+        |mut ticket| {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(pin!(&mut ticket).poll(&mut cx).is_pending());
+            match pin!(&mut ticket).poll(&mut cx) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => panic!("the completer is gone"),
+            }
+        },
+    ];
+    for end in ends {
+        let (tx, rx) = mpsc::channel();
+        thread::spawn(move || {
+            let (mut ticket, completer) = Ticket::pending();
+            let waker = Waker::from(Arc::new(Holding(completer)));
+            assert!(
+                pin!(&mut ticket)
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            drop(waker);
+            tx.send(end(ticket)).unwrap();
+        });
+        let outcome = rx.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
+
+#[test]
+fn a_callback_that_panics_does_not_abort_a_sink_that_panics() {
+    let (ticket, completer) = Ticket::pending();
+    ticket.on_ready(|_| panic!("a bad callback"));
+    let sink = thread::spawn(move || {
+        let _held = completer;
+        panic!("a bad sink");
+    });
+    assert!(sink.join().is_err());
+}
+
+#[test]
+fn no_outcome_is_lost_between_polling_waiting_and_telling() {
+    for round in 0..2_000 {
+        let (mut ticket, completer) = Ticket::pending();
+        let teller = thread::spawn(move || completer.complete(Ok(Some(round))));
+        let outcome = match round % 3 {
+            0 => ticket.wait(),
+            1 => {
+                let mut cx = Context::from_waker(Waker::noop());
+                match pin!(&mut ticket).poll(&mut cx) {
+                    Poll::Ready(outcome) => outcome,
+                    Poll::Pending => ticket.wait(),
+                }
+            }
+            _ => {
+                let (tx, rx) = mpsc::channel();
+                ticket.on_ready(move |outcome| tx.send(outcome).unwrap());
+                rx.recv_timeout(Duration::from_secs(20)).unwrap()
+            }
+        };
+        assert_eq!(outcome.unwrap(), Some(round));
+        teller.join().unwrap();
+    }
 }
 
 struct WriteOnly;

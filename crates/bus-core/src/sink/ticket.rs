@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -41,6 +42,8 @@ pub struct Completer(Option<Arc<Shared>>);
 type Callback = Box<dyn FnOnce(TicketOutcome) + Send>;
 
 struct Shared {
+    /// Nobody else's code runs under this lock: wakers are cloned, woken and dropped outside. The
+    /// last of a task's wakers may drop the task, and with it the [`Completer`], which locks.
     slot: Mutex<Slot>,
     told: Condvar,
 }
@@ -91,12 +94,16 @@ impl Ticket {
             State::Pending(shared) => shared,
         };
         let mut slot = shared.lock();
+        if matches!(*slot, Slot::Waker(_)) {
+            // Whoever polled it before gave it up by moving it here: forget the waker.
+            let polled = std::mem::replace(&mut *slot, Slot::Idle);
+            drop(slot);
+            drop(polled);
+            slot = shared.lock();
+        }
         loop {
-            match std::mem::replace(&mut *slot, Slot::Taken) {
-                Slot::Told(outcome) => return outcome,
-                Slot::Taken => return taken_once(None),
-                // Whoever polled it before gave it up by moving it here: forget the waker.
-                Slot::Idle | Slot::Waker(_) | Slot::Callback(_) => *slot = Slot::Idle,
+            if let Some(outcome) = slot.take_told() {
+                return taken_once(outcome);
             }
             slot = shared
                 .told
@@ -106,7 +113,8 @@ impl Ticket {
     }
 
     /// Calls `callback` with the outcome: at once if it is known, else on the thread that completes
-    /// the ticket, before its [`Completer::complete`] returns. Keep it short.
+    /// the ticket, before its [`Completer::complete`] returns. Keep it short; if it panics,
+    /// `complete` does.
     ///
     /// # Panics
     ///
@@ -117,19 +125,13 @@ impl Ticket {
             State::Pending(shared) => shared,
         };
         let mut slot = shared.lock();
-        match std::mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Told(outcome) => {
-                drop(slot);
-                callback(outcome);
-            }
-            Slot::Taken => {
-                drop(slot);
-                callback(taken_once(None));
-            }
-            Slot::Idle | Slot::Waker(_) | Slot::Callback(_) => {
-                *slot = Slot::Callback(Box::new(callback))
-            }
+        if let Some(outcome) = slot.take_told() {
+            drop(slot);
+            return callback(taken_once(outcome));
         }
+        let polled = std::mem::replace(&mut *slot, Slot::Callback(Box::new(callback)));
+        drop(slot);
+        drop(polled);
     }
 }
 
@@ -141,18 +143,28 @@ impl Future for Ticket {
             State::Ready(outcome) => return Poll::Ready(taken_once(outcome.take())),
             State::Pending(shared) => shared,
         };
+        let waker = cx.waker().clone();
         let mut slot = shared.lock();
-        match std::mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Told(outcome) => Poll::Ready(outcome),
-            Slot::Taken => Poll::Ready(taken_once(None)),
-            Slot::Waker(waker) if waker.will_wake(cx.waker()) => {
-                *slot = Slot::Waker(waker);
-                Poll::Pending
-            }
-            Slot::Idle | Slot::Waker(_) | Slot::Callback(_) => {
-                *slot = Slot::Waker(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(outcome) = slot.take_told() {
+            drop(slot);
+            return Poll::Ready(taken_once(outcome));
+        }
+        let polled = std::mem::replace(&mut *slot, Slot::Waker(waker));
+        drop(slot);
+        drop(polled);
+        Poll::Pending
+    }
+}
+
+impl Slot {
+    /// What there is to tell, once: `Some(None)` if it was taken before, `None` if it is not known.
+    fn take_told(&mut self) -> Option<Option<TicketOutcome>> {
+        if !matches!(self, Self::Told(_) | Self::Taken) {
+            return None;
+        }
+        match std::mem::replace(self, Self::Taken) {
+            Self::Told(outcome) => Some(Some(outcome)),
+            _ => Some(None),
         }
     }
 }
@@ -175,7 +187,6 @@ impl Completer {
         let Some(shared) = self.0.take() else { return };
         let mut slot = shared.lock();
         match std::mem::replace(&mut *slot, Slot::Taken) {
-            // User code runs outside the lock.
             Slot::Callback(callback) => {
                 drop(slot);
                 callback(outcome);
@@ -196,10 +207,13 @@ impl Completer {
 
 impl Drop for Completer {
     fn drop(&mut self) {
-        self.tell(Err(io::Error::new(
-            io::ErrorKind::BrokenPipe,
-            "the sink went away before the event was durable",
-        )));
+        // A callback that panics must not make an abort of a sink's panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            self.tell(Err(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                "the sink went away before the event was durable",
+            )));
+        }));
     }
 }
 
