@@ -21,6 +21,7 @@ fn r1_catches_a_future_that_needs_tokio_timers() {
     caught(R1, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
+                // sleep: no time passes; that it needs tokio's timer is the fault.
                 tokio::time::sleep(Duration::ZERO).await;
                 log.append_entries(key, expect, entries).await
             })
