@@ -87,40 +87,40 @@ async fn dispatch(log: &LogArgs, command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Import(args) => {
             let mut out = Out::stdout(args.output.json);
-            import::run(&log.for_writing().await?, &args, &mut out).await
+            import::run(&log.writable().await?, &args, &mut out).await
         }
-        Command::Record(args) => record::run(&log.for_writing().await?, &args).await,
+        Command::Record(args) => record::run(&log.writable().await?, &args).await,
         Command::Ls(args) => {
             let mut out = Out::stdout(args.output.json);
-            ls::run(&log.for_reading().await?, &mut out).await
+            ls::run(&log.existing().await?, &mut out).await
         }
         Command::Show(args) => {
             let mut out = Out::stdout(args.output.json);
-            show::run(&log.for_reading().await?, &args, &mut out).await
+            show::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Tail(args) => {
             let mut out = Out::stdout(args.output.json);
-            tail::run(&log.for_reading().await?, &args, &mut out).await
+            tail::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Stats(args) => {
             let mut out = Out::stdout(args.output.json);
-            stats::run(&log.for_reading().await?, &args, &mut out).await
+            stats::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Verify(args) => {
             let mut out = Out::stdout(args.output.json);
-            verify::run(&log.for_reading().await?, log.chosen_tenant()?, &mut out).await
+            verify::run(&log.existing().await?, log.chosen_tenant()?, &mut out).await
         }
         Command::Fork(args) => {
             let mut out = Out::stdout(args.output.json);
-            fork::run(&log.for_changing().await?, &args, &mut out).await
+            fork::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Archive(args) => {
             let mut out = Out::stdout(args.output.json);
-            archive::run(&log.for_changing().await?, &args, &mut out).await
+            archive::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Erase(args) => {
             let mut out = Out::stdout(args.output.json);
-            erase::run(&log.for_changing().await?, &args, &mut out).await
+            erase::run(&log.existing().await?, &args, &mut out).await
         }
         Command::Demo(_) => demo::run(log, &mut Out::stdout(false)).await,
     }

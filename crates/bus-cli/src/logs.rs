@@ -33,15 +33,16 @@ pub(crate) struct Logs {
 }
 
 impl LogArgs {
-    /// Opens the log; a directory that is not there is made.
-    pub(crate) async fn for_writing(&self) -> anyhow::Result<Logs> {
+    /// Opens the log to write new threads; a directory that is not there is made.
+    pub(crate) async fn writable(&self) -> anyhow::Result<Logs> {
         let url = self.url()?;
         let log = open(&url).await?;
         self.logs(log, url)
     }
 
-    /// Opens the log to read it. Where there is none yet, none is made: it reads as empty.
-    pub(crate) async fn for_reading(&self) -> anyhow::Result<Logs> {
+    /// Opens the log to read or change what is there. Where there is none yet, none is made: it
+    /// reads as empty.
+    pub(crate) async fn existing(&self) -> anyhow::Result<Logs> {
         let url = self.url()?;
         let missing = match url.path().map(std::path::Path::try_exists) {
             Some(exists) => !exists.with_context(|| format!("can't look at the log: {url}"))?,
@@ -53,12 +54,6 @@ impl LogArgs {
             open(&url).await?
         };
         self.logs(log, url)
-    }
-
-    /// Opens the log to change threads that are there: as for reading, since there is nothing to
-    /// change in a log that does not exist.
-    pub(crate) async fn for_changing(&self) -> anyhow::Result<Logs> {
-        self.for_reading().await
     }
 
     /// The tenant, if one was asked for.

@@ -63,7 +63,11 @@ pub(crate) fn hold(layout: &Layout, path: &Path, owner: &Owner) -> Result<DiskFi
 
 /// The lock of a session.
 #[derive(Debug)]
-pub(crate) struct ThreadLock(DiskFile);
+pub(crate) struct ThreadLock {
+    file: DiskFile,
+    /// The name on it is that of another dead process, whose journal is still to be recovered.
+    keep_name: bool,
+}
 
 /// What came of an attempt to take a session's lock.
 #[derive(Debug)]
@@ -112,12 +116,17 @@ impl ThreadLock {
                 return Ok(Attempt::Left(dead.journal));
             }
             sign(&file, owner)?;
-            return Ok(Attempt::Taken(Self(file)));
+            return Ok(Attempt::Taken(Self {
+                file,
+                keep_name: false,
+            }));
         }
     }
 
-    /// Takes the lock of a session whose owner, of the journal `dead`, is gone. `None` if somebody
-    /// else owns the session by now: it had been let go in order.
+    /// Takes the lock of a session of which the journal `dead` has records. `None` if somebody holds
+    /// it in another name: the dead had let it go in order.
+    ///
+    /// A name on a free lock decides nothing: after a power cut it may be missing or an older one.
     pub(crate) fn inherit(
         layout: &Layout,
         paths: &ThreadPaths,
@@ -128,23 +137,29 @@ impl ThreadLock {
             let Some(file) = open(layout, paths)? else {
                 continue;
             };
-            if file.try_lock()? == Locked::Taken {
-                if file.is_current()? {
-                    return Ok(Some(Self(file)));
+            let locked = file.try_lock()?;
+            let other = read(&file)?.filter(|signed| signed.journal != dead);
+            if locked == Locked::Taken {
+                if !file.is_current()? {
+                    continue;
                 }
-                continue;
+                let keep_name = match &other {
+                    Some(other) => layout.disk.exists(&layout.journal(&other.journal))?,
+                    None => false,
+                };
+                return Ok(Some(Self { file, keep_name }));
             }
-            match read(&file)? {
-                Some(holder) if holder.journal != dead => return Ok(None),
-                // Somebody who is just finding out that the owner died.
-                _ if Instant::now() > deadline => {
-                    return Err(LogError::unavailable(format!(
-                        "a dead process's lock is held: {}",
-                        paths.lock.display()
-                    )));
-                }
-                _ => thread::sleep(STEP),
+            if other.is_some() {
+                return Ok(None);
             }
+            // Somebody is just finding out that the owner died.
+            if Instant::now() > deadline {
+                return Err(LogError::unavailable(format!(
+                    "a dead process's lock is held: {}",
+                    paths.lock.display()
+                )));
+            }
+            thread::sleep(STEP);
         }
     }
 
@@ -152,13 +167,16 @@ impl ThreadLock {
     /// owner's name, and the next one recovers the owner's journal first.
     pub(crate) fn release(self, layout: &Layout) {
         // Removed while it is held: whoever opened it before notices that it is not current.
-        let _ = layout.disk.remove(self.0.path());
+        if !self.keep_name && layout.disk.remove(self.file.path()).is_err() {
+            // Without a name it is as free as a missing one.
+            let _ = self.file.set_len(0);
+        }
     }
 }
 
 impl Drop for ThreadLock {
     fn drop(&mut self) {
-        self.0.unlock();
+        self.file.unlock();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The log.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,19 +24,34 @@ use crate::{format, listing};
 
 /// A session log in a folder.
 ///
-/// Appends of all sessions are committed together by one thread; reads happen on the thread that
-/// asks, from the page cache as a rule. Any number of processes may have the folder open; each
-/// session is written by one of them at a time.
+/// Appends of all sessions are committed together by one thread, and any number of them share one
+/// disk flush. Reads, `bounds` and lists happen on the thread that polls them: they block it for a
+/// page of at most 4 MiB or one event, from the page cache as a rule. Any number of processes may
+/// have the folder open; each session is written by one of them at a time, until that one drops its
+/// log or has left the session alone for [a while](FileLogConfig::with_idle).
 ///
-/// Dropping the log, and the last sink made from it, writes what was accepted, makes the session files
-/// durable, removes the journal and gives all locks back before it returns.
-#[derive(Debug)]
+/// Dropping the log, and the last sink made from it, writes what was accepted, makes the session
+/// files durable, removes the journal and gives all locks back before it returns.
+///
+/// ```
+/// use bus_log::{SessionEvent, TenantId, ThreadKey};
+/// use bus_log_file::FileSessionLog;
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = FileSessionLog::open(dir.path())?;
+/// let sink = log.durable_sink(ThreadKey::new(TenantId::new("acme"), "session-7"));
+///
+/// // Submitted together, they can share a flush.
+/// let first = sink.submit(SessionEvent::Thinking.into());
+/// let second = sink.submit(SessionEvent::Done.into());
+/// assert_eq!((first.wait()?, second.wait()?), (Some(1), Some(2)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FileSessionLog {
     inner: Arc<Inner>,
 }
 
 /// What the log and its sinks keep open.
-#[derive(Debug)]
 pub(crate) struct Inner {
     committer: Committer,
 }
@@ -124,6 +140,14 @@ impl FileSessionLog {
     async fn ask(&self, request: Request, ticket: Ticket) -> Result<Option<u64>> {
         self.shared().queue.push_async(request).await?;
         outcome(ticket.await)
+    }
+}
+
+impl fmt::Debug for FileSessionLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileSessionLog")
+            .field("dir", &self.dir())
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,6 @@ use bus_log::{DurableSink, Entry, Event, Expect, SessionEvent, ThreadKey, Ticket
 use crate::log::Inner;
 
 /// Submits events of one thread to the journal. It keeps the log open.
-#[derive(Debug)]
 pub(crate) struct FileSink {
     inner: Arc<Inner>,
     key: ThreadKey,

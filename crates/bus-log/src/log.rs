@@ -156,6 +156,11 @@ pub trait SessionLog: Send + Sync + 'static {
         loop {
             let cursor = all.last().map_or(cursor, |event| event.ordinal);
             let page = self.read(key, cursor, 4096).await?;
+            if page.more && page.events.is_empty() {
+                return Err(crate::LogError::internal(
+                    "empty page where there is more to read",
+                ));
+            }
             all.extend(page.events);
             if !page.more {
                 return Ok(all);

@@ -43,7 +43,8 @@ pub use stats::AuditStats;
 ///
 /// # Order
 ///
-/// What comes by any face is written in one order per thread key; keys don't wait for each other.
+/// What comes by any face is written in one order per thread key. Keys don't wait for each other,
+/// as long as the log hangs in fewer than 256 calls.
 ///
 /// # The thread
 ///
@@ -52,15 +53,16 @@ pub use stats::AuditStats;
 /// last writer and the last sink over a log are dropped, what they took is written and the thread
 /// joined before the drop returns, and the thread's hold on the log is gone. A log that settles
 /// nothing for [`close_timeout`](LogWriterConfig::close_timeout) is given up, and what is left is
-/// lost. The drop blocks meanwhile; in async code, [`close`](Self::close) before. Dropped by the
-/// log's own thread, as in a ticket's callback, the drop does not wait.
+/// lost. The drop blocks meanwhile; in async code, [`close`](Self::close) before. Dropped on
+/// such a thread, as by a ticket's callback, the drop does not wait.
 ///
 /// # When the log fails
 ///
 /// `Unavailable` and `Busy` are retried after 10 ms, 20 ms … 1 s: audit records as long as the
 /// writer lives, events of the sink face as long as [`LogSink`] says. Any other error is for good:
 /// the writer tries fewer at once until it has found the entry that the log refuses, and drops that
-/// one. A batch that makes the log panic is dropped whole. No event is written twice, though the
+/// one. A batch that makes the log panic is dropped whole. A gap that the log refuses is tried five
+/// times before later records pass it, and from then on again and again. No event is written twice, though the
 /// outcome of an append may be unknown for a while; and a second writer of the same thread, in this
 /// process or another, costs retries and nothing else.
 ///

@@ -4,14 +4,15 @@
 //! it as a dev-dependency, implements [`Harness`] for the backend, and has with one line a test per
 //! law, each failing under its own name:
 //!
-//! ```ignore
-//! bus_testkit::laws!(file, FileHarness::new);
+//! ```
+//! bus_testkit::laws!(memory, bus_testkit::MemoryHarness::new);
+//! # fn main() {}
 //! ```
 //!
 //! What the backend can't do its [`Profile`] says, with the reason; what is skipped for that is
 //! printed, never silent. A law's message names the law, the log, and the fact that does not hold.
 //!
-//! - [`laws`]: the laws. Each is kept honest by logs that are broken in just its way: the crate's
+//! - [`mod@laws`]: the laws. Each is kept honest by logs that are broken in just its way: the crate's
 //!   own tests.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.

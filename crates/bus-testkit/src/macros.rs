@@ -4,11 +4,12 @@
 ///
 /// `$new` makes a [`Harness`](crate::Harness) with an empty store of its own each time it is called.
 ///
-/// ```ignore
-/// // tests/it/laws.rs gives tests such as `laws::memory::a1_ordinals_count_from_one`.
+/// ```
+/// // In tests/it/laws.rs this gives tests such as `laws::memory::a1_ordinals_count_from_one`.
 /// use bus_testkit::MemoryHarness;
 ///
 /// bus_testkit::laws!(memory, MemoryHarness::new);
+/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! laws {

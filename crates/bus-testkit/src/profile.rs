@@ -79,7 +79,7 @@ impl Profile {
             ok_means,
             max_event_bytes: MAX_EVENT_BYTES,
             patience: Duration::from_secs(20),
-            model_cases: 32,
+            model_cases: 64,
             lacks: Vec::new(),
         }
     }
@@ -105,7 +105,7 @@ impl Profile {
         self
     }
 
-    /// The same with another number of random cases in the model check; 32 by default.
+    /// The same with another number of random cases in the model check; 64 by default.
     #[must_use]
     pub const fn with_model_cases(mut self, cases: u32) -> Self {
         self.model_cases = cases;

@@ -4,6 +4,7 @@ use std::fmt::{Debug, Display};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bus_log::{
@@ -256,6 +257,17 @@ pub(crate) async fn joined<T>(task: JoinHandle<T>) -> T {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => panic!("a task of the law's own ended early: {error}"),
         },
+    }
+}
+
+/// Lets other tasks work until `counter` rises, or for long enough.
+pub(crate) async fn let_work(counter: &AtomicUsize) {
+    let before = counter.load(Ordering::Acquire);
+    for _ in 0..1000 {
+        if counter.load(Ordering::Acquire) > before {
+            return;
+        }
+        tokio::task::yield_now().await;
     }
 }
 

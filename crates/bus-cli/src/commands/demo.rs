@@ -42,11 +42,12 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
         None => fresh_place(),
     };
     let logs = log.logs(open(&url).await?, url)?;
-    heading(
-        out,
-        "A session",
-        "played through a bus into a log; one line shows it as it happens",
-    )?;
+    let about = if out.live {
+        "played through a bus into a log; one line shows it as it happens"
+    } else {
+        "played through a bus into a log"
+    };
+    heading(out, "A session", about)?;
     out.flush()?;
     let began = Instant::now();
     let seen = play(&logs, out).await?;
@@ -123,7 +124,7 @@ async fn play(logs: &Logs, out: &Out) -> anyhow::Result<live::Seen> {
 
 fn bus_into(logs: &Logs, key: ThreadKey) -> SessionBus {
     SessionBus::new(CAPACITY)
-        .with_durable_sink(Arc::new(bus_log::LogSink::new(Arc::clone(&logs.log), key)))
+        .with_log(Arc::clone(&logs.log), key)
         .with_durability(DurabilityPolicy::Transcript)
 }
 

@@ -195,7 +195,8 @@ fn summary(tally: &Tally, logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
         counted(tally.files, "file")
     );
     if tally.passed_over > 0 {
-        line.push_str(&format!("; {} no transcripts", count(tally.passed_over)));
+        let others = counted(tally.passed_over, "other file");
+        line.push_str(&format!("; {others} passed over"));
     }
     if tally.failed > 0 {
         line.push_str(&format!("; {} failed", count(tally.failed)));

@@ -6,12 +6,12 @@ use bus_log::{DateTime, SessionLog, ThreadSummary, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::threads;
+use super::pages::Threads;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::table::{Align, Table};
-use crate::output::text::{count, counted, moment};
+use crate::output::text::{count, counted, moment, one_line};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,14 +56,11 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
         ],
     );
     let (mut listed, mut events) = (0, 0);
-    let mut after: Option<String> = None;
-    loop {
-        let page = threads(log, &logs.tenant, after.as_deref()).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.key.thread_id().to_owned());
+    let mut threads = Threads::new(log, &logs.tenant);
+    while let Some(page) = threads.next().await? {
         for summary in &page {
             let bounds = summary.bounds;
-            let last_at = last_at(log, summary).await?;
+            let last_at = last_at(log, summary).await;
             listed += 1;
             events += bounds.readable();
             if out.is_json() {
@@ -78,7 +75,7 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
                 continue;
             }
             let cells = [
-                crate::output::text::one_line(summary.key.thread_id(), 80),
+                one_line(summary.key.thread_id(), 80),
                 count(bounds.readable()),
                 count(bounds.first),
                 count(bounds.last),
@@ -90,11 +87,7 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
     }
     if !out.is_json() {
         if listed == 0 {
-            out.line(format_args!(
-                "no threads of tenant {:?} in {}",
-                logs.tenant.as_str(),
-                logs.url
-            ))?;
+            none(logs, out)?;
         } else {
             table.write(out, "")?;
             let (listed, events) = (counted(listed, "thread"), counted(events, "event"));
@@ -108,15 +101,22 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// The time of the thread's newest readable event.
-async fn last_at(
-    log: &dyn SessionLog,
-    summary: &ThreadSummary,
-) -> anyhow::Result<Option<DateTime<Utc>>> {
+/// Says that there is nothing to list.
+pub(super) fn none(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
+    let tenant = logs.tenant.as_str();
+    out.line(format_args!(
+        "no threads of tenant {tenant:?} in {}",
+        logs.url
+    ))
+}
+
+/// The time of the thread's newest readable event. A damaged thread is listed without: what is
+/// wrong with it is told by `verify`.
+async fn last_at(log: &dyn SessionLog, summary: &ThreadSummary) -> Option<DateTime<Utc>> {
     let bounds = summary.bounds;
     if summary.last_at.is_some() || bounds.readable() == 0 {
-        return Ok(summary.last_at);
+        return summary.last_at;
     }
-    let page = log.read_raw(&summary.key, bounds.last - 1, 1).await?;
-    Ok(page.events.last().map(|event| event.at))
+    let page = log.read_raw(&summary.key, bounds.last - 1, 1).await.ok()?;
+    page.events.last().map(|event| event.at)
 }

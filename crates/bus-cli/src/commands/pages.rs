@@ -53,13 +53,35 @@ impl<'a> Pages<'a> {
     }
 }
 
-/// The tenant's threads after `after`, one page of them; empty at the end.
-pub(crate) async fn threads(
-    log: &dyn SessionLog,
-    tenant: &TenantId,
-    after: Option<&str>,
-) -> bus_log::Result<Vec<ThreadSummary>> {
-    log.list(tenant, after, NAMES).await
+/// A place in the list of a tenant's threads.
+pub(crate) struct Threads<'a> {
+    log: &'a dyn SessionLog,
+    tenant: &'a TenantId,
+    after: Option<String>,
+}
+
+impl<'a> Threads<'a> {
+    /// All threads of the tenant, in byte order of their ids.
+    pub(crate) const fn new(log: &'a dyn SessionLog, tenant: &'a TenantId) -> Self {
+        Self {
+            log,
+            tenant,
+            after: None,
+        }
+    }
+
+    /// The next of them; none at the end, and never an empty page.
+    pub(crate) async fn next(&mut self) -> bus_log::Result<Option<Vec<ThreadSummary>>> {
+        let page = self
+            .log
+            .list(self.tenant, self.after.as_deref(), NAMES)
+            .await?;
+        let Some(last) = page.last() else {
+            return Ok(None);
+        };
+        self.after = Some(last.key.thread_id().to_owned());
+        Ok(Some(page))
+    }
 }
 
 /// All tenants.

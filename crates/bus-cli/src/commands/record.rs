@@ -96,7 +96,7 @@ async fn record(
 ) -> anyhow::Result<ExitCode> {
     let key = logs.key(&args.thread)?;
     let bus = SessionBus::new(CAPACITY)
-        .with_durable_sink(Arc::new(bus_log::LogSink::new(Arc::clone(&logs.log), key)))
+        .with_log(Arc::clone(&logs.log), key)
         .with_durability(args.durability.into());
     let mut recorder = Recorder {
         bus,

@@ -9,7 +9,8 @@ use bus_log::{DateTime, SessionLog, ThreadKey, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::{Pages, threads};
+use super::ls;
+use super::pages::{Pages, Threads};
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
@@ -163,11 +164,8 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     let mut sum = Figures::new("sum");
     let mut breakdown = Breakdown::default();
     let mut listed = 0;
-    let mut after: Option<String> = None;
-    loop {
-        let page = threads(log, &logs.tenant, after.as_deref()).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.key.thread_id().to_owned());
+    let mut threads = Threads::new(log, &logs.tenant);
+    while let Some(page) = threads.next().await? {
         for summary in &page {
             let stats = read(log, &summary.key).await?;
             if out.is_json() {
@@ -188,11 +186,7 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
         return Ok(());
     }
     if listed == 0 {
-        return out.line(format_args!(
-            "no threads of tenant {:?} in {}",
-            logs.tenant.as_str(),
-            logs.url
-        ));
+        return ls::none(logs, out);
     }
     table.row(out.styles.dim, cells(&sum));
     table.write(out, "")?;

@@ -7,7 +7,7 @@ use bus_log::{Bounds, SessionLog, TenantId, ThreadKey};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::{Pages, tenants, threads};
+use super::pages::{Pages, Threads, tenants};
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
@@ -99,19 +99,16 @@ async fn verify_tenant(
     tally: &mut Tally,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut after: Option<String> = None;
+    let mut threads = Threads::new(log, tenant);
     loop {
-        let page = match threads(log, tenant, after.as_deref()).await {
-            Ok(page) => page,
+        let page = match threads.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(()),
             Err(error) => {
                 tally.damaged += 1;
                 return report(out, tenant, None, &Bounds::default(), 0, Err(error.into()));
             }
         };
-        let Some(last) = page.last() else {
-            return Ok(());
-        };
-        after = Some(last.key.thread_id().to_owned());
         for summary in &page {
             let mut read = 0;
             let outcome = verify_thread(log, &summary.key, &mut read).await;

@@ -6,9 +6,12 @@ use tracing_subscriber::EnvFilter;
 
 use super::style::Styles;
 
+/// What the libraries are asked for. What the bus warns of, the program reports itself.
+const FILTER: &str = "warn,bus_tokio=error";
+
 /// Shows what the libraries warn of; `RUST_LOG` asks for more.
 pub(crate) fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -7,5 +7,6 @@ mod demo;
 mod kill;
 mod output;
 mod record;
+mod strace;
 mod support;
 mod transcripts;

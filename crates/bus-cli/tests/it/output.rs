@@ -1,9 +1,24 @@
 //! Pipes, colours, and where the log is.
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::{Lines, Log, bus, spawn, wait};
+
+/// Reads one byte of what the program writes, closes the pipe, and expects a quiet end.
+fn read_little(command: Command) {
+    let what = format!("{command:?}");
+    let mut child = spawn(command);
+    let mut first = [0; 1];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    assert_eq!(wait(&mut child), Some(0), "{what}");
+    let mut stderr = String::new();
+    let mut errors = child.stderr.take().unwrap();
+    errors.read_to_string(&mut stderr).unwrap();
+    assert_eq!(stderr, "", "{what}");
+}
 
 #[test]
 fn a_closed_pipe_ends_every_long_output_quietly() {
@@ -15,20 +30,7 @@ fn a_closed_pipe_ends_every_long_output_quietly() {
         &["show", "t", "--json"],
         &["tail", "t", "-n", "20000"],
     ] {
-        let mut child = spawn(log.command(args));
-        let mut first = [0; 1];
-        let mut stdout = child.stdout.take().unwrap();
-        stdout.read_exact(&mut first).unwrap();
-        drop(stdout);
-        assert_eq!(wait(&mut child), Some(0), "{args:?}");
-        let mut stderr = String::new();
-        child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut stderr)
-            .unwrap();
-        assert_eq!(stderr, "", "{args:?}");
+        read_little(log.command(args));
     }
 }
 
@@ -36,20 +38,7 @@ fn a_closed_pipe_ends_every_long_output_quietly() {
 fn a_follower_ends_when_its_reader_has_gone_though_nothing_happens() {
     let log = Log::new();
     log.fill("t", 1);
-    let mut child = spawn(log.command(&["tail", "t", "-f"]));
-    let mut first = [0; 1];
-    let mut stdout = child.stdout.take().unwrap();
-    stdout.read_exact(&mut first).unwrap();
-    drop(stdout);
-    assert_eq!(wait(&mut child), Some(0));
-    let mut stderr = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut stderr)
-        .unwrap();
-    assert_eq!(stderr, "");
+    read_little(log.command(&["tail", "t", "-f"]));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    reason = "clippy allows it in test functions, but not in what they share"
+    reason = "what is unwrapped is the test's own, and a panic fails the test"
 )]
 
 mod framework;

@@ -33,6 +33,8 @@ pub(super) struct Held {
     /// The file was replaced and its name may not be durable: nothing may be journaled.
     pub(super) replaced: bool,
     pub(super) used: Instant,
+    /// Counts uses over all sessions: the lowest is the longest idle.
+    pub(super) turn: u64,
 }
 
 impl Held {
@@ -58,6 +60,7 @@ impl Held {
             new_name: false,
             replaced: false,
             used: Instant::now(),
+            turn: 0,
         };
         match held.look(layout) {
             Ok(torn) => Ok((held, torn)),

@@ -25,6 +25,7 @@ pub(super) struct Threads {
     /// Made with the first session that is written.
     pub(super) journal: Option<Journal>,
     next_look: Instant,
+    turns: u64,
 }
 
 impl Threads {
@@ -34,6 +35,7 @@ impl Threads {
             held: HashMap::new(),
             journal: None,
             next_look: Instant::now(),
+            turns: 0,
         }
     }
 
@@ -65,6 +67,8 @@ impl Threads {
         match self.held.get_mut(&id) {
             Some(held) => {
                 held.used = Instant::now();
+                self.turns += 1;
+                held.turn = self.turns;
                 held.flush(&layout)?;
                 Ok(held)
             }
@@ -119,7 +123,7 @@ impl Threads {
         let mut by_use: Vec<_> = self
             .held
             .iter()
-            .map(|(id, held)| (held.used, *id))
+            .map(|(id, held)| (held.turn, *id))
             .collect();
         by_use.sort();
         by_use.truncate((by_use.len() / 4).max(1));
@@ -147,17 +151,19 @@ impl Threads {
             .filter(|(_, held)| now.duration_since(held.used) >= idle)
             .map(|(id, _)| *id)
             .collect();
+        let mut pause = LOOK.min(idle).max(Duration::from_millis(1));
         if !ids.is_empty()
             && let Err(error) = self.let_go(ids)
         {
             tracing::warn!(%error, "idle sessions can't be let go yet");
+            pause = LOOK;
         }
         let soonest = self
             .held
             .values()
             .filter_map(|held| held.used.checked_add(idle))
             .min();
-        self.next_look = soonest.unwrap_or(now).max(now + LOOK.min(idle));
+        self.next_look = soonest.unwrap_or(now).max(now + pause);
     }
 
     /// Lets sessions go. The journal holds nothing of them when others may have them.

@@ -4,6 +4,7 @@
 
 mod basics;
 mod child;
+mod crash;
 mod damage;
 mod erase;
 mod full;

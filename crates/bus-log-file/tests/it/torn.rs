@@ -6,7 +6,7 @@ use std::path::Path;
 use bus_log::SessionLog;
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, image, key, load, of_kind, scratch, session_file};
+use crate::support::{append, block_on, files, image, key, load, of_kind, scratch, session_file};
 
 const BATCHES: [&[&str]; 3] = [&["1"], &["2", "3"], &["4", "5", "6"]];
 
@@ -211,4 +211,52 @@ fn a_damaged_header_is_not_replaced_by_an_older_one() {
     assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt);
     assert!(error.to_string().contains("line 1"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_journal_that_came_back_from_the_dead_disturbs_no_later_one() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1", "2"]).unwrap();
+    let old = image(dir.path());
+    drop(log);
+    let settled = fs::metadata(session_file(dir.path())).unwrap().len();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["3"]).unwrap();
+    for signed in [true, false] {
+        let crashed = image(dir.path());
+        // The removal of the first journal was lost, and so was the newest line.
+        for file in files(&old.path().join("journal")) {
+            let target = crashed.path().join(file.strip_prefix(old.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        let session = session_file(crashed.path());
+        fs::File::options()
+            .write(true)
+            .open(&session)
+            .unwrap()
+            .set_len(settled)
+            .unwrap();
+        if !signed {
+            fs::remove_file(session.with_extension("lock")).unwrap();
+        }
+        let log = expect(crashed.path(), 3);
+        assert_eq!(log.recovery().journals, 2);
+        assert_eq!(append(&log, &key("a"), &["4"]).unwrap(), 4);
+    }
+}
+
+#[test]
+fn an_old_name_on_a_lock_hides_no_journal() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    write_all(&log);
+    let crashed = image(dir.path());
+    let session = session_file(crashed.path());
+    // The power cut brought back the lock file of an earlier owner, long recovered.
+    let old = r#"{"journal":"00112233445566778899aabbccddeeff","pid":1,"host":"h","since":"then"}"#;
+    fs::write(session.with_extension("lock"), old).unwrap();
+    fs::remove_file(session).unwrap();
+    drop(expect(crashed.path(), 6));
 }

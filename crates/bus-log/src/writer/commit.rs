@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::account::{Account, Tag};
 use super::config::{
-    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
+    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
 };
 use super::error::NotDurable;
 use super::queue::{Gap, Part, Queue, Work};
@@ -53,8 +53,12 @@ struct Commit {
     trouble: Option<Arc<LogError>>,
     /// A gap that the log refused.
     stuck: Option<Gap>,
+    /// How many times in a row a gap was refused.
+    refusals: u32,
     /// True if it was refused since the last record.
     tried_stuck: bool,
+    /// True once it is tried for the last time, as the thread is about to end.
+    tried_last: bool,
     gap_pause: Duration,
 }
 
@@ -73,7 +77,9 @@ impl Commit {
             again: false,
             trouble: None,
             stuck: None,
+            refusals: 0,
             tried_stuck: false,
+            tried_last: false,
             gap_pause: FIRST_PAUSE,
         }
     }
@@ -89,7 +95,9 @@ impl Commit {
         }
         if self.doubt.is_none() {
             self.drop_dead();
-            self.refill();
+            while self.work.is_empty() && self.refill() {
+                self.drop_dead();
+            }
         }
         if self.work.is_empty() {
             return self.rest().await;
@@ -105,25 +113,34 @@ impl Commit {
         true
     }
 
-    fn refill(&mut self) {
-        if !self.work.is_empty() {
-            return;
-        }
+    /// Takes the next batch, if there is one.
+    fn refill(&mut self) -> bool {
         if let Some(gap) = self.stuck.take_if(|_| !self.tried_stuck) {
             self.work.push_gap(gap);
-            return;
+            return true;
         }
-        self.tried_stuck = false;
-        self.slot.refill(&mut self.backlog);
-        self.work
-            .fill(&mut self.backlog, BATCH_ENTRIES, BATCH_BYTES);
+        let mut bytes = BATCH_BYTES;
+        // Twice: what is left of the last time, and what has come since.
+        for _ in 0..2 {
+            self.slot.refill(&mut self.backlog);
+            let filled = self.work.fill(&mut self.backlog, BATCH_ENTRIES, bytes);
+            bytes = bytes.saturating_sub(filled);
+        }
+        // Losses may be going on until this batch makes room: one gap for all.
+        self.work.put_back_last_gap(&mut self.backlog);
         self.tried_stuck = self.work.is_empty();
+        !self.work.is_empty()
     }
 
     /// Nothing to write: waits whether something comes, and ends if not.
     async fn rest(&mut self) -> bool {
         let draining = self.is(Phase::Draining);
         let (how, time) = match &self.stuck {
+            Some(_) if draining && !self.tried_last => {
+                self.tried_last = true;
+                self.tried_stuck = false;
+                return true;
+            }
             Some(gap) if draining => {
                 let (key, lost) = (&self.slot.key, gap.dropped);
                 tracing::warn!(%key, lost, "the log refused to note lost audit records");
@@ -209,7 +226,11 @@ impl Commit {
             self.refused(failure);
         }
         let least = if self.work.starts_with_gap() { 2 } else { 1 };
-        if whole || len <= least {
+        if self.is_gap_alone() && self.refusals < GAP_TRIES {
+            // Rather wait a little than write later records before it.
+            self.refusals += 1;
+            self.pause().await;
+        } else if whole || len <= least {
             self.lose(len, false);
         } else {
             self.chunk = len / 2;
@@ -250,15 +271,24 @@ impl Commit {
 
     /// It may pass: fails those whose time is over, and pauses.
     async fn failed(&mut self, failure: Failure) {
-        self.trouble = Some(Arc::new(failure.error));
+        self.refused(failure);
+        self.pause().await;
+    }
+
+    async fn pause(&mut self) {
         self.again = true;
         self.expire();
-        let now = Instant::now();
-        let deadline = self
-            .earliest()
-            .map_or(now + self.pause, |earliest| earliest.min(now + self.pause));
+        let end = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        call::sleep(&mut self.phase, deadline, Phase::Abandoning).await;
+        loop {
+            // One more try before somebody's time is over, then no more of it.
+            let deadline = self.earliest().map_or(end, |earliest| earliest.min(end));
+            if self.is(Phase::Abandoning) || Instant::now() >= deadline {
+                return;
+            }
+            // A nudge may bring an earlier deadline.
+            call::nap(&mut self.phase, &self.slot, deadline, Phase::Abandoning).await;
+        }
     }
 
     /// The first `len` of the work are in the log, the last at `new`.
@@ -271,6 +301,9 @@ impl Commit {
         self.gap_pause = FIRST_PAUSE;
         self.chunk = (self.chunk * 2).min(BATCH_ENTRIES);
         let mut parts = self.work.take(len);
+        if parts.iter().any(|part| matches!(part, Part::Gap(_))) {
+            self.refusals = 0;
+        }
         let tags = parts.iter_mut().filter_map(|part| match part {
             Part::Record(tag) => Some(tag),
             Part::Gap(_) => None,
@@ -291,7 +324,7 @@ impl Commit {
     /// The first `len` of the work can't be written.
     fn lose(&mut self, len: usize, perhaps: bool) {
         let error = self.trouble.clone();
-        if self.work.len() == 1 && self.work.starts_with_gap() {
+        if self.is_gap_alone() {
             self.hold_gap();
             return;
         }
@@ -311,6 +344,10 @@ impl Commit {
                 }),
             );
         }
+    }
+
+    fn is_gap_alone(&self) -> bool {
+        self.work.len() == 1 && self.work.starts_with_gap()
     }
 
     /// Puts aside a gap that the log refuses, so that it stops nobody.

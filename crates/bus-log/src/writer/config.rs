@@ -45,6 +45,9 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest pause after a transient error.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How many times a gap that the log refuses for good is tried before later records pass it.
+pub(super) const GAP_TRIES: u32 = 5;
+
 /// The longest pause before a gap that the log refused is tried again.
 pub(super) const LONGEST_GAP_PAUSE: Duration = Duration::from_secs(60);
 

@@ -1,6 +1,7 @@
 //! What waits for one thread of the log, in order, and what of it goes into the next append.
 
-use std::collections::VecDeque;
+mod blocks;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::account::{Account, Hold, Tag};
 use crate::{Entry, encoded_bytes, to_micros};
+use blocks::Blocks;
 
 /// Records lost at one place.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub(super) enum Item {
 /// the ledger's bound on records bounds this too, but for one counter per thread key with losses.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    items: VecDeque<Item>,
+    items: Blocks<Item>,
     /// No deadline in here is earlier.
     earliest: Option<Instant>,
 }
@@ -118,8 +120,8 @@ impl Queue {
         }
         self.earliest = None;
         let mut expired = Vec::new();
-        let mut kept = VecDeque::with_capacity(self.items.len());
-        for item in self.items.drain(..) {
+        let mut kept = Blocks::default();
+        for item in self.items.drain() {
             match item {
                 Item::Record(_, tag) if tag.deadline.is_some_and(|deadline| deadline <= now) => {
                     expired.push(tag);
@@ -146,10 +148,6 @@ impl Queue {
         let item = self.items.pop_front();
         if self.items.is_empty() {
             self.earliest = None;
-            if self.items.capacity() > 4096 {
-                // Don't hold on to the memory of a burst.
-                self.items = VecDeque::new();
-            }
         }
         item
     }
@@ -202,25 +200,32 @@ impl Work {
         matches!(self.parts.first(), Some(Part::Gap(_)))
     }
 
-    /// Fills up from `queue` to `entries` and about `bytes`, at least by one. What was given up by
-    /// its owner leaves a gap.
-    pub(super) fn fill(&mut self, queue: &mut Queue, entries: usize, bytes: usize) {
+    /// Fills up from `queue` to `entries` and about `bytes`, at least by one.
+    /// Returns the bytes.
+    pub(super) fn fill(&mut self, queue: &mut Queue, entries: usize, bytes: usize) -> usize {
         let mut filled = 0;
         while self.len() < entries && filled < bytes {
             match queue.pop() {
-                None => return,
+                None => break,
                 Some(Item::Gap(gap)) => self.push_gap(gap),
-                Some(Item::Record(_, tag)) if tag.is_given_up() => {
-                    if let Some(hold) = tag.lose() {
-                        self.push_gap(Gap::of(hold));
-                    }
-                }
                 Some(Item::Record(entry, tag)) => {
                     filled += encoded_bytes(&entry);
                     self.entries.push(entry);
                     self.parts.push(Part::Record(tag));
                 }
             }
+        }
+        filled
+    }
+
+    /// Puts a gap in the last place back, if it is not all there is.
+    pub(super) fn put_back_last_gap(&mut self, queue: &mut Queue) {
+        if self.len() < 2 {
+            return;
+        }
+        if let Some(Part::Gap(gap)) = self.parts.pop_if(|part| matches!(part, Part::Gap(_))) {
+            self.entries.pop();
+            queue.items.push_front(Item::Gap(gap));
         }
     }
 

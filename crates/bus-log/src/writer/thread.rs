@@ -37,6 +37,9 @@ pub(super) fn is_writer() -> bool {
 /// How long past its time a drop waits for a thread that does not come back from the log.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Time at the end for what no flush waits for: a gap that the log has refused before.
+const LAST_TRY: Duration = Duration::from_millis(500);
+
 /// A log and its thread. Dropping the last reference writes what is left and joins the thread.
 #[derive(Debug)]
 pub(super) struct LogThread {
@@ -173,7 +176,7 @@ impl Drop for LogThread {
         let Some(running) = lock(&self.running).take() else {
             return;
         };
-        let patience = *lock(&self.patience);
+        let patience = lock(&self.patience).max(LAST_TRY);
         self.shared.end(patience);
         if is_writer() {
             // Writers must not wait for each other, nor one for itself: it ends by itself.
@@ -249,6 +252,8 @@ impl Shared {
         });
         // What a log left on the runtime ends before the log does.
         runtime.shutdown_timeout(GRACE);
+        // What the log drops with it may be waited for.
+        WRITER.set(0);
     }
 
     async fn is_quiet_by(&self, deadline: Instant) -> bool {

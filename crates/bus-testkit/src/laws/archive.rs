@@ -1,12 +1,12 @@
 //! Hiding the oldest events: W1, W2, W3.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bus_log::{Bounds, Expect, SessionLog, ThreadKey};
 
 use crate::samples::{batch, key};
-use crate::trial::{Trial, joined, ordinals, run};
+use crate::trial::{Trial, joined, let_work, ordinals, run};
 use crate::{Ability, Harness};
 
 /// W1: `archive_before(w)` hides ordinals ≤ w and returns how many are newly hidden; a lower or
@@ -164,8 +164,10 @@ pub fn w3_watermark_and_last_ordinal_survive(harness: &dyn Harness) {
 async fn race(t: &Trial<'_>, log: &Arc<dyn SessionLog>, key: &ThreadKey) {
     const BATCHES: usize = 30;
     let over = Arc::new(AtomicBool::new(false));
+    let rounds = Arc::new(AtomicUsize::new(0));
     let archiver = tokio::spawn({
-        let (claim, log, key, over) = (t.claim(), log.clone(), key.clone(), over.clone());
+        let (claim, log, key) = (t.claim(), log.clone(), key.clone());
+        let (over, rounds) = (over.clone(), rounds.clone());
         async move {
             let mut hidden = 0;
             while !over.load(Ordering::Acquire) {
@@ -173,6 +175,7 @@ async fn race(t: &Trial<'_>, log: &Arc<dyn SessionLog>, key: &ThreadKey) {
                 let watermark = if hidden % 2 == 0 { u64::MAX } else { last / 2 };
                 let result = log.archive_before(&key, watermark).await;
                 hidden += claim.done(result, "archiving while appending");
+                rounds.fetch_add(1, Ordering::AcqRel);
                 tokio::task::yield_now().await;
             }
             hidden
@@ -186,7 +189,7 @@ async fn race(t: &Trial<'_>, log: &Arc<dyn SessionLog>, key: &ThreadKey) {
         let last = t.done(result, "appending while archiving");
         let fact = "archives at the same time do not disturb the numbering";
         t.same(last, written.len() as u64, fact);
-        tokio::task::yield_now().await;
+        let_work(&rounds).await;
     }
     over.store(true, Ordering::Release);
     let hidden = joined(archiver).await;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bus_log::{Entry, Expect, Recorded, SessionLog, ThreadKey};
 use tokio::task::JoinHandle;
 
 use crate::samples::{batch, key};
-use crate::trial::{Claim, Trial, joined, ordinals, recorded, run};
+use crate::trial::{Claim, Trial, joined, let_work, ordinals, recorded, run};
 use crate::{Ability, Harness};
 
 /// A3: a batch is atomic: all or nothing, contiguous, also to a concurrent reader.
@@ -47,6 +47,7 @@ async fn watched(
             .collect(),
     );
     let over = Arc::new(AtomicBool::new(false));
+    let looks = Arc::new(AtomicUsize::new(0));
     let readers: Vec<JoinHandle<()>> = (0..2)
         .map(|_| {
             let watch = Watch {
@@ -56,10 +57,11 @@ async fn watched(
                 all: all.clone(),
                 ends: ends.clone(),
             };
-            let over = over.clone();
+            let (over, looks) = (over.clone(), looks.clone());
             tokio::spawn(async move {
                 while !over.load(Ordering::Acquire) {
                     watch.look().await;
+                    looks.fetch_add(1, Ordering::AcqRel);
                     tokio::task::yield_now().await;
                 }
                 watch.look().await;
@@ -71,7 +73,7 @@ async fn watched(
             writer.append_entries(key, Expect::Any, entries).await,
             "append",
         );
-        tokio::task::yield_now().await;
+        let_work(&looks).await;
     }
     over.store(true, Ordering::Release);
     for reader in readers {
@@ -217,14 +219,17 @@ pub fn a5_what_was_acknowledged_or_seen_is_kept(harness: &dyn Harness) {
 async fn seen_is_kept(t: &Trial<'_>, log: Arc<dyn SessionLog>) {
     let key = key("seen");
     let over = Arc::new(AtomicBool::new(false));
+    let looks = Arc::new(AtomicUsize::new(0));
     let reader = tokio::spawn({
-        let (claim, log, key, over) = (t.claim(), log.clone(), key.clone(), over.clone());
+        let (claim, log, key) = (t.claim(), log.clone(), key.clone());
+        let (over, looks) = (over.clone(), looks.clone());
         async move {
             let mut seen: BTreeMap<u64, Recorded> = BTreeMap::new();
             while !over.load(Ordering::Acquire) {
                 let cursor = seen.keys().next_back().copied().unwrap_or(0);
                 let page = claim.done(log.read(&key, cursor, 1000).await, "read");
                 seen.extend(page.events.into_iter().map(|event| (event.ordinal, event)));
+                looks.fetch_add(1, Ordering::AcqRel);
                 tokio::task::yield_now().await;
             }
             seen
@@ -234,7 +239,7 @@ async fn seen_is_kept(t: &Trial<'_>, log: Arc<dyn SessionLog>) {
         let entries = batch(&format!("batch {n}"), 2);
         // Whether an append that fails has happened is another law's; what was seen must stay.
         let _ = log.append_entries(&key, Expect::Any, &entries).await;
-        tokio::task::yield_now().await;
+        let_work(&looks).await;
     }
     over.store(true, Ordering::Release);
     let seen = joined(reader).await;

@@ -261,10 +261,15 @@ async fn lists(t: &Trial<'_>, log: &dyn SessionLog, names: &[&str], threads: &[&
             let after = listed.last().map(|name| TenantId::new(name.clone()));
             let page = t.done(log.tenants(after.as_ref(), limit).await, "tenants");
             t.check(page.len() <= limit, "tenants gives at most `limit`");
+            let names = page.iter().map(ToString::to_string);
+            let rises = names
+                .clone()
+                .all(|name| listed.last().is_none_or(|last| name > *last));
+            t.check(rises, "tenants gives only what comes after `after`");
             if page.is_empty() {
                 break;
             }
-            listed.extend(page.iter().map(ToString::to_string));
+            listed.extend(names);
         }
         t.same(
             &listed[..],
@@ -316,6 +321,9 @@ async fn listed_by(
         let after = all.last().map(|summary| summary.key.thread_id().to_owned());
         let page = t.done(log.list(tenant, after.as_deref(), limit).await, "list");
         t.check(page.len() <= limit, "list gives at most `limit`");
+        let after = after.unwrap_or_default();
+        let rises = page.iter().all(|summary| *summary.key.thread_id() > *after);
+        t.check(rises, "list gives only what comes after `after`");
         if page.is_empty() {
             return all;
         }

@@ -5,7 +5,7 @@ use bus_log::{
 };
 
 use crate::Harness;
-use crate::samples::{batch, entry, events, key, text};
+use crate::samples::{batch, entry, events, key, of_size};
 use crate::trial::{Trial, ordinals, recorded, run};
 
 /// L1: `load_since(c)` is every readable event with an ordinal greater than c, ascending; an
@@ -73,7 +73,7 @@ pub fn l2_pages_are_bounded_and_join_up(harness: &dyn Harness) {
         pages_join(t, &*log, &small, &readable, &[1, 4]).await;
 
         let large = key("large");
-        let written = large_entries();
+        let written = large_entries(t.profile().max_event_bytes);
         for part in written.chunks(13) {
             t.done(
                 log.append_entries(&large, Expect::Any, part).await,
@@ -86,9 +86,9 @@ pub fn l2_pages_are_bounded_and_join_up(harness: &dyn Harness) {
 }
 
 /// Some 14 MiB: many of 256 KiB, and two that alone are more than a page's bytes.
-fn large_entries() -> Vec<Entry> {
-    let quarter = |n: usize| entry(text(format!("{n} {}", "x".repeat(256 << 10))));
-    let huge = || entry(text("y".repeat(PAGE_BYTES + 1)));
+fn large_entries(limit: usize) -> Vec<Entry> {
+    let quarter = |n: usize| of_size((256 << 10) + n);
+    let huge = || of_size((PAGE_BYTES + 1).min(limit));
     let many = (0..20).map(quarter);
     let more = (20..22).map(quarter);
     many.chain([huge(), huge()]).chain(more).collect()

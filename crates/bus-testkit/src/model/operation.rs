@@ -244,7 +244,7 @@ fn expect() -> impl Strategy<Value = Expect> {
 }
 
 fn ordinal() -> impl Strategy<Value = u64> {
-    prop_oneof![9 => 0..20_u64, 1 => select(vec![u64::MAX - 1, u64::MAX])]
+    prop_oneof![9 => 0..12_u64, 1 => select(vec![u64::MAX - 1, u64::MAX])]
 }
 
 fn limit() -> impl Strategy<Value = usize> {

@@ -91,3 +91,6 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,11 @@ pub(super) fn describe(event: &SessionEvent) -> Line {
             prompt_tokens,
             completion_tokens,
             duration_ms,
-            model,
+            model: name,
         } => {
             let spent = spent(*prompt_tokens, *completion_tokens, *duration_ms);
-            Line::new("Σ", "turn", Tone::Quiet, format!("{spent} · {model}"))
+            let text = format!("{spent} · {}", model(name));
+            Line::new("Σ", "turn", Tone::Quiet, text)
         }
         E::SessionSync(session) => {
             let parts = [Some(session.agent.as_str()), session.title.as_deref()];
@@ -159,7 +160,19 @@ fn usage(delta: &TokenDelta) -> String {
         delta.completion_tokens,
         delta.duration_ms,
     );
-    format!("{spent} · {} · {}", delta.model, delta.source.as_str())
+    format!(
+        "{spent} · {} · {}",
+        model(&delta.model),
+        delta.source.as_str()
+    )
+}
+
+/// A model's name; not every transcript tells it.
+fn model(name: &str) -> &str {
+    match name {
+        "" => "unknown model",
+        name => name,
+    }
 }
 
 fn spent(prompt: usize, completion: usize, duration_ms: u64) -> String {

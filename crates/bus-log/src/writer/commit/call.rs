@@ -192,20 +192,10 @@ pub(super) async fn nap(
     deadline: Instant,
     phase: Phase,
 ) {
-    let _ = select(
-        pin!(slot.nudge.notified()),
-        pin!(sleep(now, deadline, phase)),
-    )
-    .await;
-}
-
-/// Waits until `deadline` or `phase`.
-pub(super) async fn sleep(now: &mut watch::Receiver<Phase>, deadline: Instant, phase: Phase) {
-    let _ = select(
-        pin!(now.wait_for(|now| *now >= phase)),
-        pin!(tokio::time::sleep_until(deadline.into())),
-    )
-    .await;
+    let stop = pin!(now.wait_for(|now| *now >= phase));
+    let sleep = pin!(tokio::time::sleep_until(deadline.into()));
+    let nudge = pin!(slot.nudge.notified());
+    let _ = select(nudge, select(stop, sleep)).await;
 }
 
 /// A log that panics has failed, and that is all.

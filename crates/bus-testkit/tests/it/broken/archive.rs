@@ -91,12 +91,17 @@ fn w1_catches_hidden_events_that_read_raw_still_gives() {
             .on_archive(|kept, log, key, watermark| {
                 Box::pin(async move {
                     let before = log.read_raw(key, 0, usize::MAX).await?;
-                    kept.lock().unwrap().entry(key.clone()).or_insert(before);
+                    if !before.events.is_empty() {
+                        kept.lock().unwrap().entry(key.clone()).or_insert(before);
+                    }
                     log.archive_before(key, watermark).await
                 })
             })
-            .on_read_raw(|kept, _, key, cursor, limit| {
+            .on_read_raw(|kept, log, key, cursor, limit| {
                 Box::pin(async move {
+                    if !kept.lock().unwrap().contains_key(key) {
+                        return log.read_raw(key, cursor, limit).await;
+                    }
                     let mut page = kept.lock().unwrap().get(key).cloned().unwrap_or_default();
                     page.events.retain(|event| event.ordinal > cursor);
                     page.events.truncate(limit);
@@ -226,7 +231,7 @@ fn w3_catches_a_count_taken_before_a_racing_append() {
         Tamper::new().on_archive(|_, log, key, watermark| {
             Box::pin(async move {
                 let before = log.bounds(key).await?;
-                for _ in 0..100_000 {
+                for _ in 0..2000 {
                     tokio::task::yield_now().await;
                     let changed = log.bounds(key).await? != before;
                     if changed || key.thread_id() != "raced" {

@@ -10,10 +10,20 @@ use bus_log::{
 use bus_testkit::{Harness, laws, samples};
 
 use super::tamper::{each, respelt};
-use super::{Tamper, caught};
+use super::{Store, Tamper, caught, caught_in};
 
 const A7: (&str, fn(&dyn Harness)) = ("A7", laws::a7_what_goes_in_comes_out_equal);
 const A8: (&str, fn(&dyn Harness)) = ("A8", laws::a8_an_oversized_event_is_refused_whole);
+
+/// What the sound log takes at most; lower than most logs' limit, for shorter tests.
+const LIMIT: usize = 1 << 20;
+
+fn caught_limited<S: Send + Sync + 'static>(
+    law: (&str, fn(&dyn Harness)),
+    tamper: impl Fn() -> Tamper<S> + Send + Sync + 'static,
+) {
+    caught_in(law, Store::broken(tamper).limited_to(LIMIT));
+}
 
 /// A log that writes something else than it is given.
 macro_rules! writes {
@@ -152,12 +162,12 @@ fn a7_catches_meta_lost_at_reopen() {
 fn oversized(entries: &[Entry]) -> Option<usize> {
     entries
         .iter()
-        .position(|entry| encoded_bytes(entry) > bus_log::MAX_EVENT_BYTES)
+        .position(|entry| encoded_bytes(entry) > LIMIT)
 }
 
 #[test]
 fn a8_catches_a_batch_written_up_to_its_oversized_event() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 if let Some(place) = oversized(entries) {
@@ -171,7 +181,7 @@ fn a8_catches_a_batch_written_up_to_its_oversized_event() {
 
 #[test]
 fn a8_catches_an_oversized_event_left_out_in_silence() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 let mut entries = entries.to_vec();
@@ -186,7 +196,7 @@ fn a8_catches_an_oversized_event_left_out_in_silence() {
 
 #[test]
 fn a8_catches_an_oversized_event_in_the_middle_that_is_not_looked_at() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 match oversized(entries) {
@@ -202,7 +212,7 @@ fn a8_catches_an_oversized_event_in_the_middle_that_is_not_looked_at() {
 
 #[test]
 fn a8_catches_an_oversized_event_refused_by_another_kind() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 log.append_entries(key, expect, entries)
@@ -218,7 +228,7 @@ fn a8_catches_an_oversized_event_refused_by_another_kind() {
 
 #[test]
 fn a8_catches_a_limit_that_forgets_the_meta() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
                 let bare = each(entries, |entry| entry.meta = Meta::default());
@@ -232,13 +242,10 @@ fn a8_catches_a_limit_that_forgets_the_meta() {
 
 #[test]
 fn a8_catches_a_limit_one_byte_too_low() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, expect, entries| {
             Box::pin(async move {
-                if entries
-                    .iter()
-                    .any(|e| encoded_bytes(e) >= bus_log::MAX_EVENT_BYTES)
-                {
+                if entries.iter().any(|e| encoded_bytes(e) >= LIMIT) {
                     return Err(LogError::invalid("too large"));
                 }
                 log.append_entries(key, expect, entries).await
@@ -249,7 +256,7 @@ fn a8_catches_a_limit_one_byte_too_low() {
 
 #[test]
 fn a8_catches_a_log_that_a_refusal_leaves_unusable() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::with(AtomicBool::default()).on_append(|poisoned, log, key, expect, entries| {
             Box::pin(async move {
                 if poisoned.load(Ordering::Relaxed) && oversized(entries).is_none() {
@@ -265,7 +272,7 @@ fn a8_catches_a_log_that_a_refusal_leaves_unusable() {
 
 #[test]
 fn a8_catches_a_refused_batch_that_takes_an_ordinal() {
-    caught(A8, || {
+    caught_limited(A8, || {
         Tamper::new().on_append(|_, log, key, _, entries| {
             Box::pin(async move {
                 if oversized(entries).is_some() {

@@ -3,32 +3,64 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, Page, Result, SessionLog, TenantId, ThreadKey,
-    ThreadSummary, async_trait,
+    Entry, InMemorySessionLog, LogError, MAX_EVENT_BYTES, SessionLog, ThreadKey, encoded_bytes,
 };
 
-pub(super) struct Mirrored {
-    log: InMemorySessionLog,
+use super::tamper::{Tamper, Tampered};
+
+/// The files beside a log.
+pub(super) struct Mirror {
     directory: PathBuf,
     /// A thread's place here is its file's name.
     threads: Mutex<Vec<ThreadKey>>,
     /// Whether every event goes to a journal too, which nothing ever leaves.
     pub(super) journals: AtomicBool,
+    /// Largest event that it takes, in encoded bytes.
+    pub(super) limit: AtomicUsize,
 }
 
-impl Mirrored {
-    pub(super) fn in_directory(directory: &Path) -> Self {
-        Self {
-            log: InMemorySessionLog::new(),
+impl Mirror {
+    pub(super) fn in_directory(directory: &Path) -> Arc<Self> {
+        Arc::new(Self {
             directory: directory.to_owned(),
             threads: Mutex::default(),
             journals: AtomicBool::new(false),
-        }
+            limit: AtomicUsize::new(MAX_EVENT_BYTES),
+        })
+    }
+
+    /// An empty log whose events are written here too.
+    pub(super) fn log(self: &Arc<Self>) -> Arc<dyn SessionLog> {
+        let mirror = Tamper::with(Arc::clone(self))
+            .on_append(|mirror, log, key, expect, entries| {
+                Box::pin(async move {
+                    let limit = mirror.limit.load(Ordering::Relaxed);
+                    let over = |entry| encoded_bytes(entry) > limit;
+                    if limit < MAX_EVENT_BYTES && entries.iter().any(over) {
+                        return Err(LogError::invalid(format!(
+                            "event of more than {limit} bytes"
+                        )));
+                    }
+                    let last = log.append_entries(key, expect, entries).await?;
+                    mirror.write(&mirror.file(key), entries);
+                    if mirror.journals.load(Ordering::Relaxed) {
+                        mirror.write(&mirror.directory.join("journal"), entries);
+                    }
+                    Ok(last)
+                })
+            })
+            .on_erase(|mirror, log, key| {
+                Box::pin(async move {
+                    log.erase(key).await?;
+                    fs::write(mirror.file(key), "").unwrap();
+                    Ok(())
+                })
+            });
+        Arc::new(Tampered::new(mirror, InMemorySessionLog::new()))
     }
 
     fn file(&self, key: &ThreadKey) -> PathBuf {
@@ -41,70 +73,11 @@ impl Mirrored {
         self.directory.join(place.to_string())
     }
 
-    fn mirror(&self, file: &Path, entries: &[Entry]) {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(file)
-            .unwrap();
+    fn write(&self, file: &Path, entries: &[Entry]) {
+        let file = OpenOptions::new().append(true).create(true).open(file);
+        let mut file = file.unwrap();
         for entry in entries {
             writeln!(file, "{} {}", entry.meta.as_str(), entry.event.to_json()).unwrap();
         }
-    }
-}
-
-#[async_trait]
-impl SessionLog for Mirrored {
-    async fn append_entries(
-        &self,
-        key: &ThreadKey,
-        expect: Expect,
-        entries: &[Entry],
-    ) -> Result<u64> {
-        let last = self.log.append_entries(key, expect, entries).await?;
-        self.mirror(&self.file(key), entries);
-        if self.journals.load(Ordering::Relaxed) {
-            self.mirror(&self.directory.join("journal"), entries);
-        }
-        Ok(last)
-    }
-
-    async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.log.read(key, cursor, limit).await
-    }
-
-    async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.log.read_raw(key, cursor, limit).await
-    }
-
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.log.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.log.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ThreadSummary>> {
-        self.log.list(tenant, after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.log.tenants(after, limit).await
-    }
-
-    async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.log.erase(key).await?;
-        fs::write(self.file(key), "").unwrap();
-        Ok(())
-    }
-
-    async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
-        self.log.changed(key, after, deadline).await
     }
 }

@@ -10,16 +10,17 @@ use bus_log::{InMemorySessionLog, LogError, Result, SessionLog};
 use bus_testkit::{Ability, Harness, Profile};
 use tempfile::TempDir;
 
-use super::mirrored::Mirrored;
+use super::mirrored::Mirror;
 use super::tamper::{Tamper, Tampered};
 
-type Open = Box<dyn Fn(Arc<Mirrored>) -> Arc<dyn SessionLog> + Send + Sync>;
+type Open = Box<dyn Fn(Arc<dyn SessionLog>) -> Arc<dyn SessionLog> + Send + Sync>;
 
 /// An in-memory log that stays when its handles go, with its bytes in a directory, so that no part
 /// of any law need be skipped.
 pub(crate) struct Store {
     profile: Profile,
-    log: Arc<Mirrored>,
+    mirror: Arc<Mirror>,
+    log: Arc<dyn SessionLog>,
     open: Open,
     failing: fn() -> LogError,
     /// Whether it is locked at the first open, and never let go.
@@ -42,10 +43,12 @@ impl Store {
         tamper: impl Fn() -> Tamper<S> + Send + Sync + 'static,
     ) -> Self {
         let directory = TempDir::new().unwrap();
+        let mirror = Mirror::in_directory(directory.path());
         let short = Duration::from_secs(2);
         Self {
             profile: Profile::new("broken", "is in the store").with_patience(short),
-            log: Arc::new(Mirrored::in_directory(directory.path())),
+            log: mirror.log(),
+            mirror,
             open: Box::new(move |log| Arc::new(Tampered::new(tamper(), log))),
             failing: || LogError::unavailable("disk refuses").with_source(io::Error::other("full")),
             locks: false,
@@ -64,13 +67,29 @@ impl Store {
         }
     }
 
+    /// The same with a lower limit for events, which makes for shorter tests.
+    pub(crate) fn limited_to(self, bytes: usize) -> Self {
+        self.mirror.limit.store(bytes, Ordering::Relaxed);
+        Self {
+            profile: self.profile.with_max_event_bytes(bytes),
+            ..self
+        }
+    }
+
+    pub(crate) fn with_model_cases(self, cases: u32) -> Self {
+        Self {
+            profile: self.profile.with_model_cases(cases),
+            ..self
+        }
+    }
+
     pub(crate) fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
 
     /// The same with a copy of every event that no erase touches.
     pub(crate) fn with_a_forgotten_journal(self) -> Self {
-        self.log.journals.store(true, Ordering::Relaxed);
+        self.mirror.journals.store(true, Ordering::Relaxed);
         self
     }
 
