@@ -90,7 +90,8 @@ impl<R: BufRead> Importer<R> {
     /// Reads a transcript of a known format. `file_name` is the file's name without its folder: it
     /// stands in the events' [`Meta`], and its stem names a session that nothing else names.
     ///
-    /// Of the two Codex formats either will do: which it is, is found out from the content.
+    /// Of the two Codex formats either will do: which it is, is found out from the content. It only
+    /// decides what passes for a record in a damaged line.
     pub fn new(reader: R, file_name: &str, format: Format) -> Self {
         let name = file_name.rsplit('/').next().unwrap_or(file_name);
         Self {
