@@ -67,6 +67,13 @@ pub fn detect(reader: &mut impl BufRead) -> io::Result<Option<Format>> {
     Ok(None)
 }
 
+/// True if there is nothing but the beginning of a first record, or not even that: what it will be is
+/// not known yet.
+pub(crate) fn is_waiting(reader: &mut impl BufRead) -> io::Result<bool> {
+    let mut scanner = Scanner::new(reader.take(MAX_BYTES), |_| false);
+    Ok(scanner.next_piece()?.is_none() && scanner.is_undamaged())
+}
+
 /// Says whether an object is a whole record of a format, and not a part of one.
 pub(crate) fn is_record(format: Format) -> fn(&str) -> bool {
     match format {

@@ -368,3 +368,11 @@ fn totals_that_are_not_said_are_as_before() {
         (100, 20)
     );
 }
+
+#[test]
+fn a_file_that_names_no_session_yet_says_when_its_records_were() {
+    let (events, figures) = import(&[line(1, "turn_context", json!({"model": "m"}))]);
+    assert!(events.is_empty());
+    assert_eq!(figures.skipped_records, 1);
+    assert!(figures.first_at.is_some() && figures.first_at == figures.last_at);
+}
