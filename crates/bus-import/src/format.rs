@@ -67,13 +67,20 @@ pub fn detect(reader: &mut impl BufRead) -> io::Result<Option<Format>> {
     Ok(None)
 }
 
+/// True if there is nothing but the beginning of a first record, or not even that: what it will be is
+/// not known yet.
+pub(crate) fn is_waiting(reader: &mut impl BufRead) -> io::Result<bool> {
+    let mut scanner = Scanner::new(reader.take(MAX_BYTES), |_| false);
+    Ok(scanner.next_piece()?.is_none() && scanner.is_undamaged())
+}
+
 /// Says whether an object is a whole record of a format, and not a part of one.
 pub(crate) fn is_record(format: Format) -> fn(&str) -> bool {
     match format {
-        Format::ClaudeCode => is_claude,
-        Format::Codex | Format::CodexLegacy => {
-            |text| is_codex(text) || is_legacy(text) || is_state(text)
-        }
+        Format::ClaudeCode => is_whole_claude,
+        // What stands in an envelope has the form of an old record.
+        Format::Codex => is_codex,
+        Format::CodexLegacy => |text| is_codex(text) || is_legacy(text) || is_state(text),
     }
 }
 
@@ -163,6 +170,12 @@ fn is_legacy(record: &str) -> bool {
 /// A marker of the oldest form, which says nothing.
 fn is_state(record: &str) -> bool {
     get(Some(record), "record_type").is_some()
+}
+
+/// A record that is no message of a sub-agent inside a progress record: those have no session.
+fn is_whole_claude(record: &str) -> bool {
+    let [session, parent, message] = pick(record, ["sessionId", "parentUuid", "message"]);
+    is_claude(record) && (message.is_none() || session.is_some() || parent.is_some())
 }
 
 fn is_claude(record: &str) -> bool {

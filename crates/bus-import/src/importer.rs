@@ -72,16 +72,21 @@ impl Importer<BufReader<File>> {
     ///
     /// # Errors
     ///
-    /// [`ImportError::NotRecognised`] if it is no transcript of a known format, [`ImportError::Io`]
-    /// if it can't be read.
+    /// [`ImportError::NotRecognised`] if it is no transcript of a known format,
+    /// [`ImportError::NothingYet`] if not even its first record is written, [`ImportError::Io`] if it
+    /// can't be read.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
         let named = |source| ImportError::open(path, source);
-        let format = detect_file(path)
-            .map_err(named)?
-            .ok_or_else(|| ImportError::NotRecognised(path.to_owned()))?;
-        let file = File::open(path).map_err(named)?;
+        let Some(format) = detect_file(path).map_err(named)? else {
+            let mut reader = buffered(path).map_err(named)?;
+            return Err(if format::is_waiting(&mut reader).map_err(named)? {
+                ImportError::NothingYet(path.to_owned())
+            } else {
+                ImportError::NotRecognised(path.to_owned())
+            });
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let reader = BufReader::with_capacity(64 << 10, file);
+        let reader = buffered(path).map_err(named)?;
         Ok(Self::new(reader, &name, format))
     }
 }
@@ -90,7 +95,8 @@ impl<R: BufRead> Importer<R> {
     /// Reads a transcript of a known format. `file_name` is the file's name without its folder: it
     /// stands in the events' [`Meta`], and its stem names a session that nothing else names.
     ///
-    /// Of the two Codex formats either will do: which it is, is found out from the content.
+    /// Of the two Codex formats either will do: which it is, is found out from the content. It only
+    /// decides what passes for a record in a damaged line.
     pub fn new(reader: R, file_name: &str, format: Format) -> Self {
         let name = file_name.rsplit('/').next().unwrap_or(file_name);
         Self {
@@ -126,7 +132,7 @@ impl<R: BufRead> Importer<R> {
     ///
     /// They equal a fold of [`Figures::add`] over the events given out. The exception is a file in
     /// which nothing has named the session yet: it has given no events, and its figures say what was
-    /// skipped or damaged in it.
+    /// skipped or damaged in it, and when.
     pub fn figures(&self) -> Vec<Figures> {
         self.out.figures()
     }
@@ -161,7 +167,11 @@ impl<R: BufRead> Iterator for Importer<R> {
 
 /// The format of a file, by its content.
 pub(crate) fn detect_file(path: &Path) -> io::Result<Option<Format>> {
-    format::detect(&mut BufReader::with_capacity(64 << 10, File::open(path)?))
+    format::detect(&mut buffered(path)?)
+}
+
+fn buffered(path: &Path) -> io::Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(64 << 10, File::open(path)?))
 }
 
 /// Why a file could not be imported.
@@ -179,6 +189,9 @@ pub enum ImportError {
     /// It is no transcript of a known format.
     #[error("neither a Codex rollout nor a Claude Code transcript: {}", .0.display())]
     NotRecognised(PathBuf),
+    /// It is empty, or holds nothing but the beginning of a record. Try again once it has grown.
+    #[error("no record is written yet: {}", .0.display())]
+    NothingYet(PathBuf),
 }
 
 impl ImportError {

@@ -26,7 +26,7 @@
 //!   was said is ever taken back: what a later record lowers is said by an event of its own.
 //! - **Bounded memory.** One record is in memory at a time, with the events it gives; records over
 //!   [`MAX_RECORD_BYTES`] are damage. Beside it stand, per file: one small entry for each of the last
-//!   65,536 open tool calls and places at which the conversation could branch, one of about 60 bytes
+//!   65,536 open tool calls and places at which the conversation could branch, one of about 80 bytes
 //!   for each of the last 262,144 messages with usage, and one entry per thread and sub-agent.
 //! - **Damage never stops it.** Two records on one line are both read; a record cut short and followed
 //!   by the next one costs only itself; a line from which bytes are lost is counted and named; what

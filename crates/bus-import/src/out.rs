@@ -248,9 +248,12 @@ impl Out {
             }
         }
         for held in &self.held {
+            let first = &mut all[0];
+            first.first_at = first.first_at.into_iter().chain(held.at).min();
+            first.last_at = first.last_at.into_iter().chain(held.at).max();
             match held.side {
-                Side::Skipped(_) => all[0].skipped_records += 1,
-                Side::Malformed => all[0].malformed_lines += 1,
+                Side::Skipped(_) => first.skipped_records += 1,
+                Side::Malformed => first.malformed_lines += 1,
                 Side::Checkpoint(_) => {}
             }
         }

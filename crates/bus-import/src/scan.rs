@@ -105,6 +105,11 @@ impl<R: BufRead> Scanner<R> {
         self.bytes
     }
 
+    /// True if no bytes are lost from the line that is being read.
+    pub(crate) fn is_undamaged(&self) -> bool {
+        self.damage == Damage::None
+    }
+
     /// The next piece; `None` at the end of what is written.
     pub(crate) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
         loop {

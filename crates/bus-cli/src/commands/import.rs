@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bus_import::{Importer, find_transcripts};
+use bus_import::{ImportError, Importer, find_transcripts};
 use clap::Args;
 
 use super::stats::FiguresLine;
@@ -100,8 +100,16 @@ pub(crate) async fn run(logs: &Logs, args: &ImportArgs, out: &mut Out) -> anyhow
             if crate::output::is_closed_pipe(&error) {
                 return Err(error);
             }
-            tally.failed += 1;
-            progress.aside(|| diagnostics::report(&error));
+            match error.downcast_ref() {
+                // What is not written yet is for the next import.
+                Some(waiting @ ImportError::NothingYet(_)) => {
+                    progress.aside(|| diagnostics::note(waiting));
+                }
+                _ => {
+                    tally.failed += 1;
+                    progress.aside(|| diagnostics::report(&error));
+                }
+            }
         }
         before += source.bytes;
         progress.at(before);

@@ -324,3 +324,18 @@ fn in_a_folder_what_is_no_transcript_is_passed_over() {
         "{text}"
     );
 }
+
+#[test]
+fn a_file_whose_first_record_is_not_whole_waits_for_the_next_import() {
+    let log = Log::new();
+    let good = fs::read(path("claude/claude-1.0.119-tiny.jsonl")).unwrap();
+    let growing = log.beside().join("growing.jsonl");
+    for bytes in [0, 100] {
+        fs::write(&growing, &good[..bytes]).unwrap();
+        let done = log.run(&["import", growing.to_str().unwrap(), "--json"]);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), ""));
+        assert!(done.stderr.starts_with("no record is written yet: "));
+    }
+    fs::write(&growing, &good).unwrap();
+    log.ok(&["import", growing.to_str().unwrap(), "--json"]);
+}

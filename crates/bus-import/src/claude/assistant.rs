@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use bus_core::Usage;
+use bus_core::{TokenSource, Usage};
 
 use super::{Claude, Message, Record};
 use crate::limit::{cap_id, cap_json};
-use crate::out::{Change, Out};
+use crate::out::{Change, Out, ThreadIx};
 use crate::raw::{each_block, get_text, pick, text, uint};
 use crate::recent::Recent;
 
@@ -18,7 +18,23 @@ const SYNTHETIC: &str = "<synthetic>";
 
 /// What each message was said to have used, by its id.
 #[derive(Debug)]
-pub(super) struct Messages(Recent<Usage>);
+pub(super) struct Messages(Recent<Said>);
+
+/// What a message was said to have used, and whose it is: of a message that stands in two threads, the
+/// first. All its changes are that thread's, so that none takes back what it has not been given.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    usage: Usage,
+    thread: ThreadIx,
+    source: TokenSource,
+}
+
+/// How a record changes the usage of its message.
+#[derive(Clone, Copy)]
+struct Used {
+    old: Usage,
+    new: Said,
+}
 
 impl Default for Messages {
     fn default() -> Self {
@@ -33,7 +49,7 @@ impl Claude {
         let is_error = record.is_error;
         let used = self.used(record, &model);
         let mut usage = used
-            .map(|(old, new)| added(old, new))
+            .map(|used| added(used.old, used.new.usage))
             .filter(|usage| usage.total_tokens() > 0);
         let mut say = |text: &str, out: &mut Out| {
             if is_error {
@@ -61,22 +77,22 @@ impl Claude {
             }
         });
         out.left_out(record.thread, left);
-        if let Some((old, new)) = used {
-            let prompt = Change::between(old.prompt_tokens(), new.prompt_tokens());
-            let completion = Change::between(old.output_tokens, new.output_tokens);
-            let turn = self.turns.entry(record.thread).or_default();
+        if let Some(Used { old, new }) = used {
+            let prompt = Change::between(old.prompt_tokens(), new.usage.prompt_tokens());
+            let completion = Change::between(old.output_tokens, new.usage.output_tokens);
+            let turn = self.turns.entry(new.thread).or_default();
             turn.prompt = turn.prompt.saturating_add(prompt.more());
             turn.completion = turn.completion.saturating_add(completion.more());
             turn.model = cap_id(&model);
-            out.usage(record.thread, record.source(), &model, [prompt, completion]);
+            out.usage(new.thread, new.source, &model, [prompt, completion]);
         }
         if is_error { "api_error" } else { "" }
     }
 
     /// What the record's message was said to have used before, and is now.
-    fn used(&mut self, record: &Record<'_>, model: &str) -> Option<(Usage, Usage)> {
+    fn used(&mut self, record: &Record<'_>, model: &str) -> Option<Used> {
         let Message { id, usage, .. } = record.message;
-        let usage = usage.filter(|_| model != SYNTHETIC)?;
+        let usage = usage.filter(|usage| usage.starts_with('{') && model != SYNTHETIC)?;
         let [input, creation, read, output] = pick(
             usage,
             [
@@ -89,15 +105,23 @@ impl Claude {
         let mut new = Usage::new(uint(input).unwrap_or(0), uint(output).unwrap_or(0));
         new.cache_creation_tokens = uint(creation).unwrap_or(0);
         new.cache_read_tokens = uint(read).unwrap_or(0);
+        let mut new = Said {
+            usage: new,
+            thread: record.thread,
+            source: record.source(),
+        };
+        let mut old = Usage::default();
         // A message without an id is the record's own.
         let id: Option<Cow<'_, str>> = text(id).or_else(|| record.uuid.clone());
-        let Some(id) = id else {
-            return Some((Usage::default(), new));
-        };
-        let known = &mut self.messages.0;
-        let old = known.get(&id).copied().unwrap_or_default();
-        known.set(&id, new);
-        Some((old, new))
+        if let Some(id) = id {
+            let known = &mut self.messages.0;
+            if let Some(said) = known.get(&id) {
+                old = said.usage;
+                (new.thread, new.source) = (said.thread, said.source);
+            }
+            known.set(&id, new);
+        }
+        Some(Used { old, new })
     }
 
     fn call(&mut self, record: &Record<'_>, block: &str, out: &mut Out) {

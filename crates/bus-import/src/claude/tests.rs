@@ -331,3 +331,32 @@ fn a_text_too_long_for_a_log_is_cut_with_a_mark() {
         assert!(item.event.to_json().as_str().len() < crate::MAX_TEXT_BYTES + 1000);
     }
 }
+
+#[test]
+fn usage_that_another_thread_lowers_is_taken_back_where_it_was_said() {
+    let mut inline = assistant(2, "m", text("less"), 4);
+    merge(&mut inline, json!({"isSidechain": true}));
+    let (_, figures) = import(&[assistant(1, "m", text("more"), 10), inline]);
+    let tokens: Vec<_> = figures.iter().map(|f| f.completion_tokens).collect();
+    assert_eq!(tokens, [4, 0]);
+}
+
+#[test]
+fn usage_that_is_no_object_says_nothing() {
+    let mut broken = assistant(2, "m", text("b"), 1);
+    broken["message"]["usage"] = json!(["x"]);
+    let (_, figures) = import(&[assistant(1, "m", text("a"), 10), broken]);
+    assert_eq!(figures[0].completion_tokens, 10);
+}
+
+#[test]
+fn a_message_inside_a_cut_progress_record_is_no_record() {
+    let inner = json!({"type": "user", "uuid": "i", "timestamp": "2026-01-01T00:00:01Z", "message": {"content": "no"}});
+    let cut = format!(r#"{{"type":"progress","sessionId":"s","data":{{"message":{inner}"#);
+    let next = user(2, json!("yes"), json!({}));
+    let (_, figures) = import_text(&format!("{cut}{next}\n"));
+    assert_eq!(
+        (figures[0].user_messages, figures[0].malformed_lines),
+        (1, 1)
+    );
+}

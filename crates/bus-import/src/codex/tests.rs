@@ -347,3 +347,32 @@ fn a_sub_agents_tokens_are_embedded_in_a_tool() {
     assert_eq!(delta.source, bus_core::TokenSource::ToolEmbedded);
     assert_eq!(events[2].meta.run_id().as_deref(), Some("root"));
 }
+
+#[test]
+fn totals_that_are_not_said_are_as_before() {
+    let broken = |total: Value| {
+        notice(
+            3,
+            json!({"type": "token_count", "info": {"total_token_usage": total}}),
+        )
+    };
+    let lines = [
+        meta(0, "s"),
+        tokens(1, 100, 10),
+        broken(json!(["x"])),
+        broken(json!({"output_tokens": 20})),
+    ];
+    let (_, figures) = import(&lines);
+    assert_eq!(
+        (figures.prompt_tokens, figures.completion_tokens),
+        (100, 20)
+    );
+}
+
+#[test]
+fn a_file_that_names_no_session_yet_says_when_its_records_were() {
+    let (events, figures) = import(&[line(1, "turn_context", json!({"model": "m"}))]);
+    assert!(events.is_empty());
+    assert_eq!(figures.skipped_records, 1);
+    assert!(figures.first_at.is_some() && figures.first_at == figures.last_at);
+}

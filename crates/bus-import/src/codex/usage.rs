@@ -23,9 +23,20 @@ pub(super) struct Meter {
 impl Meter {
     /// A fork begins at its parent's totals, which are not its own.
     pub(super) fn inherit(&mut self, payload: &str) {
-        if let Some((prompt, completion)) = totals(get(Some(payload), "info")) {
+        if let Some((prompt, completion)) = self.totals(get(Some(payload), "info")) {
             (self.prompt, self.completion) = (prompt, completion);
         }
+    }
+
+    /// Prompt and completion tokens so far, the prompt with what was cached; what is not said is as
+    /// before.
+    fn totals(&self, info: Option<&str>) -> Option<(u64, u64)> {
+        let total = get(info, "total_token_usage")?;
+        let [prompt, completion] = pick(total, ["input_tokens", "output_tokens"]);
+        Some((
+            uint(prompt).unwrap_or(self.prompt),
+            uint(completion).unwrap_or(self.completion),
+        ))
     }
 }
 
@@ -40,7 +51,7 @@ impl Codex {
         meter.window = uint(window).unwrap_or(meter.window);
         let context = uint(get(last, "total_tokens"));
         meter.context = context.unwrap_or(meter.context);
-        if let Some((prompt, completion)) = totals(info) {
+        if let Some((prompt, completion)) = meter.totals(info) {
             let changes = [
                 Change::between(meter.prompt, prompt),
                 Change::between(meter.completion, completion),
@@ -71,13 +82,6 @@ impl Codex {
             std::mem::take(&mut meter.turn_completion),
         )
     }
-}
-
-/// Prompt and completion tokens so far. The prompt includes what was cached.
-fn totals(info: Option<&str>) -> Option<(u64, u64)> {
-    let total = get(info, "total_token_usage")?;
-    let [prompt, completion] = pick(total, ["input_tokens", "output_tokens"]);
-    Some((uint(prompt).unwrap_or(0), uint(completion).unwrap_or(0)))
 }
 
 /// How much of a limit is used up, in percent, if it is all.

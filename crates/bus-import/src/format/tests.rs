@@ -65,3 +65,14 @@ fn prose_that_quotes_a_record_is_not_recognised() {
         None
     );
 }
+
+#[test]
+fn a_file_without_a_whole_record_waits_and_any_other_does_not() {
+    let waits = |bytes: &str| is_waiting(&mut bytes.as_bytes()).unwrap();
+    for bytes in ["", "\n", &CLAUDE[..1], &CLAUDE[..CLAUDE.len() - 1]] {
+        assert!(waits(bytes), "{bytes}");
+    }
+    for bytes in ["prose", "[1", r#"{"a":1}"#, "{\"a\n", "\0"] {
+        assert!(!waits(bytes), "{bytes}");
+    }
+}

@@ -69,6 +69,12 @@ fn a_cut_record_with_the_next_one_on_its_line_costs_only_itself() {
 }
 
 #[test]
+fn a_record_without_its_last_brace_costs_only_itself() {
+    let cut = |line: &[u8], _: &mut Random| line[..line.len() - "}\n".len()].to_vec();
+    costs_only_the_line(cut, 1);
+}
+
+#[test]
 fn a_cut_record_with_a_line_break_costs_only_itself() {
     let cut = |line: &[u8], random: &mut Random| {
         let mut cut = line[..1 + random.below(line.len() - 2)].to_vec();
