@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus_log::{
     Bounds, Entry, LogError, LogErrorKind, Recorded, Result, SessionLog, ThreadKey, to_micros,
@@ -260,13 +260,14 @@ pub(crate) async fn joined<T>(task: JoinHandle<T>) -> T {
     }
 }
 
+/// How long another task may be kept from a core by what else a machine does.
+const LONG_ENOUGH: Duration = Duration::from_millis(200);
+
 /// Lets other tasks work until `counter` rises, or for long enough.
 pub(crate) async fn let_work(counter: &AtomicUsize) {
     let before = counter.load(Ordering::Acquire);
-    for _ in 0..1000 {
-        if counter.load(Ordering::Acquire) > before {
-            return;
-        }
+    let deadline = Instant::now() + LONG_ENOUGH;
+    while counter.load(Ordering::Acquire) == before && Instant::now() < deadline {
         tokio::task::yield_now().await;
     }
 }

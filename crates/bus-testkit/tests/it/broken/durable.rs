@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bus_log::{Entry, Expect, LogError, Page, Recorded, SessionLog, ThreadKey};
 use bus_testkit::{Ability, Harness, laws};
@@ -15,10 +16,8 @@ const A5: (&str, fn(&dyn Harness)) = ("A5", laws::a5_what_was_acknowledged_or_se
 /// Gives others the chance to look, until one has or it has taken long enough.
 async fn until_seen(looks: &AtomicUsize) {
     let before = looks.load(Ordering::Acquire);
-    for _ in 0..2000 {
-        if looks.load(Ordering::Acquire) >= before + 2 {
-            return;
-        }
+    let deadline = Instant::now() + Duration::from_millis(200);
+    while looks.load(Ordering::Acquire) < before + 2 && Instant::now() < deadline {
         tokio::task::yield_now().await;
     }
 }
@@ -102,8 +101,9 @@ fn a4_catches_batches_mixed_with_each_other() {
 async fn contended(under_way: &AtomicUsize) -> bool {
     under_way.fetch_add(1, Ordering::AcqRel);
     let mut contended = false;
-    for _ in 0..50 {
-        contended |= under_way.load(Ordering::Acquire) > 1;
+    let deadline = Instant::now() + Duration::from_millis(20);
+    while !contended && Instant::now() < deadline {
+        contended = under_way.load(Ordering::Acquire) > 1;
         tokio::task::yield_now().await;
     }
     under_way.fetch_sub(1, Ordering::AcqRel);
