@@ -249,12 +249,19 @@ impl DiskFile {
 
     /// True if the file's path still names this file.
     pub(crate) fn is_current(&self) -> Result<bool> {
+        self.is_current_with(0)
+    }
+
+    /// True if the file's path still names this file, and it has at least `len` bytes.
+    pub(crate) fn is_current_with(&self, len: u64) -> Result<bool> {
         let ours = self
             .file
             .metadata()
             .map_err(|error| DiskError::new("look at", &self.path, error))?;
         match fs::metadata(&self.path) {
-            Ok(named) => Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino())),
+            Ok(named) => {
+                Ok((named.dev(), named.ino()) == (ours.dev(), ours.ino()) && named.len() >= len)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(DiskError::new("look at", &self.path, error)),
         }

@@ -167,3 +167,16 @@ fn an_error_of_the_reader_is_passed_on() {
     let mut scanner = Scanner::new(BufReader::new(Broken), any_typed);
     assert_eq!(scanner.next_piece().unwrap_err().to_string(), "gone");
 }
+
+#[test]
+fn a_record_behind_a_cut_one_is_found_however_deep_that_was() {
+    let deep = "{\"a\":".repeat(5000);
+    for cut in ["{\"b\":\"cut ", "{\"b\":", "{\"b\":1,", "{", ""] {
+        let line = format!("{deep}{cut}{{\"type\":1,\"x\":{{}}}}\n");
+        assert_eq!(
+            pieces(line.as_bytes()),
+            [record(1, r#"{"type":1,"x":{}}"#), damaged(1)],
+            "{cut}"
+        );
+    }
+}

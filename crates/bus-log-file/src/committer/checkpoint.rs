@@ -12,6 +12,11 @@ use crate::stats::Counters;
 impl Threads {
     /// Makes all session files durable and empties the journal.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        // The journal may have the only copy of what was written into a file that is gone.
+        let layout = self.shared.layout.clone();
+        for held in self.held.values_mut().filter(|held| held.dirty) {
+            held.look_again(&layout)?;
+        }
         let suspects: Vec<ThreadId> = self
             .held
             .iter()
@@ -21,7 +26,6 @@ impl Threads {
         for id in suspects {
             self.heal(&id)?;
         }
-        let layout = self.shared.layout.clone();
         let mut dirs = BTreeSet::new();
         let mut failed = None;
         for held in self.held.values_mut() {
@@ -62,21 +66,16 @@ impl Threads {
         Ok(())
     }
 
-    /// Writes a session's part of our own journal into its file again, after a sync of it failed.
+    /// Writes a session's part of our own journal into its file again, after a sync of it failed or
+    /// somebody else changed it.
     pub(super) fn heal(&mut self, id: &ThreadId) -> Result<()> {
         let (Some(journal), Some(held)) = (&mut self.journal, self.held.get_mut(id)) else {
             return Ok(());
         };
-        if let Some(file) = &held.file {
-            rewrite(&journal.scan()?, file, &held.key)?;
-        }
-        held.suspect = false;
-        held.dirty = false;
-        // The journal had those too.
-        if let Some((position, bytes)) = held.pending.take() {
-            held.len = position + bytes.len() as u64;
-        }
-        Ok(())
+        let scan = journal.scan()?;
+        let key = held.key.clone();
+        // The journal has what waits to be written too.
+        held.adopt(&self.shared.layout, |file| rewrite(&scan, file, &key))
     }
 
     pub(super) fn roll_if_full(&mut self) {

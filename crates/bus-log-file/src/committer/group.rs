@@ -80,7 +80,7 @@ impl Threads {
             None if empty && !self.holds(&id) => {
                 Snapshot::open(&self.shared.layout, &append.key)?.map_or(0, |(_, found)| found.last)
             }
-            None => self.hold(&append.key, id)?.last,
+            None => self.hold_whole(&append.key, id)?.last,
         };
         let watermark = match append.expect {
             Expect::Last(expected) if expected != last => return Err(LogError::conflict(last)),

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use bus_log::{Result, ThreadKey};
+use bus_log::{LogError, Result, ThreadKey};
 
+use super::rewrite::put_back;
 use crate::fs::{self, DiskFile};
 use crate::header::Header;
 use crate::layout::{Layout, ThreadPaths};
@@ -26,7 +27,8 @@ pub(super) struct Held {
     pub(super) pending: Option<(u64, Vec<u8>)>,
     /// The file was written since its last sync.
     pub(super) dirty: bool,
-    /// A sync of the file failed: what the journal holds of it is to be written again.
+    /// A sync of the file failed, or it is not the one that was written: what the journal holds of it is
+    /// to be written again.
     pub(super) suspect: bool,
     /// The file's name may not be durable, though its records in the journal would make it again.
     pub(super) new_name: bool,
@@ -132,6 +134,81 @@ impl Held {
         self.dirty = true;
         file.write_at(bytes, position)?;
         self.len = position + bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Looks whether the session file is still the one that is written: what is written into a file that
+    /// somebody removed, replaced or cut is lost. A removed one is put back; else it is to be made whole
+    /// from the journal.
+    pub(super) fn look_again(&mut self, layout: &Layout) -> Result<()> {
+        if self.suspect || self.header.is_none() {
+            return Ok(());
+        }
+        let whole = match &self.file {
+            Some(file) => file.is_current_with(self.len)?,
+            // It was replaced by us and could not be opened, or never made.
+            None => self.pending.is_some(),
+        };
+        if whole {
+            return Ok(());
+        }
+        let file = self.paths.session.display();
+        tracing::warn!(%file, "a session file was removed, replaced or cut while it was written");
+        let removed = !layout.disk.exists(&self.paths.session)?;
+        if removed
+            && self
+                .file
+                .as_ref()
+                .is_some_and(|old| old.len().is_ok_and(|len| len >= self.len))
+        {
+            return put_back(layout, self);
+        }
+        self.file = None;
+        self.suspect = true;
+        Ok(())
+    }
+
+    /// Takes the file that has the session's name now, made whole by `repair`, if it holds just what it
+    /// should.
+    pub(super) fn adopt(
+        &mut self,
+        layout: &Layout,
+        repair: impl FnOnce(&DiskFile) -> Result<()>,
+    ) -> Result<()> {
+        let path = &self.paths.session;
+        let existed = layout.disk.exists(path)?;
+        let file = layout
+            .disk
+            .create(path)?
+            .ok_or_else(|| fs::DiskError::missing("write in", &self.paths.dir))?;
+        let found = repair(&file).and_then(|()| Snapshot::of(&file, Some(&self.key)));
+        if !existed && file.len()? == 0 {
+            layout.disk.remove(path)?;
+        }
+        let end = match &self.pending {
+            Some((position, bytes)) => position + bytes.len() as u64,
+            None => self.len,
+        };
+        let same = found?.is_some_and(|found| {
+            found.last == self.last && found.end == end && self.header == Some(found.header)
+        });
+        if !same {
+            return Err(LogError::corrupt(format!(
+                "{}: it was removed, replaced or cut while it was written, and its journal does not \
+                 have all up to ordinal {}",
+                path.display(),
+                self.last
+            )));
+        }
+        if self.file.is_none() {
+            self.file = Some(file);
+            self.new_name = true;
+        }
+        // What stood in it before may not be durable.
+        self.dirty = true;
+        self.len = end;
+        self.pending = None;
+        self.suspect = false;
         Ok(())
     }
 

@@ -23,7 +23,7 @@ impl Threads {
         if watermark <= found.header.watermark {
             return Ok(0);
         }
-        let held = self.hold(key, ThreadId::new(key))?;
+        let held = self.hold_whole(key, ThreadId::new(key))?;
         let Some(old) = &held.header else {
             return Ok(0);
         };
@@ -50,6 +50,10 @@ impl Threads {
         let known = layout.disk.exists(&layout.thread(key).session)?;
         if !known && !self.holds(&id) {
             return Ok(());
+        }
+        if let Some(held) = self.held(&id) {
+            // What is wrong with its file does not matter any more.
+            held.suspect = false;
         }
         let held = self.hold(key, id)?;
         if held.header.is_none() {
@@ -111,14 +115,29 @@ fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Resul
     held.dirty = false;
     held.suspect = false;
     held.replaced = true;
+    // The old file has no name any more: nothing may be written into it, also if this fails.
+    held.file = None;
     held.file = layout.disk.open_rw(&held.paths.session)?;
     layout.disk.sync_dir(&held.paths.dir)?;
     held.replaced = false;
     Ok(())
 }
 
+/// Makes a session file again that somebody removed while we have it open.
+pub(super) fn put_back(layout: &Layout, held: &mut Held) -> Result<()> {
+    held.flush(layout)?;
+    let Some(old) = &held.header else {
+        return Ok(());
+    };
+    let from = old.to_line().len() as u64;
+    let header = Header {
+        synced: held.last,
+        ..old.clone()
+    };
+    replace(layout, held, header, from)
+}
+
 fn write_aside(layout: &Layout, held: &Held, header: &Header, from: u64) -> Result<u64> {
-    let old = open(held)?;
     let new = layout
         .disk
         .create(&held.paths.aside)?
@@ -129,6 +148,7 @@ fn write_aside(layout: &Layout, held: &Held, header: &Header, from: u64) -> Resu
     let mut len = line.len() as u64;
     let mut position = from;
     while position < held.len {
+        let old = open(held)?;
         let bytes = old.range(position, held.len.min(position + CHUNK))?;
         if bytes.is_empty() {
             return Err(LogError::corrupt(format!(

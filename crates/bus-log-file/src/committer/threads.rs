@@ -53,6 +53,13 @@ impl Threads {
         self.held.get_mut(id)
     }
 
+    /// The session as [`hold`](Self::hold) gives it, its file looked at again.
+    pub(super) fn hold_whole(&mut self, key: &ThreadKey, id: ThreadId) -> Result<&mut Held> {
+        let layout = self.shared.layout.clone();
+        self.hold(key, id)?.look_again(&layout)?;
+        self.hold(key, id)
+    }
+
     /// The session, owned and settled, so that it may be written.
     pub(super) fn hold(&mut self, key: &ThreadKey, id: ThreadId) -> Result<&mut Held> {
         if !self.holds(&id) {

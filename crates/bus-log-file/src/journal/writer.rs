@@ -144,6 +144,10 @@ impl Journal {
                 self.current.insert(segment)
             }
         };
+        // What is written into a segment that somebody removed is lost.
+        if !segment.file.is_current_with(segment.end)? {
+            return Err(fs::DiskError::missing("find", segment.file.path()));
+        }
         let (header, payload) = frame.split_at_mut(FRAME_HEADER);
         header.copy_from_slice(
             &FrameHeader::new(segment.id, segment.end, payload).to_bytes(segment.id, segment.end),

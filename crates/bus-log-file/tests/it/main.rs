@@ -7,6 +7,7 @@ mod child;
 mod crash;
 mod damage;
 mod erase;
+mod foreign;
 mod full;
 mod groups;
 mod laws;
