@@ -118,7 +118,7 @@ impl LogWriter {
     pub fn with_config(log: Arc<dyn SessionLog>, config: LogWriterConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
-                account: Account::new(config),
+                account: Account::new(config.bounded()),
                 thread: LogThread::of(log),
             }),
         }

@@ -1,5 +1,6 @@
 //! One writer's books, shared by its sinks and by what is under way for them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -82,9 +83,14 @@ impl Account {
         drop(ledger);
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if tell {
-            self.room.notify_all();
-            self.settled.notify_waiters();
+            self.tell_all();
         }
+    }
+
+    fn tell_all(&self) {
+        self.room.notify_all();
+        // Wakers are somebody else's code: one that panics must not take the log's writer with it.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.settled.notify_waiters()));
     }
 
     /// When something was last settled.
@@ -104,8 +110,7 @@ impl Account {
     pub(super) fn give_up(&self) {
         self.ledger().give_up();
         self.given_up.store(true, Ordering::Release);
-        self.room.notify_all();
-        self.settled.notify_waiters();
+        self.tell_all();
     }
 
     pub(super) fn is_given_up(&self) -> bool {

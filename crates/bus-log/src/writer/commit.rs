@@ -9,10 +9,12 @@ mod call;
 mod landed;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_core::{Completer, TicketOutcome};
+use futures_util::FutureExt;
 use tokio::sync::watch;
 
 use super::account::{Account, Tag};
@@ -29,8 +31,15 @@ use call::{Failure, Outcome};
 
 /// Writes what waits in `slot` until nothing does.
 pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {
-    let mut commit = Commit::new(Arc::clone(shared), slot);
-    while commit.turn().await {}
+    loop {
+        let mut commit = Commit::new(Arc::clone(shared), Arc::clone(&slot));
+        let turns = AssertUnwindSafe(async { while commit.turn().await {} });
+        if turns.catch_unwind().await.is_ok() {
+            return;
+        }
+        // A `tracing` subscriber panicked, say. What was at hand counts as dropped; what waits in
+        // the slot has no other writer, and must not wait for good.
+    }
 }
 
 struct Commit {
@@ -163,7 +172,9 @@ impl Commit {
     async fn ask_last(&mut self) {
         let shared = Arc::clone(&self.shared);
         let slot = Arc::clone(&self.slot);
-        match self.call(0, shared.log.bounds(&slot.key)).await {
+        // Asked from within, so that a panic before the first await is caught too.
+        let ask = async { shared.log.bounds(&slot.key).await };
+        match self.call(0, ask).await {
             Outcome::Stopped => {}
             Outcome::Done(Ok(bounds)) => self.last = Some(bounds.last),
             Outcome::Done(Err(failure)) if failure.is_transient() => self.failed(failure).await,
@@ -464,7 +475,7 @@ fn waits_until(tag: &Tag) -> Option<Instant> {
 
 /// Tells a ticket. What its callback does must not hurt the others.
 fn tell(done: Completer, outcome: TicketOutcome) {
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| done.complete(outcome)));
+    let told = catch_unwind(AssertUnwindSafe(|| done.complete(outcome)));
     if told.is_err() {
         tracing::error!("a ticket's callback panicked");
     }

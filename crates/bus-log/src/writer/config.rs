@@ -55,6 +55,9 @@ pub(super) const LONGEST_GAP_PAUSE: Duration = Duration::from_secs(60);
 /// the caller some 10 µs, so it must not happen for every record.
 pub(super) const LINGER: Duration = Duration::from_millis(1);
 
+/// As good as for ever, and yet it can be added to an `Instant`.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
 impl Default for LogWriterConfig {
     fn default() -> Self {
         Self {
@@ -86,6 +89,16 @@ impl LogWriterConfig {
     pub fn with_retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
         self
+    }
+
+    /// The same within what a writer can work with: queues of at least 1, times of at most a century.
+    pub(super) fn bounded(self) -> Self {
+        Self {
+            audit_queue: self.audit_queue.max(1),
+            sink_queue: self.sink_queue.max(1),
+            retry_for: self.retry_for.min(FOREVER),
+            close_timeout: self.close_timeout.min(FOREVER),
+        }
     }
 
     /// The same with another time to wait for a log that stays down.

@@ -138,13 +138,28 @@ impl LogThread {
         let handle = own.handle().clone();
         let shared = Arc::clone(&self.shared);
         let (going, over) = mpsc::channel();
-        let thread = thread::Builder::new()
+        let own = Arc::new(Mutex::new(Some(own)));
+        let given = Arc::clone(&own);
+        let spawned = thread::Builder::new()
             .name("bus-log-writer".into())
             .spawn(move || {
-                shared.run(own);
+                let own = lock(&given).take();
+                if let Some(own) = own {
+                    shared.run(own);
+                }
                 drop(shared);
                 drop::<mpsc::Sender<()>>(going);
-            })?;
+            });
+        let thread = match spawned {
+            Ok(thread) => thread,
+            Err(error) => {
+                // A runtime that is merely dropped panics within another one.
+                if let Some(own) = lock(&own).take() {
+                    own.shutdown_background();
+                }
+                return Err(error);
+            }
+        };
         *lock(&self.running) = Some(Running { thread, over });
         *runtime = Some(handle.clone());
         Ok(handle)
