@@ -3,6 +3,7 @@
 mod breach;
 mod event;
 mod graph;
+mod record;
 mod sink;
 
 pub use breach::UsageLimitBreach;

@@ -1,5 +1,7 @@
 //! The unit of the log.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod custom;
 #[cfg(test)]
 pub(crate) mod examples;

@@ -12,8 +12,7 @@
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! use bus_log::{SessionEvent, SessionLog, TenantId, ThreadKey};
-//! use bus_log_file::FileSessionLog;
+//! use bus_log_file::{FileSessionLog, SessionEvent, SessionLog, TenantId, ThreadKey};
 //!
 //! let dir = tempfile::tempdir()?;
 //! let key = ThreadKey::new(TenantId::new("acme"), "session-7");
@@ -49,6 +48,9 @@ pub use config::FileLogConfig;
 pub use journal::RecoveryReport;
 pub use log::FileSessionLog;
 pub use stats::FileLogStats;
+
+// What the signatures above name from the crates to the left, so that one `use` is enough.
+pub use bus_log::*;
 
 /// Version of everything that is written. 0 may change at any time.
 const VERSION: u32 = 0;

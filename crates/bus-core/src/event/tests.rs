@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::{DateTime, TokenDelta, TokenSource, Utc, Uuid};
 
 /// The wire form that must stay readable for good. A new variant appends a line; no line changes.
 const GOLDEN: &str = "golden/events.jsonl";
@@ -241,106 +242,32 @@ fn a_custom_type_must_not_pose_as_ours() {
     );
 }
 
-/// Any text, NUL and line breaks and all of Unicode included.
-fn any_text() -> impl Strategy<Value = String> {
-    prop_oneof![any::<String>(), Just("\0\n\r\u{2028}\"\\".to_owned())]
-}
-
-fn any_json() -> impl Strategy<Value = Json> {
-    let leaf = prop_oneof![
-        any_text().prop_map(|text| Json::string(&text)),
-        any::<i64>().prop_map(|n| Json::parse(&n.to_string()).unwrap()),
-        "-?[1-9][0-9]{0,40}(\\.[0-9]{1,30})?(e[0-9]{1,4})?".prop_map(|n| Json::parse(&n).unwrap()),
-    ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        prop::collection::vec((any_text(), inner), 0..4).prop_map(|members| {
-            let members: Vec<_> = members
-                .iter()
-                .map(|(k, v)| format!("{} : {v}", Json::string(k)))
-                .collect();
-            Json::parse(&format!("{{{}}}", members.join(" ,"))).unwrap()
-        })
-    })
-}
-
-fn any_time() -> impl Strategy<Value = DateTime<Utc>> {
-    (0_i64..4_000_000_000, 0_u32..1_000_000_000)
-        .prop_map(|(s, ns)| DateTime::from_timestamp(s, ns).unwrap())
-}
-
-/// Every variant with arbitrary strings, numbers, times and raw JSON in its fields: the values are
-/// put into the examples' wire form, so that a new variant is covered as soon as it is an example.
-fn any_event() -> impl Strategy<Value = Event> {
-    let count = examples::events().len();
-    (
-        0..count,
-        any_text(),
-        any::<u32>(),
-        any_time(),
-        any_json(),
-        any::<u128>(),
-    )
-        .prop_map(|(index, text, number, time, json, uuid)| {
-            use SessionEvent as S;
-            let trace_id = Uuid::from_u128(uuid);
-            let mut event = examples::events().swap_remove(index);
-            match &mut event {
-                Event::Session(S::ToolCallStart {
-                    name: a,
-                    arguments: b,
-                }) => (*a, *b) = (text.clone(), text),
-                Event::Session(S::ToolCallComplete {
-                    output,
-                    duration_ms,
-                    ..
-                }) => {
-                    (*output, *duration_ms) = (text, number.into());
-                }
-                Event::Session(
-                    S::TextChunk(t) | S::TextComplete(t) | S::ThinkingComplete(t) | S::Error(t),
-                ) => *t = text,
-                Event::Session(S::SessionSync(session)) => {
-                    session.created_at = time;
-                    session.metadata.insert(text, json);
-                }
-                Event::Session(S::TokenUsage(delta)) => {
-                    *delta = TokenDelta {
-                        source: TokenSource::Root,
-                        model: text,
-                        prompt_tokens: number as usize,
-                        completion_tokens: usize::MAX,
-                        duration_ms: u64::MAX,
-                    };
-                }
-                Event::Session(S::RlmComplete(done)) => {
-                    (done.trace_id, done.reason) = (trace_id, Some(text))
-                }
-                Event::Session(S::CompactionFailed(failed)) => {
-                    (failed.trace_id, failed.fell_back_to, failed.reason) = (trace_id, None, text);
-                }
-                Event::Audit(GraphEvent::ToolCall {
-                    input,
-                    timestamp,
-                    id,
-                    ..
-                }) => {
-                    (*input, *timestamp, *id) = (json, time, text);
-                }
-                Event::Audit(GraphEvent::Interrupt { payload, timestamp }) => {
-                    (*payload, *timestamp) = (json, time)
-                }
-                Event::Custom(custom) => {
-                    *custom = CustomEvent::new(&format!("x{text}"), json).unwrap()
-                }
-                _ => {}
-            }
-            event
-        })
+#[test]
+fn every_variant_has_a_strategy_of_its_own() {
+    fn types<T: std::fmt::Debug>(
+        strategies: Vec<BoxedStrategy<T>>,
+        kind: fn(&T) -> &'static str,
+    ) -> BTreeSet<&'static str> {
+        let mut runner = TestRunner::deterministic();
+        let one =
+            |strategy: BoxedStrategy<T>| kind(&strategy.new_tree(&mut runner).unwrap().current());
+        strategies.into_iter().map(one).collect()
+    }
+    let session = examples::session_events();
+    assert_eq!(
+        types(arbitrary::session_events(), SessionEvent::event_type),
+        session.iter().map(SessionEvent::event_type).collect()
+    );
+    let graph = examples::graph_events();
+    assert_eq!(
+        types(arbitrary::graph_events(), GraphEvent::event_type),
+        graph.iter().map(GraphEvent::event_type).collect()
+    );
 }
 
 proptest! {
     #[test]
-    fn any_event_round_trips_on_one_line(event in any_event()) {
+    fn any_event_round_trips_on_one_line(event in arbitrary::event()) {
         let text = event.to_json();
         prop_assert!(!text.as_str().contains(['\n', '\r']));
         prop_assert_eq!(Event::parse(text.as_str()).unwrap(), event);

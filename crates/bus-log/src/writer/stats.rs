@@ -11,7 +11,8 @@ pub struct AuditStats {
     /// Records that are in the log.
     pub written: u64,
     /// Records that are not. The log says so itself, by a
-    /// [`GraphEvent::AuditGap`](crate::GraphEvent::AuditGap) where they would be.
+    /// [`GraphEvent::AuditGap`](crate::GraphEvent::AuditGap) where they would be, but for those that
+    /// it could not be told of any more: made after `close`, or given up at its timeout.
     pub dropped: u64,
     /// Appends that were tried again, because the log was unavailable or busy, or because someone
     /// else had written to the thread.
