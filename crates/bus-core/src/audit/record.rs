@@ -1,11 +1,11 @@
 //! What the methods of [`AuditSink`](crate::AuditSink) say, as events of now.
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::{GraphEvent, UsageLimitBreach};
 
 /// For whoever implements [`AuditSink`](crate::AuditSink): each method's arguments as the event that
-/// it records, now.
+/// it records, now, to the microsecond as logs keep times.
 impl GraphEvent {
     /// What [`record_sub_agent_invoked`](crate::AuditSink::record_sub_agent_invoked) records.
     #[must_use]
@@ -13,7 +13,7 @@ impl GraphEvent {
         Self::SubAgentInvoked {
             agent_id: agent_id.to_owned(),
             sub_thread_id: sub_thread_id.to_owned(),
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
 
@@ -23,7 +23,7 @@ impl GraphEvent {
         Self::AgentHandoff {
             from: from.map(str::to_owned),
             to: to.to_owned(),
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
 
@@ -32,7 +32,7 @@ impl GraphEvent {
     pub fn resumed(from_checkpoint: &str) -> Self {
         Self::Resumed {
             from_checkpoint: from_checkpoint.to_owned(),
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
 
@@ -43,7 +43,7 @@ impl GraphEvent {
             tier: tier.to_owned(),
             namespace_key: namespace_key.to_owned(),
             hits,
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
 
@@ -52,7 +52,7 @@ impl GraphEvent {
     pub fn usage_limit_exceeded(breach: &UsageLimitBreach) -> Self {
         Self::UsageLimitExceeded {
             breach: breach.clone(),
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
 
@@ -62,7 +62,12 @@ impl GraphEvent {
         Self::ContextCompacted {
             dropped_chars,
             retained_chars,
-            timestamp: Utc::now(),
+            timestamp: now(),
         }
     }
+}
+
+fn now() -> DateTime<Utc> {
+    let now = Utc::now();
+    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }

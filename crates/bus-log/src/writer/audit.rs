@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bus_core::{
     AuditSink, Event, GraphEvent, Meta, ThreadKey, Ticket, TicketOutcome, UsageLimitBreach,
 };
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use super::account::Tag;
 use super::error::NotDurable;
@@ -73,7 +73,7 @@ impl SessionAuditSink {
 
     /// Records any event, as the `record_*` calls do. A session's snapshot leaves its messages out.
     pub fn record(&self, event: impl Into<Event>) {
-        self.put(None, |_| event.into());
+        self.put(None, || event.into());
     }
 
     /// As [`record`](Self::record), and tells by a [`Ticket`] at which ordinal the event is
@@ -82,7 +82,7 @@ impl SessionAuditSink {
     /// There is no time limit: while the log is down, the ticket waits.
     pub fn record_ticketed(&self, event: impl Into<Event>) -> Ticket {
         let (ticket, done) = Ticket::pending();
-        self.put(Some(done), |_| event.into());
+        self.put(Some(done), || event.into());
         ticket
     }
 
@@ -96,18 +96,21 @@ impl SessionAuditSink {
     ) {
         let (ticket, done) = Ticket::pending();
         ticket.on_ready(on_done);
-        self.put(Some(done), |_| event.into());
+        self.put(Some(done), || event.into());
     }
 
-    fn put(&self, done: Option<bus_core::Completer>, event: impl FnOnce(DateTime<Utc>) -> Event) {
+    fn put(&self, done: Option<bus_core::Completer>, event: impl FnOnce() -> Event) {
         let account = &self.inner.account;
         let (start, refused) = match account.admit_audit() {
             Admission::Taken(epoch) => {
-                let at = to_micros(Utc::now());
+                let event = event();
+                let at = event
+                    .as_audit()
+                    .map_or_else(Utc::now, |record| *record.timestamp());
                 let entry = Entry {
-                    at,
+                    at: to_micros(at),
                     meta: Meta::default(),
-                    event: event(at).without_messages(),
+                    event: event.without_messages(),
                 };
                 let tag = Tag::audit(Arc::clone(account), epoch, done);
                 (self.slot.push(entry, tag), None)
@@ -148,67 +151,32 @@ impl SessionAuditSink {
 
 impl AuditSink for SessionAuditSink {
     fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
-        self.put(None, |timestamp| {
-            GraphEvent::SubAgentInvoked {
-                agent_id: agent_id.to_owned(),
-                sub_thread_id: sub_thread_id.to_owned(),
-                timestamp,
-            }
-            .into()
+        self.put(None, || {
+            GraphEvent::sub_agent_invoked(agent_id, sub_thread_id).into()
         });
     }
 
     fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
-        self.put(None, |timestamp| {
-            GraphEvent::AgentHandoff {
-                from: from.map(ToOwned::to_owned),
-                to: to.to_owned(),
-                timestamp,
-            }
-            .into()
-        });
+        self.put(None, || GraphEvent::agent_handoff(from, to).into());
     }
 
     fn record_resumed(&self, from_checkpoint: &str) {
-        self.put(None, |timestamp| {
-            GraphEvent::Resumed {
-                from_checkpoint: from_checkpoint.to_owned(),
-                timestamp,
-            }
-            .into()
-        });
+        self.put(None, || GraphEvent::resumed(from_checkpoint).into());
     }
 
     fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
-        self.put(None, |timestamp| {
-            GraphEvent::MemoryRecall {
-                tier: tier.to_owned(),
-                namespace_key: namespace_key.to_owned(),
-                hits,
-                timestamp,
-            }
-            .into()
+        self.put(None, || {
+            GraphEvent::memory_recall(tier, namespace_key, hits).into()
         });
     }
 
     fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
-        self.put(None, |timestamp| {
-            GraphEvent::UsageLimitExceeded {
-                breach: breach.clone(),
-                timestamp,
-            }
-            .into()
-        });
+        self.put(None, || GraphEvent::usage_limit_exceeded(breach).into());
     }
 
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
-        self.put(None, |timestamp| {
-            GraphEvent::ContextCompacted {
-                dropped_chars,
-                retained_chars,
-                timestamp,
-            }
-            .into()
+        self.put(None, || {
+            GraphEvent::context_compacted(dropped_chars, retained_chars).into()
         });
     }
 }
