@@ -67,8 +67,17 @@ impl Default for FileLogConfig {
             queue_bytes: 64 << 20,
             group_bytes: 16 << 20,
             segment_bytes: 64 << 20,
-            open_threads: (files / 8).clamp(64, 4096),
+            open_threads: open_threads(files),
             idle: Duration::from_secs(30),
         }
     }
 }
+
+/// How many sessions to keep open where `files` may be: each takes two, and a quarter is enough, as
+/// others in the process want some too.
+fn open_threads(files: usize) -> usize {
+    (files / 8).clamp(8, 4096)
+}
+
+#[cfg(test)]
+mod tests;

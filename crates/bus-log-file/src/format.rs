@@ -26,6 +26,11 @@ pub(crate) fn ensure(layout: &Layout) -> Result<()> {
             !matches!(&*name, "format" | "lost+found") && !name.starts_with("format.")
         });
         if let Some(name) = foreign {
+            // Somebody else may have made the log since we looked.
+            if let Some(file) = disk.open(&layout.format())? {
+                check(layout, &file.range(0, 4096)?)?;
+                return folders(layout);
+            }
             return Err(LogError::invalid(format!(
                 "{} is not a log and not empty: it holds {}",
                 root.display(),
@@ -37,9 +42,15 @@ pub(crate) fn ensure(layout: &Layout) -> Result<()> {
             disk.sync_dir(parent)?;
         }
     }
+    folders(layout)
+}
+
+/// Makes the folders that every log has.
+fn folders(layout: &Layout) -> Result<()> {
+    let disk = layout.disk;
     let journals = disk.create_dir(&layout.journals())?;
     if disk.create_dir(&layout.threads())? || journals {
-        disk.sync_dir(root)?;
+        disk.sync_dir(layout.root())?;
     }
     Ok(())
 }

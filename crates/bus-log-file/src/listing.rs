@@ -2,11 +2,39 @@
 
 use std::path::{Path, PathBuf};
 
-use bus_log::{Result, TenantId, ThreadSummary};
+use bus_log::{Bounds, LogError, LogErrorKind, Result, TenantId, ThreadKey, ThreadSummary};
 
 use crate::header::Header;
 use crate::layout::Layout;
 use crate::session_file::{Snapshot, read_header, stable};
+
+/// What could not be named, for its damage hides the name: told once all others are.
+#[derive(Default)]
+struct Nameless(Vec<String>);
+
+impl Nameless {
+    /// Keeps damage for later; any other error stops at once.
+    fn keep<T>(&mut self, found: Result<Option<T>>) -> Result<Option<T>> {
+        match found {
+            Err(error) if error.kind() == LogErrorKind::Corrupt => {
+                // The kind is said once, of all of them.
+                let text = error.to_string();
+                let place = text.split_once(": ").map(|(_kind, place)| place);
+                self.0.push(place.unwrap_or(&text).to_owned());
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// The last page: a damaged name must not be passed over, nor hide those that can be read.
+    fn tell<T>(self, page: Vec<T>, limit: usize) -> Result<Vec<T>> {
+        if page.is_empty() && limit > 0 && !self.0.is_empty() {
+            return Err(LogError::corrupt(self.0.join("; ")));
+        }
+        Ok(page)
+    }
+}
 
 /// The tenant's threads in byte order of their ids, at most `limit`, those after `after`.
 pub(crate) fn threads(
@@ -16,8 +44,9 @@ pub(crate) fn threads(
     limit: usize,
 ) -> Result<Vec<ThreadSummary>> {
     let mut found = Vec::new();
+    let mut nameless = Nameless::default();
     for path in session_files(layout, &layout.tenant(tenant))? {
-        if let Some(header) = header(layout, &path)? {
+        if let Some(header) = nameless.keep(header(layout, &path))? {
             found.push(header.key);
         }
     }
@@ -30,15 +59,24 @@ pub(crate) fn threads(
         if summaries.len() >= limit {
             break;
         }
-        if let Some((_, snapshot)) = Snapshot::open(layout, &key)? {
-            summaries.push(
-                ThreadSummary::new(key, snapshot.bounds())
-                    .with_last_at(snapshot.last_at)
-                    .with_bytes(snapshot.end),
-            );
-        }
+        summaries.extend(summary(layout, key)?);
     }
-    Ok(summaries)
+    nameless.tell(summaries, limit)
+}
+
+/// What is known of a thread that has events.
+fn summary(layout: &Layout, key: ThreadKey) -> Result<Option<ThreadSummary>> {
+    match Snapshot::open(layout, &key) {
+        Ok(found) => Ok(found.map(|(_, snapshot)| {
+            ThreadSummary::new(key, snapshot.bounds())
+                .with_last_at(snapshot.last_at)
+                .with_bytes(snapshot.end)
+        })),
+        Err(error) if error.kind() == LogErrorKind::Corrupt => Ok(Some(
+            ThreadSummary::new(key, Bounds::default()).as_damaged(),
+        )),
+        Err(error) => Err(error),
+    }
 }
 
 /// All tenants in byte order, at most `limit`, those after `after`.
@@ -48,24 +86,31 @@ pub(crate) fn tenants(
     limit: usize,
 ) -> Result<Vec<TenantId>> {
     let mut found = Vec::new();
+    let mut nameless = Nameless::default();
     for name in layout.disk.names(&layout.threads())? {
-        found.extend(tenant_of(layout, &layout.threads().join(name))?);
+        found.extend(tenant_of(
+            layout,
+            &layout.threads().join(name),
+            &mut nameless,
+        )?);
     }
     found.sort();
     found.retain(|tenant| after.is_none_or(|after| tenant > after));
     found.truncate(limit);
-    Ok(found)
+    nameless.tell(found, limit)
 }
 
 /// Whose folder it is: what any of its sessions that has an event says.
-fn tenant_of(layout: &Layout, dir: &Path) -> Result<Option<TenantId>> {
+fn tenant_of(layout: &Layout, dir: &Path, nameless: &mut Nameless) -> Result<Option<TenantId>> {
+    let mut damaged = Nameless::default();
     for path in session_files(layout, dir)? {
-        if let Some(header) = header(layout, &path)?
-            && Snapshot::open(layout, &header.key)?.is_some()
+        if let Some(header) = damaged.keep(header(layout, &path))?
+            && summary(layout, header.key.clone())?.is_some()
         {
             return Ok(Some(header.key.tenant_id().clone()));
         }
     }
+    nameless.0.append(&mut damaged.0);
     Ok(None)
 }
 

@@ -88,6 +88,10 @@ impl ThreadLock {
         let deadline = Instant::now() + PASSING;
         loop {
             let Some(file) = open(layout, paths)? else {
+                if Instant::now() > deadline {
+                    let what = format!("can't make the lock {}", paths.lock.display());
+                    return Err(LogError::unavailable(what));
+                }
                 continue;
             };
             let locked = file.try_lock()?;
@@ -135,6 +139,10 @@ impl ThreadLock {
         let deadline = Instant::now() + PASSING;
         loop {
             let Some(file) = open(layout, paths)? else {
+                if Instant::now() > deadline {
+                    let what = format!("can't make the lock {}", paths.lock.display());
+                    return Err(LogError::unavailable(what));
+                }
                 continue;
             };
             let locked = file.try_lock()?;

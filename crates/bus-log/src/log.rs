@@ -98,11 +98,12 @@ pub trait SessionLog: Send + Sync + 'static {
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds>;
 
     /// Lists at most `limit` of the tenant's threads, in byte order of their ids, those after
-    /// `after`. Erased threads are listed too.
+    /// `after`. Erased threads are listed too, and damaged ones as [damaged](ThreadSummary::damaged).
     ///
     /// # Errors
     ///
-    /// By kind.
+    /// By kind. Where damage hides a thread's very name, the page that would be the empty last one is
+    /// `Corrupt`: the others are listed all the same, and nothing is passed over.
     async fn list(
         &self,
         tenant: &TenantId,
@@ -114,7 +115,8 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind.
+    /// By kind. Where damage hides a tenant's very name, the page that would be the empty last one is
+    /// `Corrupt`.
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>>;
 
     /// Makes all events of the thread unreadable for good. The key stays known, as erased, and the
@@ -311,6 +313,9 @@ pub struct ThreadSummary {
     pub last_at: Option<DateTime<Utc>>,
     /// Bytes it takes in the store, where the log knows them.
     pub bytes: Option<u64>,
+    /// True if the log found it damaged while listing, and its bounds are not known: whoever reads it is
+    /// told what is wrong. False proves nothing.
+    pub damaged: bool,
 }
 
 impl ThreadSummary {
@@ -322,6 +327,7 @@ impl ThreadSummary {
             bounds,
             last_at: None,
             bytes: None,
+            damaged: false,
         }
     }
 
@@ -329,6 +335,13 @@ impl ThreadSummary {
     #[must_use]
     pub const fn with_last_at(mut self, at: Option<DateTime<Utc>>) -> Self {
         self.last_at = at;
+        self
+    }
+
+    /// The same as that of a thread whose bounds can't be read.
+    #[must_use]
+    pub const fn as_damaged(mut self) -> Self {
+        self.damaged = true;
         self
     }
 

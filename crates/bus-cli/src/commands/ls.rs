@@ -20,7 +20,7 @@ Examples:
   bus --log /var/lib/bus --tenant acme ls
 
 Keys of --json: thread, events (readable ones), first and last (ordinals; first is greater than last
-where nothing is readable), last_at, erased.";
+where nothing is readable), last_at, erased, damaged.";
 
 /// Arguments of `bus ls`.
 #[derive(Args)]
@@ -38,6 +38,7 @@ struct ThreadLine<'a> {
     last: u64,
     last_at: Option<DateTime<Utc>>,
     erased: bool,
+    damaged: bool,
 }
 
 /// Lists the threads in byte order of their ids.
@@ -57,7 +58,13 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
     );
     let (mut listed, mut events) = (0, 0);
     let mut threads = Threads::new(log, &logs.tenant);
-    while let Some(page) = threads.next().await? {
+    let unnamed = loop {
+        let page = match threads.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break None,
+            // What can be listed is shown first.
+            Err(error) => break Some(error),
+        };
         for summary in &page {
             let bounds = summary.bounds;
             let last_at = last_at(log, summary).await;
@@ -71,6 +78,7 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
                     last: bounds.last,
                     last_at,
                     erased: bounds.erased,
+                    damaged: summary.damaged,
                 })?;
                 continue;
             }
@@ -80,12 +88,17 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
                 count(bounds.first),
                 count(bounds.last),
                 last_at.map(moment).unwrap_or_default(),
-                if bounds.erased { "erased" } else { "" }.to_owned(),
+                match (summary.damaged, bounds.erased) {
+                    (true, _) => "damaged: see bus verify",
+                    (false, true) => "erased",
+                    (false, false) => "",
+                }
+                .to_owned(),
             ];
             table.row(if bounds.readable() == 0 { dim } else { bold }, cells);
         }
-    }
-    if !out.is_json() {
+    };
+    if !out.is_json() && (listed > 0 || unnamed.is_none()) {
         if listed == 0 {
             none(logs, out)?;
         } else {
@@ -98,7 +111,10 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
         }
     }
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    match unnamed {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Says that there is nothing to list.

@@ -70,7 +70,8 @@ impl<'a> Threads<'a> {
         }
     }
 
-    /// The next of them; none at the end, and never an empty page.
+    /// The next of them; none at the end, and never an empty page. Damaged names are told of at the end,
+    /// once all others were given.
     pub(crate) async fn next(&mut self) -> bus_log::Result<Option<Vec<ThreadSummary>>> {
         let page = self
             .log
@@ -84,14 +85,14 @@ impl<'a> Threads<'a> {
     }
 }
 
-/// All tenants.
-pub(crate) async fn tenants(log: &dyn SessionLog) -> bus_log::Result<Vec<TenantId>> {
+/// All tenants that can be named, and why others can't.
+pub(crate) async fn tenants(log: &dyn SessionLog) -> (Vec<TenantId>, bus_log::Result<()>) {
     let mut all: Vec<TenantId> = Vec::new();
     loop {
-        let page = log.tenants(all.last(), NAMES).await?;
-        if page.is_empty() {
-            return Ok(all);
+        match log.tenants(all.last(), NAMES).await {
+            Ok(page) if page.is_empty() => return (all, Ok(())),
+            Ok(page) => all.extend(page),
+            Err(error) => return (all, Err(error)),
         }
-        all.extend(page);
     }
 }

@@ -165,9 +165,25 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     let mut breakdown = Breakdown::default();
     let mut listed = 0;
     let mut threads = Threads::new(log, &logs.tenant);
-    while let Some(page) = threads.next().await? {
+    let mut damaged = None;
+    loop {
+        let page = match threads.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) => {
+                damaged = damaged.or(Some(error.into()));
+                break;
+            }
+        };
         for summary in &page {
-            let stats = read(log, &summary.key).await?;
+            let stats = match read(log, &summary.key).await {
+                Ok(stats) => stats,
+                // The others are counted all the same.
+                Err(error) => {
+                    damaged = damaged.or(Some(error));
+                    continue;
+                }
+            };
             if out.is_json() {
                 out.json(&FiguresLine::new(
                     &stats.figures,
@@ -182,15 +198,20 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
             breakdown.merge(stats.breakdown);
         }
     }
-    if out.is_json() {
-        return Ok(());
+    if !out.is_json() && listed > 0 {
+        table.row(out.styles.dim, cells(&sum));
+        table.write(out, "")?;
+        breakdown.write(out)?;
+    } else if !out.is_json() && damaged.is_none() {
+        ls::none(logs, out)?;
     }
-    if listed == 0 {
-        return ls::none(logs, out);
+    match damaged {
+        Some(error) => {
+            out.flush()?;
+            Err(error.context("not everything is counted: see bus verify"))
+        }
+        None => Ok(()),
     }
-    table.row(out.styles.dim, cells(&sum));
-    table.write(out, "")?;
-    breakdown.write(out)
 }
 
 fn cells(figures: &Figures) -> [String; 8] {

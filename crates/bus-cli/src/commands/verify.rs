@@ -22,7 +22,7 @@ Examples:
 
 Reads every event of every tenant; the log checks its checksums as it reads. Ends with 1 if anything
 is damaged, and names the place. Keys of --json, a line per thread: tenant, thread, ok, events, first
-and last (ordinals), and error where ok is false; thread is null where a list of names is damaged.";
+and last (ordinals), and error where ok is false; thread, and tenant, are null where damage hides the name.";
 
 /// Arguments of `bus verify`.
 #[derive(Args)]
@@ -34,7 +34,7 @@ pub(crate) struct VerifyArgs {
 
 #[derive(Serialize)]
 struct VerifyLine<'a> {
-    tenant: &'a str,
+    tenant: Option<&'a str>,
     thread: Option<&'a str>,
     ok: bool,
     events: u64,
@@ -59,13 +59,17 @@ pub(crate) async fn run(
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
     let log = logs.log.as_ref();
-    let tenants = match tenant {
-        Some(tenant) => vec![tenant],
-        None => tenants(log).await?,
+    let (tenants, named) = match tenant {
+        Some(tenant) => (vec![tenant], Ok(())),
+        None => tenants(log).await,
     };
     let mut tally = Tally::default();
     for tenant in &tenants {
         verify_tenant(log, tenant, &mut tally, out).await?;
+    }
+    if let Err(error) = named {
+        tally.damaged += 1;
+        report(out, None, None, &Bounds::default(), 0, Err(error.into()))?;
     }
     if !out.is_json() {
         let (red, green) = (out.styles.red, out.styles.green);
@@ -106,7 +110,8 @@ async fn verify_tenant(
             Ok(None) => return Ok(()),
             Err(error) => {
                 tally.damaged += 1;
-                return report(out, tenant, None, &Bounds::default(), 0, Err(error.into()));
+                let none = Bounds::default();
+                return report(out, Some(tenant), None, &none, 0, Err(error.into()));
             }
         };
         for summary in &page {
@@ -116,14 +121,14 @@ async fn verify_tenant(
             tally.events += read;
             tally.damaged += u64::from(outcome.is_err());
             let thread = Some(summary.key.thread_id());
-            report(out, tenant, thread, &summary.bounds, read, outcome)?;
+            report(out, Some(tenant), thread, &summary.bounds, read, outcome)?;
         }
     }
 }
 
 fn report(
     out: &mut Out,
-    tenant: &TenantId,
+    tenant: Option<&TenantId>,
     thread: Option<&str>,
     bounds: &Bounds,
     events: u64,
@@ -133,7 +138,7 @@ fn report(
     let error = outcome.err().map(|error| format!("{error:#}"));
     if out.is_json() {
         return out.json(&VerifyLine {
-            tenant: tenant.as_str(),
+            tenant: tenant.map(TenantId::as_str),
             thread,
             ok: error.is_none(),
             events,
@@ -145,7 +150,7 @@ fn report(
     let Some(error) = error else { return Ok(()) };
     let red = out.styles.red;
     let name = one_line(thread.unwrap_or("list of threads"), 80);
-    let tenant = one_line(tenant.as_str(), 80);
+    let tenant = one_line(tenant.map_or("list of tenants", TenantId::as_str), 80);
     out.line(format_args!("{red}✗{red:#} {tenant}  {name}: {error}"))
 }
 

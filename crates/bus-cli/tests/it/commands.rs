@@ -93,7 +93,9 @@ fn ls_names_threads_with_their_ordinals() {
     let keys: Vec<&String> = lines[1].as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
-        ["erased", "events", "first", "last", "last_at", "thread"]
+        [
+            "damaged", "erased", "events", "first", "last", "last_at", "thread"
+        ]
     );
     assert_eq!(
         (&lines[0]["thread"], &lines[1]["thread"]),
@@ -250,4 +252,46 @@ fn file_of(log: &Log, one: &str, other: &str) -> std::path::PathBuf {
         }
     }
     panic!("no file holds {one:?} and {other:?}")
+}
+
+#[test]
+fn damage_that_hides_a_name_or_an_end_hides_no_other_thread() {
+    let log = Log::new();
+    for thread in ["a", "b", "c", "d"] {
+        log.fill(thread, 3);
+    }
+    let tenant = std::fs::read_dir(log.dir().join("threads")).unwrap().next();
+    for entry in std::fs::read_dir(tenant.unwrap().unwrap().path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let end = bytes.len();
+        match &name[..2] {
+            "b-" => bytes[30] ^= 1,
+            "c-" => bytes[end - 5] ^= 1,
+            _ => continue,
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+
+    let verified = log.run(&["verify"]);
+    assert_eq!(verified.code, Some(1));
+    for place in [
+        "/b-",
+        "line 1:",
+        "/c-",
+        "line 4, ordinal 3:",
+        "2 places of 3",
+    ] {
+        assert!(verified.stdout.contains(place), "{place}: {verified:?}");
+    }
+    for args in [&["ls", "--json"][..], &["stats", "--json"]] {
+        let done = log.run(args);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stdout.contains(r#""thread":"a""#), "{done:?}");
+        assert!(done.stdout.contains(r#""thread":"d""#), "{done:?}");
+        assert!(done.stderr.contains(".jsonl: line "), "{done:?}");
+    }
+    // Nor does it spoil a hint.
+    assert!(log.run(&["show", "x"]).stderr.contains("no thread"));
 }

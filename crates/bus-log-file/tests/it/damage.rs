@@ -196,3 +196,50 @@ fn what_is_not_damaged_is_read_past_the_damage() {
         100
     );
 }
+
+#[test]
+fn damage_of_one_session_hides_no_other_from_the_lists() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for name in ["a", "b", "c", "d"] {
+        append(&log, &key(name), &["one", "two"]).unwrap();
+    }
+    drop(log);
+    for path in of_kind(dir.path(), "jsonl") {
+        let mut bytes = fs::read(&path).unwrap();
+        let end = bytes.len();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        match &name[..2] {
+            // Its name can't be read.
+            "b-" => bytes[30] ^= 1,
+            // Its last ordinal can't be read.
+            "c-" => bytes[end - 5] ^= 1,
+            _ => continue,
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let tenant = key("a").tenant_id().clone();
+    let list = |after: Option<&str>, limit| block_on(log.list(&tenant, after, limit));
+    let listed = list(None, 10).unwrap();
+    let names: Vec<(&str, bool)> = listed
+        .iter()
+        .map(|summary| (summary.key.thread_id(), summary.damaged))
+        .collect();
+    assert_eq!(names, [("a", false), ("c", true), ("d", false)]);
+    let error = list(Some("d"), 10).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Corrupt);
+    let message = error.to_string();
+    assert!(
+        message.contains("/b-") && message.contains("line 1"),
+        "{message}"
+    );
+    assert!(list(Some("d"), 0).unwrap().is_empty());
+
+    assert_eq!(
+        block_on(log.tenants(None, 10)).unwrap(),
+        std::slice::from_ref(&tenant)
+    );
+    assert!(block_on(log.tenants(Some(&tenant), 10)).unwrap().is_empty());
+}

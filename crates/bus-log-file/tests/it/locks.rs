@@ -6,7 +6,9 @@ use std::time::Duration;
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::support::{append, block_on, files, image, key, load, of_kind, scratch, wait_for};
+use crate::support::{
+    append, block_on, files, image, key, load, of_kind, scratch, session_file, wait_for,
+};
 
 #[test]
 fn a_second_writer_of_a_session_is_busy_and_others_are_not() {
@@ -142,4 +144,36 @@ fn a_conflict_on_an_unknown_session_leaves_no_trace() {
     assert!(block_on(log.tenants(None, 9)).unwrap().is_empty());
     drop(log);
     assert_eq!(fs::read_dir(dir.path().join("threads")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_lock_that_can_not_be_made_stops_nobody_for_good() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["one"]).unwrap();
+    drop(log);
+    let lock = session_file(dir.path()).with_extension("lock");
+    std::os::unix::fs::symlink("/nonexistent/lock", lock).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let error = append(&log, &key("a"), &["two"]).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert_eq!(append(&log, &key("b"), &["one"]).unwrap(), 1);
+}
+
+#[test]
+fn many_may_make_the_log_at_once() {
+    for _ in 0..100 {
+        let dir = scratch();
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                FileSessionLog::open(dir.path()).map(drop)
+            };
+            let all: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            for one in all {
+                one.join().unwrap().unwrap();
+            }
+        });
+    }
 }
