@@ -76,11 +76,10 @@ impl SessionBus {
     async fn through(&self, hurry: bool) {
         let (to, waiting) = waiting();
         let line = &self.core().line;
-        line.defer(Parcel {
+        line.leave(Parcel {
             sinks: None,
             cargo: Cargo::Flush { to, hurry },
         });
-        line.pump();
         waiting.await;
     }
 }
@@ -105,8 +104,7 @@ impl BusAudit {
             None => Addressee::Nobody,
         };
         let parcel = core.parcel(sinks, event, at, to);
-        core.line.defer(parcel);
-        core.line.pump();
+        core.line.leave(parcel);
     }
 }
 

@@ -95,21 +95,34 @@ impl Line {
 
     /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it.
     pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) {
+        // What was left before goes first. What others take of it they take before this too.
+        for _ in 0..lock(&self.deferred).len() {
+            if !self.take_next(lock(&self.order)) {
+                break;
+            }
+        }
         let order = lock(&self.order);
         let held = self.holder.hold();
-        let earlier = self.take_deferred();
         let own = self.take(parcel);
         drop((held, order));
-        for taken in earlier {
-            self.watch(taken);
-        }
         self.watch(own);
         self.pump();
     }
 
-    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before.
-    pub(crate) fn defer(&self, parcel: Parcel) {
-        lock(&self.deferred).push_back(parcel);
+    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before. False if there
+    /// were any: whoever left them sees to this one too.
+    pub(crate) fn defer(&self, parcel: Parcel) -> bool {
+        let mut deferred = lock(&self.deferred);
+        deferred.push_back(parcel);
+        deferred.len() == 1
+    }
+
+    /// As [`defer`](Self::defer), and hands it in, unless others left theirs before: a sink may take
+    /// its time for those, and the caller has none.
+    pub(crate) fn leave(self: &Arc<Self>, parcel: Parcel) {
+        if self.defer(parcel) {
+            self.pump();
+        }
     }
 
     /// Whether so many wait already that an audit record should not.
@@ -126,19 +139,22 @@ impl Line {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            let held = self.holder.hold();
-            let taken = self.take_deferred();
-            drop((held, order));
-            for taken in taken {
-                self.watch(taken);
-            }
+            self.take_next(order);
         }
     }
 
-    /// The caller holds `order`. What is deferred meanwhile is left for later, so that this ends.
-    fn take_deferred(&self) -> Vec<Taken> {
-        let deferred = std::mem::take(&mut *lock(&self.deferred));
-        deferred.into_iter().map(|p| self.take(p)).collect()
+    /// Hands in the first that was deferred, if there is one. One at a time: none waits until the
+    /// sink has taken those behind it as well.
+    fn take_next(self: &Arc<Self>, order: MutexGuard<'_, ()>) -> bool {
+        let held = self.holder.hold();
+        let next = lock(&self.deferred).pop_front();
+        let taken = next.map(|parcel| self.take(parcel));
+        drop((held, order));
+        let any = taken.is_some();
+        if let Some(taken) = taken {
+            self.watch(taken);
+        }
+        any
     }
 
     /// The caller holds `order`.

@@ -98,15 +98,16 @@ impl Future for Waiting {
     type Output = Delivered;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivered> {
+        // Cloned before and dropped after: the last of a task's wakers drops the task, and with it
+        // whatever locks.
+        let waker = cx.waker().clone();
         let mut state = self.0.lock();
         match std::mem::replace(&mut *state, State::Gone) {
             State::Told(delivered) => Poll::Ready(delivered),
-            State::Waker(waker) if waker.will_wake(cx.waker()) => {
+            polled => {
                 *state = State::Waker(waker);
-                Poll::Pending
-            }
-            _ => {
-                *state = State::Waker(cx.waker().clone());
+                drop(state);
+                drop(polled);
                 Poll::Pending
             }
         }
