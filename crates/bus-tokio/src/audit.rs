@@ -12,7 +12,7 @@ use crate::bus::Core;
 use crate::line::{Addressee, Cargo, Parcel};
 use crate::sinks::Sinks;
 use crate::speak::warn_not_durable;
-use crate::wait::waiting;
+use crate::wait::{Teller, waiting};
 
 impl SessionBus {
     /// The bus as an [`AuditSink`], to be installed in an
@@ -44,7 +44,7 @@ impl SessionBus {
     /// Waits until everything that was handed to this bus before, audit records included, is durable
     /// or has failed, and was broadcast. While a log is down it waits.
     pub async fn flush(&self) {
-        self.through(false).await;
+        self.mark(|to| Cargo::Flush { to, hurry: false }).await;
         if let Some(face) = self.audit_face() {
             face.flush().await;
         }
@@ -61,10 +61,15 @@ impl SessionBus {
     /// last clone is dropped.
     pub async fn close(&self) -> Option<AuditStats> {
         let stats = match self.audit_face() {
-            Some(face) => Some(face.close().await),
+            Some(face) => {
+                // A record may still wait for an emitter to let go of the sink: it was made before.
+                self.mark(|to| Cargo::HandedIn(Some(to))).await;
+                Some(face.close().await)
+            }
             None => None,
         };
-        self.through(stats.is_some()).await;
+        let hurry = stats.is_some();
+        self.mark(|to| Cargo::Flush { to, hurry }).await;
         stats
     }
 
@@ -72,13 +77,12 @@ impl SessionBus {
         self.core().sinks.as_ref()?.audit()
     }
 
-    /// Waits until everything in line was delivered.
-    async fn through(&self, hurry: bool) {
+    /// Puts a mark behind everything in line, and waits for what it is to tell.
+    async fn mark(&self, cargo: impl FnOnce(Teller) -> Cargo) {
         let (to, waiting) = waiting();
-        let line = &self.core().line;
-        line.leave(Parcel {
+        self.core().line.leave(Parcel {
             sinks: None,
-            cargo: Cargo::Flush { to, hurry },
+            cargo: cargo(to),
         });
         waiting.await;
     }

@@ -54,6 +54,8 @@ struct Taken {
     place: Place,
     ticket: Ticket,
     sinks: Option<Arc<Sinks>>,
+    /// Who waits for no more than that.
+    taken: Option<Teller>,
 }
 
 impl Line {
@@ -96,7 +98,8 @@ impl Line {
     /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it.
     pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) {
         // What was left before goes first. What others take of it they take before this too.
-        for _ in 0..lock(&self.deferred).len() {
+        let earlier = lock(&self.deferred).len();
+        for _ in 0..earlier {
             if !self.take_next(lock(&self.order)) {
                 break;
             }
@@ -159,16 +162,21 @@ impl Line {
 
     /// The caller holds `order`.
     fn take(&self, parcel: Parcel) -> Taken {
-        let Parcel { sinks, cargo } = parcel;
+        let Parcel { sinks, mut cargo } = parcel;
         let ticket = match (&sinks, &cargo) {
             (Some(sinks), Cargo::Event { event, to, .. }) => sinks.submit(event.clone(), to),
             _ => Ticket::ready(cargo.outcome_of_mark()),
+        };
+        let taken = match &mut cargo {
+            Cargo::HandedIn(to) => to.take(),
+            _ => None,
         };
         let place = lock(&self.queue).pending.push(cargo);
         Taken {
             place,
             ticket,
             sinks,
+            taken,
         }
     }
 
@@ -176,6 +184,12 @@ impl Line {
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) {
+        if let Some(to) = taken.taken {
+            let outcome = Ok(None);
+            // Its waker may panic.
+            let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
+            let _ = catch_unwind(AssertUnwindSafe(tell));
+        }
         let mut ticket = taken.ticket;
         let told = pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()));
         if let Some(sinks) = &taken.sinks {
@@ -233,6 +247,7 @@ impl Line {
                 let outcome = Ok(None);
                 to.tell(Delivered { seq: 0, outcome });
             }
+            Cargo::HandedIn(_) => {}
             Cargo::Close => self.ring.close(),
         }
     }
