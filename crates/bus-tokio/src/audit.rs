@@ -9,11 +9,10 @@ use bus_log::{
 
 use crate::SessionBus;
 use crate::bus::Core;
-use crate::emit::hand_in;
 use crate::line::{Addressee, Cargo, Parcel};
 use crate::sinks::Sinks;
 use crate::speak::warn_not_durable;
-use crate::wait::waiting;
+use crate::wait::{Teller, waiting};
 
 impl SessionBus {
     /// The bus as an [`AuditSink`], to be installed in an
@@ -45,7 +44,7 @@ impl SessionBus {
     /// Waits until everything that was handed to this bus before, audit records included, is durable
     /// or has failed, and was broadcast. While a log is down it waits.
     pub async fn flush(&self) {
-        self.through(false).await;
+        self.mark(|to| Cargo::Flush { to, hurry: false }).await;
         if let Some(face) = self.audit_face() {
             face.flush().await;
         }
@@ -62,10 +61,15 @@ impl SessionBus {
     /// last clone is dropped.
     pub async fn close(&self) -> Option<AuditStats> {
         let stats = match self.audit_face() {
-            Some(face) => Some(face.close().await),
+            Some(face) => {
+                // A record may still wait for an emitter to let go of the sink: it was made before.
+                self.mark(|to| Cargo::HandedIn(Some(to))).await;
+                Some(face.close().await)
+            }
             None => None,
         };
-        self.through(stats.is_some()).await;
+        let hurry = stats.is_some();
+        self.mark(|to| Cargo::Flush { to, hurry }).await;
         stats
     }
 
@@ -73,16 +77,13 @@ impl SessionBus {
         self.core().sinks.as_ref()?.audit()
     }
 
-    /// Waits until everything in line was delivered.
-    async fn through(&self, hurry: bool) {
+    /// Puts a mark behind everything in line, and waits for what it is to tell.
+    async fn mark(&self, cargo: impl FnOnce(Teller) -> Cargo) {
         let (to, waiting) = waiting();
-        let line = &self.core().line;
-        line.defer(Parcel {
+        self.core().line.leave(Parcel {
             sinks: None,
-            cargo: Cargo::Flush { to, hurry },
+            cargo: cargo(to),
         });
-        let sinks = self.core().sinks.as_ref();
-        hand_in(line, sinks.is_some_and(|sinks| sinks.blocks()));
         waiting.await;
     }
 }
@@ -107,10 +108,7 @@ impl BusAudit {
             None => Addressee::Nobody,
         };
         let parcel = core.parcel(sinks, event, at, to);
-        // Events left before it may be for a sink that blocks, which is for their own thread to bear.
-        if core.line.defer(parcel) {
-            core.line.pump();
-        }
+        core.line.leave(parcel);
     }
 }
 
@@ -131,49 +129,26 @@ impl Core {
 
 impl AuditSink for BusAudit {
     fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
-        self.record(GraphEvent::SubAgentInvoked {
-            agent_id: agent_id.to_owned(),
-            sub_thread_id: sub_thread_id.to_owned(),
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::sub_agent_invoked(agent_id, sub_thread_id));
     }
 
     fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
-        self.record(GraphEvent::AgentHandoff {
-            from: from.map(str::to_owned),
-            to: to.to_owned(),
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::agent_handoff(from, to));
     }
 
     fn record_resumed(&self, from_checkpoint: &str) {
-        self.record(GraphEvent::Resumed {
-            from_checkpoint: from_checkpoint.to_owned(),
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::resumed(from_checkpoint));
     }
 
     fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
-        self.record(GraphEvent::MemoryRecall {
-            tier: tier.to_owned(),
-            namespace_key: namespace_key.to_owned(),
-            hits,
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::memory_recall(tier, namespace_key, hits));
     }
 
     fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
-        self.record(GraphEvent::UsageLimitExceeded {
-            breach: breach.clone(),
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::usage_limit_exceeded(breach));
     }
 
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
-        self.record(GraphEvent::ContextCompacted {
-            dropped_chars,
-            retained_chars,
-            timestamp: Utc::now(),
-        });
+        self.record(GraphEvent::context_compacted(dropped_chars, retained_chars));
     }
 }

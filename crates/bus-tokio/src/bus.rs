@@ -54,11 +54,10 @@ struct Open(Arc<Line>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.defer(Parcel {
+        self.0.leave(Parcel {
             sinks: None,
             cargo: Cargo::Close,
         });
-        self.0.pump();
     }
 }
 

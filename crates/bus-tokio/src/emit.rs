@@ -59,8 +59,7 @@ impl SessionBus {
             Begun::Durable(parcel, waiting) => {
                 let line = &self.core().line;
                 if delivers() || LogWriter::on_writer_thread() {
-                    line.defer(parcel);
-                    line.pump();
+                    line.leave(parcel);
                     told_now(waiting)
                 } else {
                     line.send(parcel);

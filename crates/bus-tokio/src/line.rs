@@ -54,6 +54,8 @@ struct Taken {
     place: Place,
     ticket: Ticket,
     sinks: Option<Arc<Sinks>>,
+    /// Who waits for no more than that.
+    taken: Option<Teller>,
 }
 
 impl Line {
@@ -95,25 +97,35 @@ impl Line {
 
     /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it.
     pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) {
+        // What was left before goes first. What others take of it they take before this too.
+        let earlier = lock(&self.deferred).len();
+        for _ in 0..earlier {
+            if !self.take_next(lock(&self.order)) {
+                break;
+            }
+        }
         let order = lock(&self.order);
         let held = self.holder.hold();
-        let earlier = self.take_deferred();
         let own = self.take(parcel);
         drop((held, order));
-        for taken in earlier {
-            self.watch(taken);
-        }
         self.watch(own);
         self.pump();
     }
 
     /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before. False if there
-    /// were any: whoever left the first of them has yet to pump, or is about to be pumped for.
+    /// were any: whoever left them sees to this one too.
     pub(crate) fn defer(&self, parcel: Parcel) -> bool {
         let mut deferred = lock(&self.deferred);
-        let first = deferred.is_empty();
         deferred.push_back(parcel);
-        first
+        deferred.len() == 1
+    }
+
+    /// As [`defer`](Self::defer), and hands it in, unless others left theirs before: a sink may take
+    /// its time for those, and the caller has none.
+    pub(crate) fn leave(self: &Arc<Self>, parcel: Parcel) {
+        if self.defer(parcel) {
+            self.pump();
+        }
     }
 
     /// Whether so many wait already that an audit record should not.
@@ -130,33 +142,41 @@ impl Line {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            let held = self.holder.hold();
-            let taken = self.take_deferred();
-            drop((held, order));
-            for taken in taken {
-                self.watch(taken);
-            }
+            self.take_next(order);
         }
     }
 
-    /// The caller holds `order`. What is deferred meanwhile is left for later, so that this ends.
-    fn take_deferred(&self) -> Vec<Taken> {
-        let deferred = std::mem::take(&mut *lock(&self.deferred));
-        deferred.into_iter().map(|p| self.take(p)).collect()
+    /// Hands in the first that was deferred, if there is one. One at a time: none waits until the
+    /// sink has taken those behind it as well.
+    fn take_next(self: &Arc<Self>, order: MutexGuard<'_, ()>) -> bool {
+        let held = self.holder.hold();
+        let next = lock(&self.deferred).pop_front();
+        let taken = next.map(|parcel| self.take(parcel));
+        drop((held, order));
+        let any = taken.is_some();
+        if let Some(taken) = taken {
+            self.watch(taken);
+        }
+        any
     }
 
     /// The caller holds `order`.
     fn take(&self, parcel: Parcel) -> Taken {
-        let Parcel { sinks, cargo } = parcel;
+        let Parcel { sinks, mut cargo } = parcel;
         let ticket = match (&sinks, &cargo) {
             (Some(sinks), Cargo::Event { event, to, .. }) => sinks.submit(event.clone(), to),
             _ => Ticket::ready(cargo.outcome_of_mark()),
+        };
+        let taken = match &mut cargo {
+            Cargo::HandedIn(to) => to.take(),
+            _ => None,
         };
         let place = lock(&self.queue).pending.push(cargo);
         Taken {
             place,
             ticket,
             sinks,
+            taken,
         }
     }
 
@@ -164,6 +184,12 @@ impl Line {
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) {
+        if let Some(to) = taken.taken {
+            let outcome = Ok(None);
+            // Its waker may panic.
+            let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
+            let _ = catch_unwind(AssertUnwindSafe(tell));
+        }
         let mut ticket = taken.ticket;
         // A sink may hand over a ticket that has told already, which panics: the sink has failed.
         let told = catch_unwind(AssertUnwindSafe(|| {
@@ -225,6 +251,7 @@ impl Line {
                 let outcome = Ok(None);
                 to.tell(Delivered { seq: 0, outcome });
             }
+            Cargo::HandedIn(_) => {}
             Cargo::Close => self.ring.close(),
         }
     }

@@ -98,18 +98,19 @@ impl Future for Waiting {
     type Output = Delivered;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Delivered> {
-        // Wakers are cloned and dropped outside the lock: the last of a task's may drop the task, and
-        // with it the last clone of the bus, which delivers what is left.
+        // Cloned before and dropped after: the last of a task's wakers drops the task, and with it
+        // whatever locks.
         let waker = cx.waker().clone();
         let mut state = self.0.lock();
-        let before = match std::mem::replace(&mut *state, State::Gone) {
-            State::Told(delivered) => return Poll::Ready(delivered),
-            before => before,
-        };
-        *state = State::Waker(waker);
-        drop(state);
-        drop(before);
-        Poll::Pending
+        match std::mem::replace(&mut *state, State::Gone) {
+            State::Told(delivered) => Poll::Ready(delivered),
+            polled => {
+                *state = State::Waker(waker);
+                drop(state);
+                drop(polled);
+                Poll::Pending
+            }
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Cargo {
     /// Somebody wants to know when all before it are through. In a hurry, audit records before it
     /// are not waited for but seen early.
     Flush { to: Teller, hurry: bool },
+    /// Somebody wants to know when the sinks have taken all before it. `None` once they are told.
+    HandedIn(Option<Teller>),
     /// Subscribers have seen everything once this is first. Always in a hurry.
     Close,
 }
@@ -38,7 +40,7 @@ impl Cargo {
             Self::Close | Self::Flush { hurry: true, .. } => {
                 Err(io::Error::other("waits for no audit records"))
             }
-            Self::Flush { .. } | Self::Event { .. } => Ok(None),
+            Self::Flush { .. } | Self::HandedIn(_) | Self::Event { .. } => Ok(None),
         }
     }
 

@@ -192,3 +192,51 @@ fn a_sink_that_cannot_take_records_is_a_warning_and_they_are_seen() {
     assert_eq!(warnings, 1);
     assert_eq!(drain(&mut subscriber).len(), 1);
 }
+
+/// A sink with only `write`, which hangs until the gate is open.
+struct Hanging(Gate);
+
+impl DurableSink for Hanging {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        self.0.pass();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_record_does_not_write_the_events_of_others() {
+    let sink = Arc::new(Hanging(Gate::default()));
+    let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+    let mut subscriber = bus.subscribe_envelopes();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let busy = Arc::new(Gate::default());
+    runtime.spawn_blocking({
+        let busy = busy.clone();
+        move || busy.pass()
+    });
+    busy.wait_for(1);
+    let mut publish = Box::pin(bus.publish(durable(1)));
+    {
+        let _inside = runtime.enter();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(publish.as_mut().poll(&mut cx).is_pending());
+    }
+    let (done, over) = std::sync::mpsc::channel();
+    let returned = thread::scope(|scope| {
+        scope.spawn(|| {
+            bus.audit_sink().record_resumed("c");
+            done.send(()).unwrap();
+        });
+        let returned = over.recv_timeout(std::time::Duration::from_secs(5)).is_ok();
+        sink.0.open();
+        busy.open();
+        returned
+    });
+    assert!(returned, "the record waits for the disk of the publish");
+    runtime.block_on(publish).unwrap();
+    runtime.block_on(bus.flush());
+    assert_eq!(drain(&mut subscriber).len(), 2);
+}

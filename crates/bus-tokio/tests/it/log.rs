@@ -316,3 +316,36 @@ fn a_sink_after_a_log_replaces_it() {
     assert_eq!(disk.taken().len(), 1);
     assert_eq!(bus.audit_stats(), None);
 }
+
+#[test]
+fn a_record_made_before_close_is_kept_though_an_emitter_is_waiting_for_room() {
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default()
+        .with_sink_queue(1)
+        .with_retry_for(DEADLINE);
+    let writer = LogWriter::with_config(log.clone(), config);
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    let audit = bus.audit_sink();
+    let mut made = 0;
+    let stats = std::thread::scope(|scope| {
+        scope.spawn(|| bus.emit(durable(1)));
+        scope.spawn(|| bus.emit(durable(2)));
+        // Once one of them waits for room, the other's being taken, a record has to wait too.
+        assert!(bus_testkit::eventually(DEADLINE, || {
+            audit.record_resumed("c");
+            made += 1;
+            bus.audit_stats().unwrap().accepted < made
+        }));
+        let mut close = pin!(bus.close());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(close.as_mut().poll(&mut cx).is_pending());
+        gate.open();
+        bus_testkit::block_on(close).unwrap()
+    });
+    assert_eq!(
+        (stats.accepted, stats.written, stats.dropped),
+        (made, made, 0)
+    );
+}

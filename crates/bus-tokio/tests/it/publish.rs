@@ -10,7 +10,7 @@ use bus_tokio::{DurableSink, SessionBus, SessionEvent};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::kit::{DEADLINE, Disk, Gate, WriteOnly, drain, durable, ephemeral, numbers};
+use crate::kit::{DEADLINE, Disk, Gate, WriteOnly, drain, durable, ephemeral, number, numbers};
 
 #[tokio::test]
 async fn publish_tells_what_try_emit_tells() {
@@ -185,5 +185,36 @@ fn neither_a_record_nor_a_flush_blocks_its_thread_for_what_others_publish() {
         assert!(receipt.unwrap().durable);
         timeout(DEADLINE, flushed).await.unwrap();
         busy.await.unwrap();
+    });
+}
+
+/// A sink with only `write`, which hangs at each event until the test lets it go.
+struct Slow([Gate; 3]);
+
+impl DurableSink for Slow {
+    fn write(&self, event: &SessionEvent) -> io::Result<()> {
+        self.0[number(&event.clone().into())].pass();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_publish_is_told_before_the_sink_has_written_those_behind_it() {
+    let sink = Arc::new(Slow(Default::default()));
+    let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+    std::thread::scope(|scope| {
+        scope.spawn(|| bus.emit(durable(0)));
+        sink.0[0].wait_for(1);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut publishes = [1, 2].map(|i| Box::pin(bus.publish(durable(i))));
+        for publish in &mut publishes {
+            assert!(publish.as_mut().poll(&mut cx).is_pending());
+        }
+        sink.0[1].open();
+        sink.0[0].open();
+        sink.0[2].wait_for(1);
+        let told = publishes[0].as_mut().poll(&mut cx).is_ready();
+        sink.0[2].open();
+        assert!(told, "waits for the disk of the next one");
     });
 }
