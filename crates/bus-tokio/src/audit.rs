@@ -113,8 +113,9 @@ impl BusAudit {
 }
 
 impl Core {
-    /// For when a sink has been busy for so long that too many records wait for it. A log's own
-    /// queue is most likely full too: it counts what it can't keep.
+    /// For when a sink has been busy for so long that too many records wait for it. On a log, which
+    /// holds up records only while an emitter waits for room, this one overtakes those that wait:
+    /// it is kept, or counted, by the log's own queue.
     fn record_past_the_line(&self, sinks: &Sinks, event: Event, at: DateTime<Utc>) {
         if let Some(face) = sinks.audit() {
             face.record(event.clone());
