@@ -77,7 +77,8 @@ impl SessionBus {
     ///
     /// A sink that is found to wait for its disk while it takes an event (one that has only
     /// [`write`](bus_core::DurableSink::write)) is called on tokio's pool of blocking threads, or in
-    /// place where there is no tokio runtime.
+    /// place where there is no tokio runtime. And a sink that is full makes its caller wait for room: a
+    /// `LogSink` that has 65,536 events waiting, for as long as it retries at most.
     ///
     /// # Errors
     ///
