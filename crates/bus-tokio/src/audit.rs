@@ -26,6 +26,9 @@ impl SessionBus {
     /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
     /// in which case their ordinal is `None`: a record never holds up an event.
     ///
+    /// The order has one limit: behind an emitter that waits for room in a log that hangs, 65,536
+    /// records wait in line, and one that comes after them goes to the log's own queue ahead of them.
+    ///
     /// It does **not** count as a clone of the bus: subscribers find the end when the last clone is
     /// gone, however many audit sinks are left in contexts that somebody kept. What is recorded from
     /// then on still goes to the log, which the audit sink does keep open.
