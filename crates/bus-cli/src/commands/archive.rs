@@ -12,7 +12,7 @@ use crate::output::text::{count, counted};
 
 const EXAMPLES: &str = "\
 Examples:
-  bus archive THREAD --before 1000      ordinals 1 to 999 are hidden; the first is now 1000
+  bus archive THREAD --before 1000      ordinals 1 to 1000 are hidden; the first is now 1001
 
 Hidden for good: ordinals go on as before, and nothing brings the events back. A number past the end
 hides all. Keys of --json: thread, hidden (newly), first and last (ordinals).";
@@ -23,8 +23,8 @@ hides all. Keys of --json: thread, hidden (newly), first and last (ordinals).";
 pub(crate) struct ArchiveArgs {
     /// The thread, as `bus ls` names it
     thread: String,
-    /// Hide the ordinals below this one, which itself stays readable
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    /// Hide the ordinals up to this one, it included: the archival watermark, as everywhere
+    #[arg(long, value_name = "N")]
     before: u64,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
@@ -38,15 +38,14 @@ struct ArchiveLine<'a> {
     last: u64,
 }
 
-/// Hides the ordinals below `--before`.
+/// Hides the ordinals up to `--before`, which means what `archive_before` means.
 pub(crate) async fn run(
     logs: &Logs,
     args: &ArchiveArgs,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
     let (key, _) = logs.known(&args.thread).await?;
-    // The log's watermark is the highest hidden ordinal; ours is the first that stays.
-    let hidden = logs.log.archive_before(&key, args.before - 1).await?;
+    let hidden = logs.log.archive_before(&key, args.before).await?;
     let bounds = logs.log.bounds(&key).await?;
     if out.is_json() {
         out.json(&ArchiveLine {

@@ -273,10 +273,10 @@ async fn a_fork_that_is_refused_writes_nothing() {
 }
 
 #[tokio::test]
-async fn archive_hides_what_is_below_the_ordinal_given() {
+async fn archive_hides_all_up_to_the_ordinal_given() {
     let logs = log_of(10).await;
-    let four = args(&["t", "--before", "4"]);
-    let (text, _) = output!(true, |out| super::archive::run(&logs, &four, out));
+    let three = args(&["t", "--before", "3"]);
+    let (text, _) = output!(true, |out| super::archive::run(&logs, &three, out));
     assert_eq!(json_lines(&text)[0]["hidden"], 3);
     assert_eq!(
         logs.log

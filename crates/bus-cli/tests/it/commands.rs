@@ -31,7 +31,7 @@ fn usage_errors_end_with_2() {
         &["show"],
         &["show", "t", "--since", "x"],
         &["show", "t", "--type", "[a"],
-        &["archive", "t", "--before", "0"],
+        &["archive", "t", "--before", "-1"],
         &["record"],
         &["record", "--thread", "t", "--durability", "some"],
         &["import"],
@@ -186,7 +186,7 @@ fn a_fork_shares_the_beginning_and_goes_its_own_way() {
 fn archived_and_erased_events_are_gone_and_ordinals_go_on() {
     let log = Log::new();
     log.fill("t", 10);
-    assert_eq!(log.json(&["archive", "t", "--before", "4"])[0]["hidden"], 3);
+    assert_eq!(log.json(&["archive", "t", "--before", "3"])[0]["hidden"], 3);
     assert_eq!(log.json(&["show", "t"])[0]["ordinal"], 4);
 
     let done = log.run(&["erase", "t"]);
