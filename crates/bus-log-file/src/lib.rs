@@ -1,7 +1,7 @@
 //! The embedded session log: a folder of JSON Lines files behind a shared journal.
 //!
 //! **Who this crate is for.** An application that keeps its sessions on its own disk: open a
-//! [`FileSessionLog`] and give it to a bus, or use it as the [`SessionLog`](bus_log::SessionLog) it is.
+//! [`FileSessionLog`] and give it to a bus, or use it as the [`SessionLog`] it is.
 //! Nothing else has to run.
 //!
 //! Every session is a file that `jq`, `grep` and `tail` read, one event a line. An append returns once
