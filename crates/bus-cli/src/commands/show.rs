@@ -39,7 +39,7 @@ pub(crate) struct ShowArgs {
     /// Show only events of types that match; may be given several times
     #[arg(long = "type", value_name = "GLOB", value_parser = glob)]
     types: Vec<Glob>,
-    /// Show texts whole
+    /// Show texts whole, and each record that an import skipped
     #[arg(long, conflicts_with = "json")]
     full: bool,
     #[command(flatten)]
@@ -91,6 +91,7 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
             printer.event(out, event)?;
         }
     }
+    printer.pause(out)?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,5 +139,10 @@ impl Printer {
             ..raw.clone()
         };
         self.0.event(out, &event)
+    }
+
+    /// Writes what waits for the next event.
+    pub(super) fn pause(&mut self, out: &mut Out) -> anyhow::Result<()> {
+        self.0.pause(out)
     }
 }

@@ -49,6 +49,7 @@ pub(crate) async fn run(logs: &Logs, args: &TailArgs, out: &mut Out) -> anyhow::
             printer.event(out, event)?;
         }
     }
+    printer.pause(out)?;
     out.flush()?;
     if !args.follow {
         return Ok(ExitCode::SUCCESS);
@@ -61,6 +62,7 @@ pub(crate) async fn run(logs: &Logs, args: &TailArgs, out: &mut Out) -> anyhow::
         let next = match events.next().now_or_never() {
             Some(next) => next,
             None => {
+                printer.pause(out)?;
                 out.flush()?;
                 tokio::select! {
                     next = events.next() => next,

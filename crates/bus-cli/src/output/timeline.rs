@@ -30,6 +30,9 @@ pub(crate) struct Timeline {
     digits: usize,
     last_at: Option<DateTime<Utc>>,
     last_type: String,
+    /// Ordinals of the last events that an import left behind for records of no use here, and how
+    /// many: they are one line together.
+    skipped: Option<(u64, u64, u64)>,
 }
 
 /// One event in words.
@@ -73,11 +76,19 @@ impl Timeline {
             digits: last.to_string().len().max(4),
             last_at: None,
             last_type: String::new(),
+            skipped: None,
         }
     }
 
-    /// Writes one event, which must be typed.
+    /// Writes one event, which must be typed. What an import skipped waits for
+    /// [`pause`](Self::pause) or for the next event of another kind.
     pub(crate) fn event(&mut self, out: &mut Out, recorded: &Recorded) -> anyhow::Result<()> {
+        if recorded.event.event_type() == SKIPPED && !self.full {
+            let (first, _, events) = self.skipped.unwrap_or((recorded.ordinal, 0, 0));
+            self.skipped = Some((first, recorded.ordinal, events + 1));
+            return Ok(());
+        }
+        self.pause(out)?;
         self.day(out, recorded.at)?;
         let mut line = describe(&recorded.event);
         let kind = recorded.event.event_type();
@@ -124,6 +135,23 @@ impl Timeline {
             out.line(line.trim_end())?;
         }
         Ok(())
+    }
+
+    /// Writes what waits, so that nothing is missing from what was written.
+    pub(crate) fn pause(&mut self, out: &mut Out) -> anyhow::Result<()> {
+        let Some((first, last, events)) = self.skipped.take() else {
+            return Ok(());
+        };
+        self.last_type.clear();
+        let Styles { dim, .. } = out.styles;
+        let (to, records) = match events {
+            1 => (String::new(), "record"),
+            _ => (format!("–{last}"), "records"),
+        };
+        let digits = self.digits;
+        out.line(format_args!(
+            "{dim}{first:>digits$}{to}  {events} {records} of no use here{dim:#}"
+        ))
     }
 
     /// Writes the day, where it is another one.

@@ -23,7 +23,8 @@ fn timeline(full: bool, events: &[Recorded]) -> String {
         let mut timeline = Timeline::new(events.len() as u64, full);
         events
             .iter()
-            .try_for_each(|event| timeline.event(out, event))
+            .try_for_each(|event| timeline.event(out, event))?;
+        timeline.pause(out)
     })
 }
 
@@ -108,4 +109,24 @@ fn texts_cannot_command_the_terminal() {
         let text = timeline(full, &events);
         assert!(!text.contains(['\x1b', '\x07']), "{text:?}");
     }
+}
+
+#[test]
+fn what_an_import_skipped_is_one_line_and_whole_if_asked_for() {
+    let skipped = || bus_log::CustomEvent::new(bus_import::SKIPPED, None).unwrap();
+    let events = [
+        recorded(1, at(0), skipped()),
+        recorded(2, at(0), SessionEvent::Done),
+        recorded(3, at(0), skipped()),
+        recorded(4, at(0), skipped()),
+    ];
+    let text = timeline(false, &events);
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    assert_eq!(lines[0], "1  1 record of no use here");
+    assert!(lines[2].starts_with("2  "), "{text}");
+    assert_eq!(lines[3], "3–4  2 records of no use here");
+    assert_eq!(
+        timeline(true, &events).matches(bus_import::SKIPPED).count(),
+        3
+    );
 }
