@@ -38,8 +38,6 @@ pub(crate) struct Lines {
 #[derive(Debug)]
 struct Span {
     start: usize,
-    /// Where its line break stands.
-    end: usize,
     /// Sum of what follows the prefix.
     rest: u32,
 }
@@ -97,7 +95,7 @@ impl Lines {
         }
         let rest = crc32c(rest);
         self.bytes.push(b'\n');
-        self.spans.push(Span { start, end, rest });
+        self.spans.push(Span { start, rest });
         Ok(())
     }
 
@@ -105,8 +103,8 @@ impl Lines {
     pub(crate) fn stamp(&mut self, id: &ThreadId, first: u64) {
         for (ordinal, span) in (first..=u64::MAX).zip(&self.spans) {
             let sum = finish_sum(span.rest, ordinal, id);
-            let mut prefix = &mut self.bytes[span.start..span.end];
-            let _ = write!(prefix, r#"{{"ordinal":{ordinal:>20},"sum":"{sum:08x}","#);
+            let prefix = &mut self.bytes[span.start..span.start + PREFIX];
+            prefix.copy_from_slice(&prefix_of(ordinal, sum));
         }
     }
 
@@ -117,6 +115,17 @@ impl Lines {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
+}
+
+/// What every line begins with.
+fn prefix_of(ordinal: u64, sum: u32) -> [u8; PREFIX] {
+    let mut prefix = [0; PREFIX];
+    // The widest ordinal fits, and writing to memory can't fail otherwise.
+    let _ = write!(
+        prefix.as_mut_slice(),
+        r#"{{"ordinal":{ordinal:>20},"sum":"{sum:08x}","#
+    );
+    prefix
 }
 
 /// The sum of a line: CRC-32C of what follows the prefix, the ordinal and the thread's identity, so
@@ -172,12 +181,7 @@ impl<'a> Line<'a> {
         let ordinal = peek_ordinal(bytes).ok_or(LineError::Form)?;
         let (prefix, rest) = bytes.split_at_checked(PREFIX).ok_or(LineError::Form)?;
         let sum = finish_sum(crc32c(rest), ordinal, id);
-        let mut expected = [0; PREFIX];
-        let _ = write!(
-            expected.as_mut_slice(),
-            r#"{{"ordinal":{ordinal:>20},"sum":"{sum:08x}","#
-        );
-        if prefix != expected {
+        if prefix != prefix_of(ordinal, sum) {
             return Err(LineError::Sum);
         }
         Self::parse_rest(ordinal, rest).ok_or(LineError::Form)

@@ -87,13 +87,7 @@ impl ThreadLock {
     pub(crate) fn take(layout: &Layout, paths: &ThreadPaths, owner: &Owner) -> Result<Attempt> {
         let deadline = Instant::now() + PASSING;
         loop {
-            let Some(file) = open(layout, paths)? else {
-                if Instant::now() > deadline {
-                    let what = format!("can't make the lock {}", paths.lock.display());
-                    return Err(LogError::unavailable(what));
-                }
-                continue;
-            };
+            let file = open(layout, paths, deadline)?;
             let locked = file.try_lock()?;
             let signed = read(&file)?;
             if locked == Locked::Held {
@@ -138,13 +132,7 @@ impl ThreadLock {
     ) -> Result<Option<Self>> {
         let deadline = Instant::now() + PASSING;
         loop {
-            let Some(file) = open(layout, paths)? else {
-                if Instant::now() > deadline {
-                    let what = format!("can't make the lock {}", paths.lock.display());
-                    return Err(LogError::unavailable(what));
-                }
-                continue;
-            };
+            let file = open(layout, paths, deadline)?;
             let locked = file.try_lock()?;
             let other = read(&file)?.filter(|signed| signed.journal != dead);
             if locked == Locked::Taken {
@@ -188,13 +176,19 @@ impl Drop for ThreadLock {
     }
 }
 
-fn open(layout: &Layout, paths: &ThreadPaths) -> Result<Option<DiskFile>> {
-    let file = layout.disk.create(&paths.lock)?;
-    if file.is_none() {
+/// Opens a session's lock file, making it and its folder where they are missing.
+fn open(layout: &Layout, paths: &ThreadPaths, deadline: Instant) -> Result<DiskFile> {
+    loop {
+        if let Some(file) = layout.disk.create(&paths.lock)? {
+            return Ok(file);
+        }
+        if Instant::now() > deadline {
+            let what = format!("can't make the lock {}", paths.lock.display());
+            return Err(LogError::unavailable(what));
+        }
         // Made here, or removed as empty by whoever just left it.
         layout.disk.create_dir(&paths.dir)?;
     }
-    Ok(file)
 }
 
 fn read(file: &DiskFile) -> Result<Option<Owner>> {

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bus_log::{Event, Recorded, Result, SessionEvent, SessionLog, TenantId, ThreadKey};
 use bus_log_file::FileSessionLog;
@@ -114,11 +114,7 @@ fn copy_into(from: &Path, to: &Path) {
 }
 
 /// Waits until something holds.
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "{what} did not come");
-        // sleep: between two looks at the condition.
-        thread::sleep(Duration::from_millis(1));
-    }
+pub(crate) fn wait_for(what: &str, holds: impl FnMut() -> bool) {
+    let came = bus_testkit::eventually(Duration::from_secs(60), holds);
+    assert!(came, "{what} did not come");
 }
