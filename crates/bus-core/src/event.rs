@@ -5,6 +5,7 @@ pub(crate) mod arbitrary;
 mod custom;
 #[cfg(test)]
 pub(crate) mod examples;
+mod known;
 mod parts;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,7 +63,7 @@ impl Event {
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         match peek_leading_type(text) {
-            Some(kind) => match decode_known(kind, text) {
+            Some(kind) => match known::decode(kind, text) {
                 Some(event) => Ok(event),
                 None => CustomEvent::from_json(Json::parse(text)?).map(Self::Custom),
             },
@@ -82,7 +83,7 @@ impl Event {
                 Some(data) => format!(r#"{{"type":{kind},"data":{data}}}"#),
                 None => format!(r#"{{"type":{kind}}}"#),
             };
-            if let Some(event) = decode_known(&parts.kind, &ordered) {
+            if let Some(event) = known::decode(&parts.kind, &ordered) {
                 return Ok(event);
             }
         }
@@ -160,16 +161,6 @@ fn peek_leading_type(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(r#"{"type":""#)?;
     let (kind, _) = rest.split_once('"')?;
     (!kind.contains('\\')).then_some(kind)
-}
-
-fn decode_known(kind: &str, text: &str) -> Option<Event> {
-    if kind.starts_with(SESSION_PREFIX) {
-        serde_json::from_str(text).ok().map(Event::Session)
-    } else if kind.starts_with(AUDIT_PREFIX) {
-        serde_json::from_str(text).ok().map(Event::Audit)
-    } else {
-        None
-    }
 }
 
 impl From<SessionEvent> for Event {

@@ -85,7 +85,7 @@ impl Json {
 
     /// The crate's own way in for text that serde_json has already validated.
     pub(crate) fn from_raw(raw: Box<RawValue>) -> Self {
-        if !raw.get().bytes().any(|b| matches!(b, b'\n' | b'\r')) {
+        if !has_line_break(raw.get()) {
             return Self(Arc::from(raw));
         }
         // In valid JSON a raw line break only ever stands between tokens, and no two tokens are
@@ -100,6 +100,15 @@ impl Json {
             Err(_) => Self(Arc::from(raw)),
         }
     }
+}
+
+/// Looks at many bytes at once, since most texts have none.
+fn has_line_break(text: &str) -> bool {
+    text.as_bytes().chunks(256).any(|chunk| {
+        chunk.iter().fold(false, |found, byte| {
+            found | (*byte == b'\n') | (*byte == b'\r')
+        })
+    })
 }
 
 impl From<serde_json::Value> for Json {

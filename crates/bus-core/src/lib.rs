@@ -47,6 +47,7 @@ mod key;
 mod meta;
 mod session;
 mod sink;
+mod time;
 
 pub use audit::{AuditSink, GraphEvent, RateLimitSnapshot, SessionGraph, UsageLimitBreach};
 pub use content::{ContentPart, ImageSource, Message, Role, ToolResultContent, Usage};
@@ -60,7 +61,9 @@ pub use session::{
     FallbackStrategy, RlmCompletion, RlmOutcome, RlmProgressEvent, RlmSubcallFallback, Session,
     SessionEvent, SessionResult, TokenDelta, TokenEstimate, TokenSource, ToolUse,
 };
-pub use sink::{Completer, DurableSink, EventEmitter, NoopSink, Ticket, TicketOutcome};
+pub use sink::{
+    Completer, Driver, DurableSink, EventEmitter, Helper, NoopSink, Ticket, TicketOutcome,
+};
 
 // What the signatures above name from other crates, so that one `use` is enough.
 pub use chrono::{DateTime, Utc};

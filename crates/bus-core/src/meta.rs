@@ -57,9 +57,13 @@ impl Meta {
     }
 
     fn from_json(json: Json) -> Result<Self, JsonError> {
-        let members: Members<'_> = json.decode()?;
-        let empty = members.0.is_empty();
-        Ok(Self((!empty).then_some(json)))
+        // What is known to be JSON is an object if it begins like one: it is not read once more.
+        match json.as_str().strip_prefix('{') {
+            Some(members) if members.trim_start().starts_with('}') => Ok(Self(None)),
+            Some(_) => Ok(Self(Some(json))),
+            // Says what stands there instead.
+            None => json.decode::<Members<'_>>().map(|_| Self(None)),
+        }
     }
 
     /// The object with `key` set to `value`: in its old place if the key was there, at the end if not.

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::{Event, SessionEvent};
 
-pub use ticket::{Completer, Ticket, TicketOutcome};
+pub use ticket::{Completer, Driver, Helper, Ticket, TicketOutcome};
 
 /// What a framework holds to say what happens. `bus-tokio`'s `SessionBus` is one.
 ///

@@ -23,6 +23,7 @@ macro_rules! graph_events {
             $( $(#[$doc])* #[serde(rename = $wire)] $name {
                 $( $(#[$fdoc])* $field: $ty, )*
                 /// When it was recorded.
+                #[serde(serialize_with = "crate::time::serialize")]
                 timestamp: DateTime<Utc>,
             }, )*
         }

@@ -18,6 +18,9 @@ pub type TicketOutcome = io::Result<Option<u64>>;
 /// [`wait`](Self::wait), or by a callback given to [`on_ready`](Self::on_ready). Dropping a ticket
 /// takes nothing back: the event is written all the same.
 ///
+/// A sink may give its tickets a [`Driver`]: then a thread that waits does the sink's work where nobody else
+/// does, instead of waking another thread and waiting for it.
+///
 /// ```
 /// use bus_core::Ticket;
 ///
@@ -30,7 +33,64 @@ pub struct Ticket(State);
 
 enum State {
     Ready(Option<TicketOutcome>),
-    Pending(Arc<Shared>),
+    Pending(Arc<Shared>, Drive),
+}
+
+/// Does the work that tickets wait for.
+///
+/// A sink whose tickets have one may leave all work undone until it is asked: every ticket asks, by
+/// one of the two methods, as soon as anybody polls it, waits for it, gives it a callback or drops it. One
+/// that is kept and never asked does not ask either: a sink does its work soon all the same.
+pub trait Driver: Send + Sync + 'static {
+    /// Called by a thread that is about to block for a ticket. It may work here, until `told` says that
+    /// the ticket has told. It may return at any time; the thread then blocks, so the work must be
+    /// going on elsewhere.
+    ///
+    /// It may run the callbacks and wakers of other tickets.
+    fn help(&self, told: &dyn Fn() -> bool);
+
+    /// Called for somebody who can't block: sees to it that the work is done elsewhere. Must not
+    /// block.
+    fn start(&self);
+}
+
+/// A driver that was not asked yet. Dropping it asks it.
+struct Drive(Option<Arc<dyn Driver>>);
+
+impl Drive {
+    fn help(mut self, shared: &Shared) {
+        if let Some(driver) = self.0.take() {
+            driver.help(&|| shared.lock().is_told());
+        }
+    }
+
+    fn start(&mut self) {
+        if let Some(driver) = self.0.take() {
+            driver.start();
+        }
+    }
+}
+
+impl Drop for Drive {
+    fn drop(&mut self) {
+        self.start();
+    }
+}
+
+/// What is left of a [`Ticket`] that has a callback: the means to do the work that it waits for.
+///
+/// Dropping it has the work done elsewhere.
+#[must_use = "dropping it has the work done by another thread"]
+pub struct Helper(Option<(Arc<Shared>, Drive)>);
+
+impl Helper {
+    /// Does the work on this thread, if the sink lets its waiters do so and nobody else does. When
+    /// it returns the callback has been called, or will be by another thread.
+    pub fn help(mut self) {
+        if let Some((shared, drive)) = self.0.take() {
+            drive.help(&shared);
+        }
+    }
 }
 
 /// The other end of a [`Ticket`].
@@ -51,6 +111,8 @@ struct Shared {
 enum Slot {
     /// Nobody asks yet, nothing to tell yet.
     Idle,
+    /// A thread is blocked until there is something to tell.
+    Blocked,
     /// A task asks.
     Waker(Waker),
     /// A callback asks.
@@ -69,17 +131,61 @@ impl Ticket {
 
     /// A ticket and the end that tells it.
     pub fn pending() -> (Self, Completer) {
+        Self::with(Drive(None))
+    }
+
+    /// A ticket that has its work done by `driver`, and the end that tells it.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use bus_core::{Completer, Driver, Ticket};
+    ///
+    /// #[derive(Default)]
+    /// struct Work(Mutex<Option<Completer>>);
+    ///
+    /// impl Driver for Work {
+    ///     fn help(&self, _told: &dyn Fn() -> bool) {
+    ///         let completer = self.0.lock().unwrap().take();
+    ///         completer.into_iter().for_each(|c| c.complete(Ok(Some(1))));
+    ///     }
+    ///
+    ///     fn start(&self) {
+    ///         // A real one would wake a thread.
+    ///         self.help(&|| false);
+    ///     }
+    /// }
+    ///
+    /// let work = Arc::new(Work::default());
+    /// let (ticket, completer) = Ticket::pending_driven(work.clone());
+    /// *work.0.lock().unwrap() = Some(completer);
+    /// assert_eq!(ticket.wait().unwrap(), Some(1));
+    /// ```
+    pub fn pending_driven(driver: Arc<dyn Driver>) -> (Self, Completer) {
+        Self::with(Drive(Some(driver)))
+    }
+
+    fn with(drive: Drive) -> (Self, Completer) {
         let shared = Arc::new(Shared {
             slot: Mutex::new(Slot::Idle),
             told: Condvar::new(),
         });
         (
-            Self(State::Pending(Arc::clone(&shared))),
+            Self(State::Pending(Arc::clone(&shared), drive)),
             Completer(Some(shared)),
         )
     }
 
-    /// Blocks the thread until the outcome is known.
+    /// Whether the outcome is known. Asks for no work to be done.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        match &self.0 {
+            State::Ready(_) => true,
+            State::Pending(shared, _) => shared.lock().is_told(),
+        }
+    }
+
+    /// Blocks the thread until the outcome is known. Where the sink lets its waiters work, the thread
+    /// does that first: other tickets' callbacks and wakers may run on it.
     ///
     /// # Errors
     ///
@@ -91,19 +197,23 @@ impl Ticket {
     pub fn wait(self) -> TicketOutcome {
         let shared = match self.0 {
             State::Ready(outcome) => return taken_once(outcome),
-            State::Pending(shared) => shared,
+            State::Pending(shared, drive) => {
+                drive.help(&shared);
+                shared
+            }
         };
         let mut slot = shared.lock();
-        if matches!(*slot, Slot::Waker(_)) {
-            // Whoever polled it before gave it up by moving it here: forget the waker.
-            let polled = std::mem::replace(&mut *slot, Slot::Idle);
-            drop(slot);
-            drop(polled);
-            slot = shared.lock();
-        }
         loop {
             if let Some(outcome) = slot.take_told() {
                 return taken_once(outcome);
+            }
+            let polled = std::mem::replace(&mut *slot, Slot::Blocked);
+            if matches!(polled, Slot::Waker(_)) {
+                // Whoever polled it before gave it up by moving it here: forget the waker.
+                drop(slot);
+                drop(polled);
+                slot = shared.lock();
+                continue;
             }
             slot = shared
                 .told
@@ -113,25 +223,41 @@ impl Ticket {
     }
 
     /// Calls `callback` with the outcome: at once if it is known, else on the thread that completes
-    /// the ticket, before its [`Completer::complete`] returns. Keep it short; if it panics,
-    /// `complete` does.
+    /// the ticket, before its [`Completer::complete`] returns. That may be any thread that waits for a
+    /// ticket of the same sink. Keep it short, and wait in it for no lock that somebody holds while they
+    /// wait for a ticket; if it panics, `complete` does.
     ///
     /// # Panics
     ///
     /// Panics if the ticket was polled to its end before.
     pub fn on_ready(self, callback: impl FnOnce(TicketOutcome) + Send + 'static) {
-        let shared = match self.0 {
-            State::Ready(outcome) => return callback(taken_once(outcome)),
-            State::Pending(shared) => shared,
+        drop(self.on_ready_helping(callback));
+    }
+
+    /// As [`on_ready`](Self::on_ready), for a caller that will block until the callback was called: before it
+    /// does, it can [help](Helper::help).
+    ///
+    /// # Panics
+    ///
+    /// Panics if the ticket was polled to its end before.
+    pub fn on_ready_helping(self, callback: impl FnOnce(TicketOutcome) + Send + 'static) -> Helper {
+        let (shared, drive) = match self.0 {
+            State::Ready(outcome) => {
+                callback(taken_once(outcome));
+                return Helper(None);
+            }
+            State::Pending(shared, drive) => (shared, drive),
         };
         let mut slot = shared.lock();
         if let Some(outcome) = slot.take_told() {
             drop(slot);
-            return callback(taken_once(outcome));
+            callback(taken_once(outcome));
+            return Helper(None);
         }
         let polled = std::mem::replace(&mut *slot, Slot::Callback(Box::new(callback)));
         drop(slot);
         drop(polled);
+        Helper(Some((shared, drive)))
     }
 }
 
@@ -139,9 +265,9 @@ impl Future for Ticket {
     type Output = TicketOutcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = match &mut self.0 {
+        let (shared, drive) = match &mut self.0 {
             State::Ready(outcome) => return Poll::Ready(taken_once(outcome.take())),
-            State::Pending(shared) => shared,
+            State::Pending(shared, drive) => (shared, drive),
         };
         let waker = cx.waker().clone();
         let mut slot = shared.lock();
@@ -152,14 +278,19 @@ impl Future for Ticket {
         let polled = std::mem::replace(&mut *slot, Slot::Waker(waker));
         drop(slot);
         drop(polled);
+        drive.start();
         Poll::Pending
     }
 }
 
 impl Slot {
+    const fn is_told(&self) -> bool {
+        matches!(self, Self::Told(_) | Self::Taken)
+    }
+
     /// What there is to tell, once: `Some(None)` if it was taken before, `None` if it is not known.
     fn take_told(&mut self) -> Option<Option<TicketOutcome>> {
-        if !matches!(self, Self::Told(_) | Self::Taken) {
+        if !self.is_told() {
             return None;
         }
         match std::mem::replace(self, Self::Taken) {
@@ -196,11 +327,12 @@ impl Completer {
                 drop(slot);
                 waker.wake();
             }
-            Slot::Idle | Slot::Told(_) | Slot::Taken => {
+            Slot::Blocked => {
                 *slot = Slot::Told(outcome);
                 drop(slot);
                 shared.told.notify_one();
             }
+            Slot::Idle | Slot::Told(_) | Slot::Taken => *slot = Slot::Told(outcome),
         }
     }
 }
@@ -227,8 +359,14 @@ impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             State::Ready(outcome) => f.debug_tuple("Ticket").field(outcome).finish(),
-            State::Pending(_) => f.write_str("Ticket(pending)"),
+            State::Pending(..) => f.write_str("Ticket(pending)"),
         }
+    }
+}
+
+impl fmt::Debug for Helper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Helper")
     }
 }
 
