@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 /// A log's result.
 pub type Result<T, E = LogError> = std::result::Result<T, E>;
@@ -10,13 +11,13 @@ pub type Result<T, E = LogError> = std::result::Result<T, E>;
 /// Why a log could not do what it was asked.
 ///
 /// [`kind`](Self::kind) says what to do next; the message and [`source`](Error::source) are for
-/// people. The message does not repeat the source.
-#[derive(Debug)]
+/// people. The message does not repeat the source. A clone shares its source.
+#[derive(Clone, Debug)]
 pub struct LogError {
     kind: LogErrorKind,
     message: String,
     actual: Option<u64>,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// What the caller can do.
@@ -114,7 +115,7 @@ impl LogError {
     /// The same with what caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -9,7 +9,8 @@
 //!
 //! - [`InMemorySessionLog`] is the reference: the laws in their simplest form.
 //! - [`LogWriter`] writes in the background; [`SessionAuditSink`] and [`LogSink`] are its faces.
-//! - [`follow`] gives a thread's events as they come, from any log, also written by other processes.
+//! - [`follow`] gives a thread's events as they come, from any log, also written by other processes;
+//!   [`Followers`] is for many at once.
 //!
 //! # Example
 //!
@@ -33,11 +34,13 @@ mod error;
 mod follow;
 mod log;
 mod memory;
+mod weak_map;
 mod writer;
 
 pub use entry::{Entry, Recorded, to_micros};
 pub use error::{LogError, LogErrorKind, Result};
-pub use follow::{follow, follow_raw};
+pub use follow::{Follower, Followers, follow, follow_raw};
+pub(crate) use log::meta_bytes;
 pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
 };

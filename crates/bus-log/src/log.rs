@@ -356,21 +356,25 @@ impl ThreadSummary {
 /// An entry's size as the limits count it: the bytes of its event's and its meta's JSON text.
 #[must_use]
 pub fn encoded_bytes(entry: &Entry) -> usize {
-    let meta = if entry.meta.is_empty() {
+    meta_bytes(entry)
+        + match &entry.event {
+            Event::Custom(event) => event.as_json().as_str().len(),
+            event => {
+                let mut count = Count(0);
+                // Writing to a counter can't fail.
+                match serde_json::to_writer(&mut count, event) {
+                    Ok(()) => count.0,
+                    Err(_) => usize::MAX,
+                }
+            }
+        }
+}
+
+pub(crate) fn meta_bytes(entry: &Entry) -> usize {
+    if entry.meta.is_empty() {
         0
     } else {
         entry.meta.as_str().len()
-    };
-    meta + match &entry.event {
-        Event::Custom(event) => event.as_json().as_str().len(),
-        event => {
-            let mut count = Count(0);
-            // Writing to a counter can't fail.
-            match serde_json::to_writer(&mut count, event) {
-                Ok(()) => count.0,
-                Err(_) => usize::MAX,
-            }
-        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The reference: the laws in their simplest form.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::{
     Bounds, Entry, Expect, LogError, MAX_EVENT_BYTES, PAGE_BYTES, Page, Recorded, Result,
-    SessionLog, ThreadSummary, encoded_bytes, to_micros,
+    SessionLog, ThreadSummary, meta_bytes, to_micros,
 };
 
 /// A session log in memory: the reference that other logs are tested against, and a log for tests.
@@ -39,7 +40,64 @@ struct Thread {
 struct Stored {
     at: DateTime<Utc>,
     meta: Meta,
-    json: Json,
+    /// What all of its batch are in.
+    text: Arc<str>,
+    json: Range<usize>,
+}
+
+impl Stored {
+    fn json(&self) -> &str {
+        &self.text[self.json.clone()]
+    }
+
+    fn len(&self) -> usize {
+        self.json.len() + self.meta.as_str().len()
+    }
+}
+
+/// A batch as bytes, one event after the other.
+struct Encoded {
+    text: Arc<str>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Encoded {
+    fn of(entries: &[Entry]) -> Result<Self> {
+        let mut text = Vec::with_capacity(entries.len() * 128);
+        let mut ends = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let begin = text.len();
+            match &entry.event {
+                Event::Custom(event) => text.extend_from_slice(event.as_json().as_str().as_bytes()),
+                event => serde_json::to_writer(&mut text, event).map_err(|error| {
+                    LogError::invalid("event without a JSON form").with_source(error)
+                })?,
+            }
+            let bytes = text.len() - begin + meta_bytes(entry);
+            if bytes > MAX_EVENT_BYTES {
+                return Err(LogError::invalid(format!(
+                    "event of {bytes} bytes, at most {MAX_EVENT_BYTES}"
+                )));
+            }
+            ends.push(text.len());
+        }
+        let text = String::from_utf8(text)
+            .map_err(|error| LogError::internal("JSON in no UTF-8").with_source(error))?;
+        let text = text.into();
+        Ok(Self { text, ends })
+    }
+
+    fn stored(self, entries: &[Entry]) -> impl Iterator<Item = Stored> {
+        let begins = std::iter::once(0).chain(self.ends.clone());
+        let places = begins.zip(self.ends).map(|(begin, end)| begin..end);
+        entries.iter().zip(places).map(move |(entry, json)| Stored {
+            at: to_micros(entry.at),
+            meta: entry.meta.clone(),
+            text: Arc::clone(&self.text),
+            json,
+        })
+    }
 }
 
 impl InMemorySessionLog {
@@ -61,7 +119,7 @@ impl InMemorySessionLog {
         key: &ThreadKey,
         cursor: u64,
         limit: usize,
-        read: impl Fn(&Json) -> Result<Event, bus_core::JsonError>,
+        read: impl Fn(&str) -> Result<Event, bus_core::JsonError>,
     ) -> Result<Page> {
         let threads = self.threads();
         let Some(thread) = threads.get(key) else {
@@ -74,11 +132,11 @@ impl InMemorySessionLog {
         let mut events = Vec::new();
         for (index, stored) in (0..).zip(readable.iter().take(limit.max(1))) {
             let ordinal = from + 1 + index;
-            bytes += stored.json.as_str().len() + stored.meta.as_str().len();
+            bytes += stored.len();
             if bytes > PAGE_BYTES && !events.is_empty() {
                 break;
             }
-            let event = read(&stored.json).map_err(|error| {
+            let event = read(stored.json()).map_err(|error| {
                 LogError::corrupt(format!("ordinal {ordinal}")).with_source(error)
             })?;
             events.push(Recorded {
@@ -128,15 +186,7 @@ impl SessionLog for InMemorySessionLog {
         if expect == Expect::StartAt(0) {
             return Err(LogError::invalid("ordinals start at 1, not 0"));
         }
-        if let Some(bytes) = entries
-            .iter()
-            .map(encoded_bytes)
-            .find(|bytes| *bytes > MAX_EVENT_BYTES)
-        {
-            return Err(LogError::invalid(format!(
-                "event of {bytes} bytes, at most {MAX_EVENT_BYTES}"
-            )));
-        }
+        let encoded = Encoded::of(entries)?;
         let mut threads = self.threads();
         let last = threads.get(key).map_or(0, |thread| thread.bounds().last);
         let watermark = match expect {
@@ -159,11 +209,7 @@ impl SessionLog for InMemorySessionLog {
             watermark,
             ..Thread::default()
         });
-        thread.events.extend(entries.iter().map(|entry| Stored {
-            at: to_micros(entry.at),
-            meta: entry.meta.clone(),
-            json: entry.event.to_json(),
-        }));
+        thread.events.extend(encoded.stored(entries));
         let last = thread.bounds().last;
         drop(threads);
         self.appends.send_modify(|count| *count += 1);
@@ -171,12 +217,12 @@ impl SessionLog for InMemorySessionLog {
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.page(key, cursor, limit, |json| Event::parse(json.as_str()))
+        self.page(key, cursor, limit, Event::parse)
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         self.page(key, cursor, limit, |json| {
-            CustomEvent::from_json(json.clone()).map(Event::from)
+            CustomEvent::from_json(Json::parse(json)?).map(Event::from)
         })
     }
 
@@ -207,11 +253,7 @@ impl SessionLog for InMemorySessionLog {
         let of_tenant = threads.iter().filter(|(key, _)| key.tenant_id() == tenant);
         let wanted = of_tenant.filter(|(key, _)| after.is_none_or(|after| key.thread_id() > after));
         let summaries = wanted.take(limit).map(|(key, thread)| {
-            let bytes: usize = thread
-                .events
-                .iter()
-                .map(|e| e.json.as_str().len() + e.meta.as_str().len())
-                .sum();
+            let bytes: usize = thread.events.iter().map(Stored::len).sum();
             ThreadSummary::new(key.clone(), thread.bounds())
                 .with_last_at(thread.events.last().map(|event| event.at))
                 .with_bytes(bytes as u64)

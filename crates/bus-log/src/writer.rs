@@ -15,10 +15,13 @@ mod audit;
 mod commit;
 mod config;
 mod error;
+mod gate;
+mod pack;
 mod queue;
 mod sink;
 mod slot;
 mod stats;
+mod tag;
 mod thread;
 
 use std::sync::Arc;
@@ -29,7 +32,7 @@ use futures_timer::Delay;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
-use crate::SessionLog;
+use crate::{Followers, SessionLog};
 use account::Account;
 use thread::LogThread;
 
@@ -68,10 +71,14 @@ pub use stats::AuditStats;
 ///
 /// # Memory
 ///
-/// At most [`audit_queue`](LogWriterConfig::audit_queue) records and
-/// [`sink_queue`](LogWriterConfig::sink_queue) events, whatever their size, those under way
-/// included; between them at most as many gaps; and one counter for each thread key that has lost
-/// records since.
+/// Those under way included, at most [`audit_queue`](LogWriterConfig::audit_queue) records and
+/// [`audit_bytes`](LogWriterConfig::audit_bytes) of them, and one record more; as many events and bytes
+/// as [`sink_queue`](LogWriterConfig::sink_queue) and [`sink_bytes`](LogWriterConfig::sink_bytes) say,
+/// and one event more. By default that is 65,536 and 64 MiB for each face. Records wait as bytes, in
+/// chunks that are at least half full but for the first, of 64 KiB at most, and the last of each thread
+/// key's: at most 128 MiB for 64 MiB of records, and 4 MiB for 65,536 hand-offs with short names. A
+/// log keeps 2 MiB of empty chunks for the next burst. Besides, there are at most as many gaps as
+/// records, and one counter for each thread key that has lost records since.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -136,6 +143,19 @@ impl LogWriter {
         LogSink::of(Arc::clone(&self.inner), key)
     }
 
+    /// The log that it writes to.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn SessionLog> {
+        self.followers().log()
+    }
+
+    /// The followers of its log, the same for all writers over that log: they share their waiting.
+    /// They hold the log, and not the writer.
+    #[must_use]
+    pub fn followers(&self) -> &Followers {
+        self.inner.thread.followers()
+    }
+
     /// True on a thread of any log's writer, as in a ticket's callback, or in a `tracing` subscriber
     /// that hears of a retry: there, waiting for a log may never end.
     #[must_use]
@@ -153,6 +173,8 @@ impl LogWriter {
     /// and the drops are noted in the log. What is taken meanwhile is not waited for.
     ///
     /// While the log is down it waits. It works under any executor, and may be given up at any time.
+    /// Blocking on it on a [writer's thread](Self::on_writer_thread) never ends: that thread is the one
+    /// to do the work.
     pub async fn flush(&self) {
         self.inner.account.flush().await;
     }
@@ -162,7 +184,8 @@ impl LogWriter {
     /// A log that settles nothing for [`close_timeout`](LogWriterConfig::close_timeout) is given
     /// up: what is left counts as dropped. (A record whose append was under way just then may be in
     /// the log all the same.) Records made later are counted as accepted and dropped; they leave no
-    /// gap in the log. Closing again returns the count.
+    /// gap in the log. Closing again returns the count. Blocked on on a
+    /// [writer's thread](Self::on_writer_thread), it gives up at its timeout.
     pub async fn close(&self) -> AuditStats {
         self.inner.close().await
     }

@@ -16,9 +16,10 @@
 //!   own tests.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
-//! - [`samples`], [`FaultyLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
+//! - [`samples`], [`FaultyLog`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
 
 mod alone;
+mod counting;
 mod executor;
 mod faulty;
 mod harness;
@@ -30,6 +31,7 @@ pub mod samples;
 mod trial;
 
 pub use alone::alone;
+pub use counting::CountingLog;
 pub use executor::{block_on, eventually, runtime};
 pub use faulty::{Fault, FaultyLog, Gate};
 pub use harness::{Behind, Harness, MemoryHarness};

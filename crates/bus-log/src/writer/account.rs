@@ -1,22 +1,25 @@
 //! One writer's books, shared by its sinks and by what is under way for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use bus_core::Completer;
 use tokio::sync::Notify;
 
 use super::LogWriterConfig;
-use super::stats::{Admission, AuditStats, Epoch, Face, Ledger, Tally};
+use super::gate::{Gate, Passage};
+use super::stats::{Admission, AuditStats, Ledger, Tally};
 
 /// The books of one `LogWriter`, with those who wait for an entry in them.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) config: LogWriterConfig,
+    /// Counts the audit records that are under way.
+    gate: Gate,
     ledger: Mutex<Ledger>,
     /// As in the ledger, to be asked for every record.
+    epoch: AtomicU64,
     given_up: AtomicBool,
     /// Who waits for room in the sink's queue.
     room: Condvar,
@@ -29,7 +32,9 @@ impl Account {
     pub(super) fn new(config: LogWriterConfig) -> Arc<Self> {
         Arc::new(Self {
             config,
+            gate: Gate::default(),
             ledger: Mutex::default(),
+            epoch: AtomicU64::new(0),
             given_up: AtomicBool::new(false),
             room: Condvar::new(),
             settled: Notify::new(),
@@ -42,18 +47,42 @@ impl Account {
     }
 
     pub(super) fn stats(&self) -> AuditStats {
-        self.ledger().stats()
+        // Both change under this lock where a record goes from the one to the other.
+        let ledger = self.ledger();
+        ledger.stats(self.gate.records())
     }
 
-    pub(super) fn admit_audit(&self) -> Admission {
-        self.ledger().admit(Face::Audit, self.config.audit_queue)
+    pub(super) fn admit_audit(&self, weight: usize) -> Admission {
+        let LogWriterConfig {
+            audit_queue,
+            audit_bytes,
+            ..
+        } = self.config;
+        let admission = match self.gate.enter(weight, audit_queue, audit_bytes) {
+            Passage::In => return Admission::Taken,
+            Passage::Full => Admission::Full,
+            Passage::Closed => Admission::Closed,
+        };
+        self.ledger().refused(1);
+        admission
+    }
+
+    /// Counts records that were lost before they came here.
+    pub(super) fn lost_before(&self, records: u64) -> Admission {
+        self.ledger().refused(records);
+        if self.gate.is_closed() {
+            Admission::Closed
+        } else {
+            Admission::Full
+        }
     }
 
     /// Waits for room until `deadline`; not at all without one.
-    pub(super) fn admit_sink(&self, deadline: Option<Instant>) -> Admission {
+    pub(super) fn admit_sink(&self, weight: usize, deadline: Option<Instant>) -> Admission {
+        let (most, bytes) = (self.config.sink_queue, self.config.sink_bytes);
         let mut ledger = self.ledger();
         loop {
-            let admission = ledger.admit(Face::Sink, self.config.sink_queue);
+            let admission = ledger.admit_sink(weight, most, bytes);
             let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
             match left {
                 Some(left) if admission == Admission::Full && !left.is_zero() => {
@@ -68,20 +97,22 @@ impl Account {
         }
     }
 
-    /// Opens a unit for a gap, so that flushes wait for it.
-    pub(super) fn hold(self: &Arc<Self>) -> Hold {
-        let epoch = self.ledger().open_unit();
-        Hold {
-            account: Arc::clone(self),
-            epoch,
-        }
-    }
-
     pub(super) fn settle(&self, tally: &Tally) {
         let mut ledger = self.ledger();
+        if !ledger.is_given_up() {
+            let records = tally.written + tally.dropped;
+            self.gate.leave(records, tally.audit_bytes);
+        }
         let tell = ledger.settle(tally);
         drop(ledger);
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        if tell {
+            self.tell_all();
+        }
+    }
+
+    fn settle_unit(&self, epoch: u64) {
+        let tell = self.ledger().settle_unit(epoch);
         if tell {
             self.tell_all();
         }
@@ -103,12 +134,15 @@ impl Account {
     }
 
     pub(super) fn close(&self) {
+        self.gate.close();
         self.ledger().close();
         self.room.notify_all();
     }
 
     pub(super) fn give_up(&self) {
-        self.ledger().give_up();
+        let mut ledger = self.ledger();
+        ledger.give_up(self.gate.give_up());
+        drop(ledger);
         self.given_up.store(true, Ordering::Release);
         self.tell_all();
     }
@@ -127,24 +161,44 @@ impl Account {
             let mut settled = std::pin::pin!(self.settled.notified());
             // Listens before it looks: what is settled in between is not missed.
             settled.as_mut().enable();
-            if self.ledger().is_flushed(begun) {
+            if self.is_flushed(begun) {
                 return;
             }
             settled.await;
         }
     }
+
+    fn is_flushed(&self, begun: u64) -> bool {
+        let mut ledger = self.ledger();
+        let flushed = ledger.is_flushed(begun);
+        self.epoch.store(ledger.epoch(), Ordering::Release);
+        // A record that was let in just before the gate was closed may have no unit yet.
+        flushed && !(self.gate.is_closed() && self.gate.records() > 0)
+    }
 }
 
-/// A unit of the ledger that stays open until this is dropped.
+/// A unit of an account's ledger, open until the last reference is dropped.
 #[derive(Debug)]
-pub(super) struct Hold {
+pub(super) struct Unit {
     account: Arc<Account>,
-    epoch: Epoch,
+    epoch: u64,
 }
 
-impl Hold {
+impl Unit {
+    pub(super) fn open(account: &Arc<Account>) -> Arc<Self> {
+        Arc::new(Self {
+            account: Arc::clone(account),
+            epoch: account.ledger().open_unit(),
+        })
+    }
+
     pub(super) fn is_of(&self, account: &Arc<Account>) -> bool {
         Arc::ptr_eq(&self.account, account)
+    }
+
+    /// True if something that comes now by `account` may be part of it.
+    pub(super) fn takes(&self, account: &Arc<Account>) -> bool {
+        self.is_of(account) && self.epoch == account.epoch.load(Ordering::Acquire)
     }
 
     pub(super) const fn account(&self) -> &Arc<Account> {
@@ -152,133 +206,8 @@ impl Hold {
     }
 }
 
-impl Drop for Hold {
+impl Drop for Unit {
     fn drop(&mut self) {
-        let mut tally = Tally::default();
-        tally.unit(self.epoch);
-        self.account.settle(&tally);
-    }
-}
-
-/// A record or event that is under way: whose it is, and who wants to know.
-///
-/// Dropped unsettled it counts as dropped, and its ticket fails: nobody waits for good.
-#[derive(Debug)]
-pub(super) struct Tag {
-    /// `None` once settled.
-    owner: Option<(Arc<Account>, Epoch)>,
-    face: Face,
-    pub(super) deadline: Option<Instant>,
-    pub(super) done: Option<Completer>,
-}
-
-impl Tag {
-    pub(super) fn audit(account: Arc<Account>, epoch: Epoch, done: Option<Completer>) -> Self {
-        Self {
-            owner: Some((account, epoch)),
-            face: Face::Audit,
-            deadline: None,
-            done,
-        }
-    }
-
-    pub(super) fn sink(
-        account: Arc<Account>,
-        epoch: Epoch,
-        deadline: Instant,
-        done: Completer,
-    ) -> Self {
-        Self {
-            owner: Some((account, epoch)),
-            face: Face::Sink,
-            deadline: Some(deadline),
-            done: Some(done),
-        }
-    }
-
-    pub(super) const fn face(&self) -> Face {
-        self.face
-    }
-
-    pub(super) fn account(&self) -> Option<&Arc<Account>> {
-        self.owner.as_ref().map(|(account, _)| account)
-    }
-
-    /// True if nobody is there any more who would count it as written.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.account().is_none_or(|account| account.is_given_up())
-    }
-
-    /// Counts a lost record as dropped and keeps its unit open, for the gap that it leaves.
-    /// `None` for the sink face, whose caller is told by the ticket.
-    pub(super) fn lose(mut self) -> Option<Hold> {
-        if self.face == Face::Sink {
-            return None;
-        }
-        let (account, epoch) = self.owner.take()?;
-        account.settle(&Tally {
-            dropped: 1,
-            ..Tally::default()
-        });
-        Some(Hold { account, epoch })
-    }
-
-    /// Counts them all as written: one entry in the books per account and run. Their units stay
-    /// open until the returned holds are dropped: tickets are told first.
-    #[must_use]
-    pub(super) fn settle_written<'a>(tags: impl Iterator<Item = &'a mut Self>) -> Vec<Held> {
-        let mut runs: Vec<(Held, Tally)> = Vec::new();
-        for tag in tags {
-            let Some((account, epoch)) = tag.owner.take() else {
-                continue;
-            };
-            if runs
-                .last()
-                .is_none_or(|(held, _)| !Arc::ptr_eq(&held.account, &account))
-            {
-                let units = Tally::default();
-                runs.push((Held { account, units }, Tally::default()));
-            }
-            if let Some((held, tally)) = runs.last_mut() {
-                held.units.unit(epoch);
-                match tag.face {
-                    Face::Audit => tally.written += 1,
-                    Face::Sink => tally.sink += 1,
-                }
-            }
-        }
-        let settled = runs.into_iter().map(|(held, tally)| {
-            held.account.settle(&tally);
-            held
-        });
-        settled.collect()
-    }
-}
-
-/// Units of many records, open until this is dropped.
-#[derive(Debug)]
-pub(super) struct Held {
-    account: Arc<Account>,
-    units: Tally,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.account.settle(&self.units);
-    }
-}
-
-impl Drop for Tag {
-    fn drop(&mut self) {
-        let Some((account, epoch)) = self.owner.take() else {
-            return;
-        };
-        let mut tally = Tally::default();
-        tally.unit(epoch);
-        match self.face {
-            Face::Audit => tally.dropped = 1,
-            Face::Sink => tally.sink = 1,
-        }
-        account.settle(&tally);
+        self.account.settle_unit(self.epoch);
     }
 }

@@ -1,15 +1,19 @@
 //! The face that counts and forgets.
 
+use std::io;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bus_core::{
-    AuditSink, Event, GraphEvent, Meta, ThreadKey, Ticket, TicketOutcome, UsageLimitBreach,
+    AuditSink, Completer, Event, GraphEvent, Meta, ThreadKey, Ticket, TicketOutcome,
+    UsageLimitBreach,
 };
 use chrono::Utc;
 
-use super::account::Tag;
 use super::error::NotDurable;
-use super::slot::Slot;
+use super::pack::Record;
+use super::queue::weigh;
+use super::slot::{Pushed, Slot};
 use super::stats::Admission;
 use super::{AuditStats, Inner, LogWriter};
 use crate::{Entry, SessionLog, to_micros};
@@ -73,7 +77,7 @@ impl SessionAuditSink {
 
     /// Records any event, as the `record_*` calls do. A session's snapshot leaves its messages out.
     pub fn record(&self, event: impl Into<Event>) {
-        self.put(None, || event.into());
+        self.put(event.into(), None);
     }
 
     /// As [`record`](Self::record), and tells by a [`Ticket`] at which ordinal the event is
@@ -82,7 +86,7 @@ impl SessionAuditSink {
     /// There is no time limit: while the log is down, the ticket waits.
     pub fn record_ticketed(&self, event: impl Into<Event>) -> Ticket {
         let (ticket, done) = Ticket::pending();
-        self.put(Some(done), || event.into());
+        self.put(event.into(), Some(done));
         ticket
     }
 
@@ -96,38 +100,49 @@ impl SessionAuditSink {
     ) {
         let (ticket, done) = Ticket::pending();
         ticket.on_ready(on_done);
-        self.put(Some(done), || event.into());
+        self.put(event.into(), Some(done));
     }
 
-    fn put(&self, done: Option<bus_core::Completer>, event: impl FnOnce() -> Event) {
-        let account = &self.inner.account;
-        let (start, refused) = match account.admit_audit() {
-            Admission::Taken(epoch) => {
-                let event = event();
-                let at = event
-                    .as_audit()
-                    .map_or_else(Utc::now, |record| *record.timestamp());
-                let entry = Entry {
-                    at: to_micros(at),
-                    meta: Meta::default(),
-                    event: event.without_messages(),
-                };
-                let tag = Tag::audit(Arc::clone(account), epoch, done);
-                (self.slot.push(entry, tag), None)
-            }
-            Admission::Full => (
-                self.slot.push_lost(account),
-                done.map(|done| (done, std::io::ErrorKind::WouldBlock, "the queue is full")),
-            ),
-            Admission::Closed => (
-                false,
-                done.map(|done| (done, std::io::ErrorKind::BrokenPipe, "the writer is closed")),
-            ),
-        };
-        if start {
+    /// Counts `records` as made and dropped, and has the log note so at this place: for whoever kept
+    /// records back and could not keep them all.
+    pub fn record_lost(&self, records: u64) {
+        if records > 0 && self.slot.push_lost(&self.inner.account, records) {
             self.inner.thread.start(&self.slot);
         }
-        if let Some((done, kind, reason)) = refused {
+    }
+
+    fn put(&self, event: Event, done: Option<Completer>) {
+        let account = &self.inner.account;
+        if let Some((at, record)) = event.as_audit().and_then(Record::of) {
+            self.pushed(self.slot.pack(account, at, &record, done));
+            return;
+        }
+        let at = event
+            .as_audit()
+            .map_or_else(Utc::now, |record| *record.timestamp());
+        let entry = Entry {
+            at: to_micros(at),
+            meta: Meta::default(),
+            event: event.without_messages(),
+        };
+        let weight = weigh(&entry);
+        self.pushed(self.slot.push_record(account, entry, weight, done));
+    }
+
+    fn pack(&self, record: &Record<'_>) {
+        let account = &self.inner.account;
+        self.pushed(self.slot.pack(account, micros_now(), record, None));
+    }
+
+    fn pushed(&self, pushed: Pushed) {
+        if pushed.start {
+            self.inner.thread.start(&self.slot);
+        }
+        if let Some((done, why)) = pushed.refused {
+            let (kind, reason) = match why {
+                Admission::Closed => (io::ErrorKind::BrokenPipe, "the writer is closed"),
+                _ => (io::ErrorKind::WouldBlock, "the queue is full"),
+            };
             done.complete(Err(NotDurable::for_certain(kind, reason, None)));
         }
     }
@@ -151,32 +166,48 @@ impl SessionAuditSink {
 
 impl AuditSink for SessionAuditSink {
     fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
-        self.put(None, || {
-            GraphEvent::sub_agent_invoked(agent_id, sub_thread_id).into()
+        self.pack(&Record::SubAgentInvoked {
+            agent_id,
+            sub_thread_id,
         });
     }
 
     fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
-        self.put(None, || GraphEvent::agent_handoff(from, to).into());
+        self.pack(&Record::AgentHandoff { from, to });
     }
 
     fn record_resumed(&self, from_checkpoint: &str) {
-        self.put(None, || GraphEvent::resumed(from_checkpoint).into());
+        self.pack(&Record::Resumed { from_checkpoint });
     }
 
     fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
-        self.put(None, || {
-            GraphEvent::memory_recall(tier, namespace_key, hits).into()
+        self.pack(&Record::MemoryRecall {
+            tier,
+            namespace_key,
+            hits,
         });
     }
 
     fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
-        self.put(None, || GraphEvent::usage_limit_exceeded(breach).into());
+        match Record::of_breach(breach) {
+            Some(record) => self.pack(&record),
+            None => self.record(GraphEvent::usage_limit_exceeded(breach)),
+        }
     }
 
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
-        self.put(None, || {
-            GraphEvent::context_compacted(dropped_chars, retained_chars).into()
+        self.pack(&Record::ContextCompacted {
+            dropped_chars,
+            retained_chars,
         });
+    }
+}
+
+/// Now, in microseconds since 1970. Without the way over a date: this is asked for every record.
+fn micros_now() -> i64 {
+    let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => micros(since),
+        Err(before) => -micros(before.duration()),
     }
 }

@@ -17,14 +17,15 @@ use bus_core::{Completer, TicketOutcome};
 use futures_util::FutureExt;
 use tokio::sync::watch;
 
-use super::account::{Account, Tag};
+use super::account::Account;
 use super::config::{
     BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
 };
 use super::error::NotDurable;
-use super::queue::{Gap, Part, Queue, Work};
+use super::queue::{Backlog, Gap, Part, Work};
 use super::slot::{Slot, Writer};
 use super::stats::Face;
+use super::tag::Tag;
 use super::thread::{Phase, Shared};
 use crate::{Expect, LogError, LogErrorKind};
 use call::{Failure, Outcome};
@@ -47,7 +48,7 @@ struct Commit {
     slot: Arc<Slot>,
     phase: watch::Receiver<Phase>,
     /// Taken from the slot, not yet in `work`.
-    backlog: Queue,
+    backlog: Backlog,
     work: Work,
     /// The thread's last ordinal as far as known.
     last: Option<u64>,
@@ -76,9 +77,9 @@ impl Commit {
         Self {
             phase: shared.phase.subscribe(),
             last: slot.last(),
+            backlog: Backlog::new(Arc::clone(&shared.pool)),
             shared,
             slot,
-            backlog: Queue::default(),
             work: Work::default(),
             doubt: None,
             chunk: BATCH_ENTRIES,

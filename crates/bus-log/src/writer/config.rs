@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::gate::{MOST_BYTES, MOST_RECORDS};
+
 /// How a [`LogWriter`](crate::LogWriter) queues, batches and retries.
 ///
 /// ```
@@ -19,9 +21,16 @@ pub struct LogWriterConfig {
     /// Audit records accepted and not yet settled, at most, over all thread keys; records past it
     /// are dropped and counted. 65,536 by default.
     pub audit_queue: usize,
+    /// Bytes of those records from which on no more are taken: what is kept passes it by less than one
+    /// record. A record counts as the bytes of its texts and some 30 more; one that is made of an event
+    /// of your own, as those of its JSON text and some 500 more. 64 MiB by default.
+    pub audit_bytes: usize,
     /// Events submitted and not yet settled, at most, over all thread keys; `submit` waits for room
     /// past it. 65,536 by default.
     pub sink_queue: usize,
+    /// Bytes of those events from which on `submit` waits for room: what is kept passes it by less than
+    /// one event. An event counts as the bytes of its JSON text and some 500 more. 64 MiB by default.
+    pub sink_bytes: usize,
     /// How long the sink face tries to write an event, from its submission: as long may `emit`
     /// block on a log that fails. 5 s by default.
     pub retry_for: Duration,
@@ -62,7 +71,9 @@ impl Default for LogWriterConfig {
     fn default() -> Self {
         Self {
             audit_queue: 65_536,
+            audit_bytes: 64 << 20,
             sink_queue: 65_536,
+            sink_bytes: 64 << 20,
             retry_for: Duration::from_secs(5),
             close_timeout: Duration::from_secs(10),
         }
@@ -77,10 +88,24 @@ impl LogWriterConfig {
         self
     }
 
+    /// The same with another bound of the audit queue's bytes; 0 is taken as 1.
+    #[must_use]
+    pub fn with_audit_bytes(mut self, bytes: usize) -> Self {
+        self.audit_bytes = bytes.max(1);
+        self
+    }
+
     /// The same with another bound of the sink's queue; 0 is taken as 1.
     #[must_use]
     pub fn with_sink_queue(mut self, events: usize) -> Self {
         self.sink_queue = events.max(1);
+        self
+    }
+
+    /// The same with another bound of the sink's queue in bytes; 0 is taken as 1.
+    #[must_use]
+    pub fn with_sink_bytes(mut self, bytes: usize) -> Self {
+        self.sink_bytes = bytes.max(1);
         self
     }
 
@@ -91,11 +116,14 @@ impl LogWriterConfig {
         self
     }
 
-    /// The same within what a writer can work with: queues of at least 1, times of at most a century.
+    /// The same within what a writer can work with: queues of at least 1 and at most 2^27 records and
+    /// 32 GiB, times of at most a century.
     pub(super) fn bounded(self) -> Self {
         Self {
-            audit_queue: self.audit_queue.max(1),
+            audit_queue: self.audit_queue.clamp(1, MOST_RECORDS),
+            audit_bytes: self.audit_bytes.clamp(1, MOST_BYTES),
             sink_queue: self.sink_queue.max(1),
+            sink_bytes: self.sink_bytes.clamp(1, MOST_BYTES),
             retry_for: self.retry_for.min(FOREVER),
             close_timeout: self.close_timeout.min(FOREVER),
         }

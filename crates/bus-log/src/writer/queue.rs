@@ -1,70 +1,28 @@
-//! What waits for one thread of the log, in order, and what of it goes into the next append.
+//! What waits for one thread of the log, in order.
 
+mod backlog;
 mod blocks;
+mod chunks;
+mod gap;
+mod work;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use bus_core::GraphEvent;
-use chrono::{DateTime, Utc};
+use bus_core::{Completer, Meta};
 
-use super::account::{Account, Hold, Tag};
-use crate::{Entry, encoded_bytes, to_micros};
+use super::account::{Account, Unit};
+use super::gate::weight_of;
+use super::pack::{FIRST, Record, TICKETED, read_number, write_number};
+use super::tag::Tag;
+use crate::{Entry, encoded_bytes};
 use blocks::Blocks;
+use chunks::Chunks;
 
-/// Records lost at one place.
-#[derive(Debug)]
-pub(super) struct Gap {
-    pub(super) dropped: u64,
-    /// When the first was lost.
-    at: DateTime<Utc>,
-    /// Whose flushes wait for the gap to be written.
-    holds: Vec<Hold>,
-}
-
-impl Gap {
-    /// One record lost, now.
-    pub(super) fn of(hold: Hold) -> Self {
-        Self {
-            dropped: 1,
-            at: to_micros(Utc::now()),
-            holds: vec![hold],
-        }
-    }
-
-    /// Counts one more of `account`'s.
-    fn add(&mut self, account: &Arc<Account>) {
-        self.dropped += 1;
-        if !self.holds.iter().any(|hold| hold.is_of(account)) {
-            self.holds.push(account.hold());
-        }
-    }
-
-    /// Takes in a later gap.
-    pub(super) fn merge(&mut self, later: Self) {
-        self.dropped += later.dropped;
-        for hold in later.holds {
-            if !self.holds.iter().any(|own| own.is_of(hold.account())) {
-                self.holds.push(hold);
-            }
-        }
-    }
-
-    /// Lets those who wait for it go on: it will be long.
-    pub(super) fn release(&mut self) {
-        self.holds.clear();
-    }
-
-    fn entry(&self) -> Entry {
-        Entry {
-            at: self.at,
-            ..Entry::from(GraphEvent::AuditGap {
-                dropped: self.dropped,
-                timestamp: self.at,
-            })
-        }
-    }
-}
+pub(super) use backlog::Backlog;
+pub(super) use chunks::Pool;
+pub(super) use gap::Gap;
+pub(super) use work::{Part, Work};
 
 /// One place in the order.
 #[derive(Debug)]
@@ -73,44 +31,218 @@ pub(super) enum Item {
     Gap(Gap),
 }
 
-/// What waits, in order.
+/// Marks among the packed records of what is not packed.
+const ENTRY: u8 = 0;
+const GAP: u8 = 1;
+const UNIT: u8 = 2;
+const _: () = assert!(UNIT < FIRST);
+
+/// Bytes of a mark and its place, at most.
+const MARK: usize = 11;
+
+/// Packed records larger than this are packed before the queue is locked.
+pub(super) const LARGE: usize = 4 << 10;
+
+/// What an entry that is not packed weighs: about the memory that it takes.
+pub(super) fn weigh(entry: &Entry) -> usize {
+    let own = size_of::<Entry>() + size_of::<Tag>();
+    weight_of(encoded_bytes(entry).saturating_add(own))
+}
+
+/// A part of what waits for one thread, in order.
 ///
-/// A gap merges with the one before it, so there is at most one gap more than there are records:
-/// the ledger's bound on records bounds this too, but for one counter per thread key with losses.
-#[derive(Debug, Default)]
+/// The order within is that of `packed`: what can't be packed stands in `loose`, in the same order, and
+/// has a mark there. The order among the queues of one thread is that of the *places*, which never
+/// fall within a queue; a gap comes before the record of the same place.
+///
+/// A gap merges with the one before it, so there is at most one gap more than there are records: the
+/// bound on records bounds this too, but for one counter with losses.
+#[derive(Debug)]
 pub(super) struct Queue {
-    items: Blocks<Item>,
+    packed: Chunks,
+    loose: Blocks<Loose>,
+    /// The place of what came last.
+    last: u64,
+    /// The place of what comes first, as far as it was looked at.
+    first: u64,
+    /// True if what came last is a gap.
+    ends_with_gap: bool,
+    /// What pushes are part of.
+    begun: Option<Arc<Unit>>,
+    /// True if `begun` was named to the packed records behind.
+    is_named: bool,
+    /// What packed records are part of that are popped.
+    named: Option<Arc<Unit>>,
     /// No deadline in here is earlier.
     earliest: Option<Instant>,
 }
 
+#[derive(Debug)]
+enum Loose {
+    /// What the packed records from here on are part of.
+    Unit(Arc<Unit>),
+    /// For the packed record at this place.
+    Ticket(Completer),
+    Entry(Box<(Entry, Tag)>),
+    Gap(Gap),
+    /// There was one.
+    Gone,
+}
+
+/// What comes first in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    place: u64,
+    is_record: bool,
+}
+
 impl Queue {
+    pub(super) fn new(pool: Arc<Pool>) -> Self {
+        Self {
+            packed: Chunks::new(pool),
+            loose: Blocks::default(),
+            last: 0,
+            first: 0,
+            ends_with_gap: false,
+            begun: None,
+            is_named: false,
+            named: None,
+            earliest: None,
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.packed.is_empty()
     }
 
     pub(super) const fn earliest(&self) -> Option<Instant> {
         self.earliest
     }
 
-    /// True if its deadline is the earliest.
-    pub(super) fn push(&mut self, entry: Entry, tag: Tag) -> bool {
-        let sooner = tag
-            .deadline
-            .is_some_and(|deadline| self.earliest.is_none_or(|earliest| deadline < earliest));
-        if sooner {
-            self.earliest = tag.deadline;
+    /// What comes now by `account` is part of.
+    fn unit(&mut self, account: &Arc<Account>) -> Arc<Unit> {
+        match &self.begun {
+            Some(unit) if unit.takes(account) => Arc::clone(unit),
+            _ => {
+                let unit = Unit::open(account);
+                self.begun = Some(Arc::clone(&unit));
+                self.is_named = false;
+                unit
+            }
         }
-        self.items.push_back(Item::Record(entry, tag));
+    }
+
+    /// Sees to it that packed records pushed from now on are part of what `account`'s are.
+    fn name_unit(&mut self, account: &Arc<Account>) {
+        if self.is_named && self.begun.as_ref().is_some_and(|unit| unit.takes(account)) {
+            return;
+        }
+        let unit = self.unit(account);
+        self.packed.room(1).push(UNIT);
+        self.loose.push_back(Loose::Unit(unit));
+        self.is_named = true;
+    }
+
+    /// Begins what stands at `place`, and says where to write the rest of it, of at most `len` bytes.
+    fn mark(&mut self, kind: u8, place: u64, len: usize) -> &mut Vec<u8> {
+        let after = place - self.last;
+        self.last = place;
+        let out = self.packed.room(MARK.max(len));
+        out.push(kind);
+        write_number(after, out);
+        out
+    }
+
+    /// Puts a record of `account` at `place`, made at `at`, in microseconds since 1970. One that is
+    /// large is written already.
+    pub(super) fn pack(
+        &mut self,
+        account: &Arc<Account>,
+        place: u64,
+        at: i64,
+        record: &Record<'_>,
+        (weight, large): (usize, Option<Vec<u8>>),
+        done: Option<Completer>,
+    ) {
+        self.name_unit(account);
+        self.ends_with_gap = false;
+        let flags = if done.is_some() { TICKETED } else { 0 };
+        let kind = record.kind() | flags;
+        match large {
+            None => record.write(at, self.mark(kind, place, weight)),
+            Some(written) => {
+                self.mark(kind, place, MARK);
+                self.packed.push(written);
+            }
+        }
+        if let Some(done) = done {
+            self.loose.push_back(Loose::Ticket(done));
+        }
+    }
+
+    /// Puts a record of `account` at `place`, which weighs `weight`.
+    pub(super) fn push_record(
+        &mut self,
+        account: &Arc<Account>,
+        place: u64,
+        entry: Entry,
+        weight: usize,
+        done: Option<Completer>,
+    ) {
+        let tag = Tag::audit(self.unit(account), weight, done);
+        self.push_entry(place, entry, tag);
+    }
+
+    /// Puts an event of `account`'s sink face at `place`, which weighs `weight`. True if its deadline is
+    /// the earliest.
+    pub(super) fn push_event(
+        &mut self,
+        account: &Arc<Account>,
+        place: u64,
+        entry: Entry,
+        weight: usize,
+        (deadline, done): (Instant, Completer),
+    ) -> bool {
+        let sooner = self.earliest.is_none_or(|earliest| deadline < earliest);
+        if sooner {
+            self.earliest = Some(deadline);
+        }
+        let tag = Tag::sink(self.unit(account), weight, deadline, done);
+        self.push_entry(place, entry, tag);
         sooner
     }
 
-    /// Notes that a record of `account` was lost here.
-    pub(super) fn push_lost(&mut self, account: &Arc<Account>) {
-        match self.items.back_mut() {
-            Some(Item::Gap(gap)) => gap.add(account),
-            _ => self.items.push_back(Item::Gap(Gap::of(account.hold()))),
+    fn push_entry(&mut self, place: u64, entry: Entry, tag: Tag) {
+        self.mark(ENTRY, place, MARK);
+        self.loose.push_back(Loose::Entry(Box::new((entry, tag))));
+        self.ends_with_gap = false;
+    }
+
+    /// Notes that `lost` records of `account` were lost before `place`.
+    pub(super) fn push_lost(&mut self, account: &Arc<Account>, place: u64, lost: u64) {
+        match self.loose.back_mut() {
+            Some(Loose::Gap(gap)) if self.ends_with_gap && self.last == place => {
+                gap.add(lost, account);
+            }
+            _ => {
+                self.mark(GAP, place, MARK);
+                // A unit of its own: the one of the records around it may end before.
+                let gap = Gap::of(lost, Unit::open(account));
+                self.loose.push_back(Loose::Gap(gap));
+                self.ends_with_gap = true;
+            }
         }
+    }
+
+    /// Says that nothing is pushed any more until it is empty.
+    fn end(&mut self) {
+        self.begun = None;
+        self.is_named = false;
+    }
+
+    /// Gives back the memory of an empty queue.
+    pub(super) fn release(&mut self) {
+        self.packed.release();
     }
 
     /// Takes out the events whose time is over.
@@ -119,159 +251,91 @@ impl Queue {
             return Vec::new();
         }
         self.earliest = None;
+        // Nobody must wait for those that stay because of those that go.
+        self.end();
         let mut expired = Vec::new();
-        let mut kept = Blocks::default();
-        for item in self.items.drain() {
-            match item {
-                Item::Record(_, tag) if tag.deadline.is_some_and(|deadline| deadline <= now) => {
-                    expired.push(tag);
-                }
-                item => {
-                    if let Item::Record(
-                        _,
-                        Tag {
-                            deadline: Some(at), ..
-                        },
-                    ) = &item
-                    {
-                        self.earliest = Some(self.earliest.map_or(*at, |e| e.min(*at)));
+        for loose in self.loose.iter_mut() {
+            let Loose::Entry(entry) = loose else {
+                continue;
+            };
+            match entry.1.deadline {
+                Some(deadline) if deadline <= now => {
+                    if let Loose::Entry(entry) = std::mem::replace(loose, Loose::Gone) {
+                        expired.push(entry.1);
                     }
-                    kept.push_back(item);
                 }
+                Some(at) => self.earliest = Some(self.earliest.map_or(at, |e| e.min(at))),
+                None => {}
             }
         }
-        self.items = kept;
         expired
     }
 
+    /// What comes first.
+    fn head(&mut self) -> Option<Head> {
+        loop {
+            let mut bytes = self.packed.unread();
+            let (kind, rest) = bytes.split_first()?;
+            if *kind == UNIT {
+                self.packed.advance(1);
+                if let Some(Loose::Unit(unit)) = self.loose.pop_front() {
+                    self.named = Some(unit);
+                }
+                continue;
+            }
+            bytes = rest;
+            return Some(Head {
+                place: self.first + read_number(&mut bytes),
+                is_record: *kind != GAP,
+            });
+        }
+    }
+
+    /// Takes out what comes first, which was looked at: `None` if it is gone.
     fn pop(&mut self) -> Option<Item> {
-        let item = self.items.pop_front();
-        if self.items.is_empty() {
+        let unread = self.packed.unread();
+        let (&kind, mut bytes) = unread.split_first()?;
+        self.first += read_number(&mut bytes);
+        let read = unread.len() - bytes.len();
+        self.packed.advance(read);
+        let item = match kind {
+            ENTRY | GAP => match self.loose.pop_front()? {
+                Loose::Entry(entry) => Some(Item::Record(entry.0, entry.1)),
+                Loose::Gap(gap) => Some(Item::Gap(gap)),
+                Loose::Unit(_) | Loose::Ticket(_) | Loose::Gone => None,
+            },
+            kind => self.pop_packed(kind),
+        };
+        if self.is_empty() {
+            self.named = None;
             self.earliest = None;
+            self.ends_with_gap = false;
         }
         item
     }
-}
 
-/// A part of the order on its way into the log.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    /// What is handed to the log: `entries[i]` is made of `parts[i]`.
-    entries: Vec<Entry>,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug)]
-pub(super) enum Part {
-    Record(Tag),
-    Gap(Gap),
-}
-
-impl Work {
-    pub(super) fn len(&self) -> usize {
-        self.parts.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    pub(super) fn entries(&self, len: usize) -> &[Entry] {
-        &self.entries[..len.min(self.entries.len())]
-    }
-
-    /// The first `len` entries, beside all parts.
-    pub(super) fn split(&mut self, len: usize) -> (&[Entry], &mut [Part]) {
-        (
-            &self.entries[..len.min(self.entries.len())],
-            &mut self.parts,
-        )
-    }
-
-    pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Record(tag) => Some(tag),
-            Part::Gap(_) => None,
-        })
-    }
-
-    /// True if a gap comes first.
-    pub(super) fn starts_with_gap(&self) -> bool {
-        matches!(self.parts.first(), Some(Part::Gap(_)))
-    }
-
-    /// Fills up from `queue` to `entries` and about `bytes`, at least by one.
-    /// Returns the bytes.
-    pub(super) fn fill(&mut self, queue: &mut Queue, entries: usize, bytes: usize) -> usize {
-        let mut filled = 0;
-        while self.len() < entries && filled < bytes {
-            match queue.pop() {
-                None => break,
-                Some(Item::Gap(gap)) => self.push_gap(gap),
-                Some(Item::Record(entry, tag)) => {
-                    filled += encoded_bytes(&entry);
-                    self.entries.push(entry);
-                    self.parts.push(Part::Record(tag));
-                }
-            }
-        }
-        filled
-    }
-
-    /// Puts a gap in the last place back, if it is not all there is.
-    pub(super) fn put_back_last_gap(&mut self, queue: &mut Queue) {
-        if self.len() < 2 {
-            return;
-        }
-        if let Some(Part::Gap(gap)) = self.parts.pop_if(|part| matches!(part, Part::Gap(_))) {
-            self.entries.pop();
-            queue.items.push_front(Item::Gap(gap));
-        }
-    }
-
-    pub(super) fn push_gap(&mut self, gap: Gap) {
-        if let Some(Part::Gap(before)) = self.parts.last_mut() {
-            before.merge(gap);
-            if let Some(entry) = self.entries.last_mut() {
-                *entry = before.entry();
-            }
-        } else {
-            self.entries.push(gap.entry());
-            self.parts.push(Part::Gap(gap));
-        }
-    }
-
-    /// Takes out the first `len`.
-    pub(super) fn take(&mut self, len: usize) -> Vec<Part> {
-        self.entries.drain(..len);
-        self.parts.drain(..len).collect()
-    }
-
-    /// Drops the records that `is_lost`, among the first `len`, leaving gaps where they were, and
-    /// returns their tags' tickets. The sink face's leave nothing.
-    pub(super) fn lose(
-        &mut self,
-        len: usize,
-        mut is_lost: impl FnMut(&Tag) -> bool,
-    ) -> Vec<bus_core::Completer> {
-        let mut tickets = Vec::new();
-        let old = std::mem::take(self);
-        for (i, (entry, part)) in old.entries.into_iter().zip(old.parts).enumerate() {
-            match part {
-                Part::Gap(gap) => self.push_gap(gap),
-                Part::Record(mut tag) if i < len && is_lost(&tag) => {
-                    tickets.extend(tag.done.take());
-                    if let Some(hold) = tag.lose() {
-                        self.push_gap(Gap::of(hold));
-                    }
-                }
-                record @ Part::Record(_) => {
-                    self.entries.push(entry);
-                    self.parts.push(record);
-                }
-            }
-        }
-        tickets
+    fn pop_packed(&mut self, kind: u8) -> Option<Item> {
+        let mut bytes = self.packed.unread();
+        let unread = bytes.len();
+        let (at, record) = Record::read(kind & !TICKETED, &mut bytes);
+        let weight = record.weight();
+        let event = record.event(at);
+        let read = unread - bytes.len();
+        self.packed.advance(read);
+        let done = match kind & TICKETED {
+            0 => None,
+            _ => match self.loose.pop_front() {
+                Some(Loose::Ticket(done)) => Some(done),
+                _ => None,
+            },
+        };
+        let entry = Entry {
+            at: *event.timestamp(),
+            meta: Meta::default(),
+            event: event.into(),
+        };
+        let unit = self.named.clone()?;
+        Some(Item::Record(entry, Tag::audit(unit, weight, done)))
     }
 }
 

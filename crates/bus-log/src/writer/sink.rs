@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use bus_core::{DurableSink, Event, SessionEvent, ThreadKey, Ticket};
 
-use super::account::Tag;
 use super::error::NotDurable;
+use super::queue::weigh;
 use super::slot::Slot;
 use super::stats::Admission;
 use super::{AuditStats, Inner, LogWriter};
-use crate::{Entry, SessionLog};
+use crate::{Entry, SessionLog, to_micros};
 
 /// A [`DurableSink`] over one thread of any log.
 ///
@@ -86,13 +86,25 @@ impl LogSink {
         self.inner.close().await
     }
 
-    fn try_submit(&self, event: Event) -> io::Result<Ticket> {
+    /// As [`submit`](DurableSink::submit), with a time and a meta of its own.
+    pub fn submit_entry(&self, entry: Entry) -> Ticket {
+        self.try_submit(entry)
+            .unwrap_or_else(|error| Ticket::ready(Err(error)))
+    }
+
+    fn try_submit(&self, entry: Entry) -> io::Result<Ticket> {
         let account = &self.inner.account;
         let on_writer = self.inner.thread.is_current();
         let deadline = Instant::now() + account.config.retry_for;
         let refused = |kind, reason| Err(NotDurable::for_certain(kind, reason, None));
-        let epoch = match account.admit_sink((!on_writer).then_some(deadline)) {
-            Admission::Taken(epoch) => epoch,
+        let entry = Entry {
+            at: to_micros(entry.at),
+            event: entry.event.without_messages(),
+            ..entry
+        };
+        let weight = weigh(&entry);
+        match account.admit_sink(weight, (!on_writer).then_some(deadline)) {
+            Admission::Taken => {}
             Admission::Closed => {
                 return refused(io::ErrorKind::BrokenPipe, "the writer is closed");
             }
@@ -100,10 +112,10 @@ impl LogSink {
                 return refused(io::ErrorKind::WouldBlock, "the queue is full");
             }
             Admission::Full => return refused(io::ErrorKind::TimedOut, "the queue stayed full"),
-        };
+        }
         let (ticket, done) = Ticket::pending();
-        let tag = Tag::sink(Arc::clone(account), epoch, deadline, done);
-        if self.slot.push(Entry::from(event.without_messages()), tag) {
+        let slot = &self.slot;
+        if slot.push_event(account, entry, weight, deadline, done) {
             self.inner.thread.start(&self.slot);
         }
         Ok(ticket)
@@ -123,7 +135,6 @@ impl DurableSink for LogSink {
     }
 
     fn submit(&self, event: Event) -> Ticket {
-        self.try_submit(event)
-            .unwrap_or_else(|error| Ticket::ready(Err(error)))
+        self.submit_entry(event.into())
     }
 }

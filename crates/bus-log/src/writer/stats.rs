@@ -26,29 +26,28 @@ pub(super) enum Face {
     Sink,
 }
 
-/// What the ledger says to one more.
+/// What the books say to one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    Taken(Epoch),
+    Taken,
     Full,
     Closed,
 }
 
-/// The flush that something counts for: the number's parity, as only two are ever open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Epoch(usize);
-
-/// The books of one writer.
+/// The books of one writer, but for the audit records under way, which its gate counts.
 ///
-/// A *unit* is what flushes wait for: a record, an event or a gap that is not settled. Units are
-/// counted by epoch. A flush begins a new epoch, once the one before the present is settled, and is
-/// over when the one it ended is: so it waits for all that was taken before it and, however much is
-/// taken meanwhile, for nothing after it.
+/// A *unit* is what flushes wait for: records and events that came to one key one after the other,
+/// or a gap, that are not all settled. Units are counted by epoch. A flush begins a new epoch, once
+/// the one before the present is settled, and is over when the one it ended is: so it waits for all
+/// that was taken before it and, however much is taken meanwhile, for nothing after it.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    stats: AuditStats,
-    audit_open: usize,
+    written: u64,
+    dropped: u64,
+    retried: u64,
     sink_open: usize,
+    sink_bytes: usize,
+    /// By the epoch's parity, as only two are ever open.
     units: [usize; 2],
     epoch: u64,
     closed: bool,
@@ -60,85 +59,103 @@ pub(super) struct Ledger {
 pub(super) struct Tally {
     pub(super) written: usize,
     pub(super) dropped: usize,
+    /// What those weigh.
+    pub(super) audit_bytes: usize,
     pub(super) sink: usize,
-    pub(super) units: [usize; 2],
+    /// What those weigh.
+    pub(super) sink_bytes: usize,
 }
 
-impl Tally {
-    pub(super) fn unit(&mut self, epoch: Epoch) {
-        self.units[epoch.0] += 1;
-    }
+const fn parity(epoch: u64) -> usize {
+    if epoch.is_multiple_of(2) { 0 } else { 1 }
 }
 
 impl Ledger {
-    pub(super) fn admit(&mut self, face: Face, room: usize) -> Admission {
-        let open = match face {
-            Face::Audit => {
-                self.stats.accepted += 1;
-                &mut self.audit_open
-            }
-            Face::Sink => &mut self.sink_open,
-        };
-        let refused = if self.closed {
-            Admission::Closed
-        } else if *open >= room {
-            Admission::Full
-        } else {
-            *open += 1;
-            return Admission::Taken(self.open_unit());
-        };
-        if face == Face::Audit {
-            self.stats.dropped += 1;
+    /// Lets an event in, unless `most` are, or `bytes` or more of it.
+    pub(super) const fn admit_sink(
+        &mut self,
+        weight: usize,
+        most: usize,
+        bytes: usize,
+    ) -> Admission {
+        if self.closed {
+            return Admission::Closed;
         }
-        refused
+        if self.sink_open >= most || self.sink_bytes >= bytes {
+            return Admission::Full;
+        }
+        self.sink_open += 1;
+        self.sink_bytes += weight;
+        Admission::Taken
     }
 
-    /// Opens a unit that is neither record nor event: a gap.
-    pub(super) fn open_unit(&mut self) -> Epoch {
-        let parity = usize::from(self.epoch % 2 == 1);
-        self.units[parity] += 1;
-        Epoch(parity)
+    /// Opens a unit of the present epoch, which it returns.
+    pub(super) const fn open_unit(&mut self) -> u64 {
+        self.units[parity(self.epoch)] += 1;
+        self.epoch
     }
 
     /// True if somebody may have waited for this.
-    pub(super) fn settle(&mut self, tally: &Tally) -> bool {
+    pub(super) fn settle_unit(&mut self, epoch: u64) -> bool {
         if self.given_up {
             return false;
         }
-        self.stats.written += tally.written as u64;
-        self.stats.dropped += tally.dropped as u64;
-        self.audit_open -= tally.written + tally.dropped;
-        self.sink_open -= tally.sink;
-        for (open, settled) in self.units.iter_mut().zip(tally.units) {
-            *open -= settled;
+        self.units[parity(epoch)] -= 1;
+        self.units.contains(&0)
+    }
+
+    /// True if somebody may have waited for this.
+    pub(super) const fn settle(&mut self, tally: &Tally) -> bool {
+        if self.given_up {
+            return false;
         }
-        tally.sink > 0 || self.units.contains(&0)
+        self.written += tally.written as u64;
+        self.dropped += tally.dropped as u64;
+        self.sink_open -= tally.sink;
+        self.sink_bytes -= tally.sink_bytes;
+        tally.sink > 0
     }
 
-    pub(super) fn retried(&mut self) {
-        self.stats.retried += 1;
+    /// Counts records that were never let in.
+    pub(super) const fn refused(&mut self, records: u64) {
+        self.dropped += records;
     }
 
-    pub(super) fn close(&mut self) {
+    pub(super) const fn retried(&mut self) {
+        self.retried += 1;
+    }
+
+    pub(super) const fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Counts what is still open as dropped. What comes of it later changes nothing any more.
-    pub(super) fn give_up(&mut self) {
-        self.stats.dropped += self.audit_open as u64;
-        self.audit_open = 0;
+    /// Counts what is still open, `records` of it audit records, as dropped. What comes of it later
+    /// changes nothing any more.
+    pub(super) const fn give_up(&mut self, records: u64) {
+        self.dropped += records;
         self.sink_open = 0;
+        self.sink_bytes = 0;
         self.units = [0, 0];
         self.given_up = true;
     }
 
-    /// True if closing would have to wait.
-    pub(super) fn is_open(&self) -> bool {
-        !self.given_up && self.units != [0, 0]
+    pub(super) const fn is_given_up(&self) -> bool {
+        self.given_up
     }
 
-    pub(super) const fn stats(&self) -> AuditStats {
-        self.stats
+    /// True if closing would have to wait.
+    pub(super) const fn is_open(&self) -> bool {
+        !self.given_up && (self.units[0] > 0 || self.units[1] > 0)
+    }
+
+    /// The stats, where `under_way` records are neither written nor dropped yet.
+    pub(super) const fn stats(&self, under_way: u64) -> AuditStats {
+        AuditStats {
+            accepted: self.written + self.dropped + under_way,
+            written: self.written,
+            dropped: self.dropped,
+            retried: self.retried,
+        }
     }
 
     /// Where a flush that begins now has to come from.
@@ -148,15 +165,14 @@ impl Ledger {
 
     /// True if all is settled that was taken before the ledger was asked for `begun`, its
     /// [`epoch`](Self::epoch). Moves the flush on; it may be given up at any time.
-    pub(super) fn is_flushed(&mut self, begun: u64) -> bool {
-        let parity = usize::from(begun % 2 == 1);
-        if self.epoch == begun && self.units[1 - parity] == 0 {
+    pub(super) const fn is_flushed(&mut self, begun: u64) -> bool {
+        if self.epoch == begun && self.units[1 - parity(begun)] == 0 {
             self.epoch += 1;
         }
         // Two epochs on, someone else has seen it settled.
         self.given_up
             || self.epoch > begun + 1
-            || (self.epoch == begun + 1 && self.units[parity] == 0)
+            || (self.epoch == begun + 1 && self.units[parity(begun)] == 0)
     }
 }
 

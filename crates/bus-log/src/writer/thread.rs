@@ -15,8 +15,10 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use super::commit;
 use super::config::CALLS_IN_FLIGHT;
+use super::queue::Pool;
 use super::slot::Slot;
-use crate::SessionLog;
+use crate::weak_map::WeakMap;
+use crate::{Followers, SessionLog};
 
 /// Every log that is being written, by its address: which stays its own as long as the entry's
 /// thread, which holds the log, is there.
@@ -59,7 +61,9 @@ struct Running {
 /// What the thread and its log's sinks share.
 pub(super) struct Shared {
     pub(super) log: Arc<dyn SessionLog>,
-    slots: Mutex<Slots>,
+    followers: Followers,
+    slots: Mutex<WeakMap<ThreadKey, Slot>>,
+    pub(super) pool: Arc<Pool>,
     /// Where to start a key's writer, once the thread runs.
     runtime: Mutex<Option<Handle>>,
     pub(super) calls: Semaphore,
@@ -69,13 +73,6 @@ pub(super) struct Shared {
     quiet: Notify,
     /// When something was last settled.
     moved: Mutex<Instant>,
-}
-
-#[derive(Debug, Default)]
-struct Slots {
-    by_key: HashMap<ThreadKey, Weak<Slot>>,
-    /// Size at which dead entries are swept out.
-    sweep_at: usize,
 }
 
 /// How far the thread is on its way to its end.
@@ -110,7 +107,12 @@ impl LogThread {
     }
 
     pub(super) fn slot(&self, key: ThreadKey) -> Arc<Slot> {
-        lock(&self.shared.slots).get(key)
+        let new = || Slot::new(key.clone(), Arc::clone(&self.shared.pool));
+        lock(&self.shared.slots).get_or_insert_with(&key, new)
+    }
+
+    pub(super) fn followers(&self) -> &Followers {
+        &self.shared.followers
     }
 
     /// Starts the writer of a key, which has something to do.
@@ -218,8 +220,10 @@ impl Drop for LogThread {
 impl Shared {
     fn new(log: Arc<dyn SessionLog>) -> Self {
         Self {
+            followers: Followers::new(Arc::clone(&log)),
             log,
             slots: Mutex::default(),
+            pool: Arc::default(),
             runtime: Mutex::default(),
             calls: Semaphore::new(CALLS_IN_FLIGHT),
             phase: watch::Sender::new(Phase::Running),
@@ -278,21 +282,6 @@ impl Shared {
             || tokio::time::timeout_at(deadline.into(), quiet)
                 .await
                 .is_ok_and(|()| self.busy.load(Ordering::Acquire) == 0)
-    }
-}
-
-impl Slots {
-    fn get(&mut self, key: ThreadKey) -> Arc<Slot> {
-        if let Some(slot) = self.by_key.get(&key).and_then(Weak::upgrade) {
-            return slot;
-        }
-        if self.by_key.len() >= self.sweep_at {
-            self.by_key.retain(|_, slot| slot.strong_count() > 0);
-            self.sweep_at = (2 * self.by_key.len()).max(64);
-        }
-        let slot = Arc::new(Slot::new(key.clone()));
-        self.by_key.insert(key, Arc::downgrade(&slot));
-        slot
     }
 }
 

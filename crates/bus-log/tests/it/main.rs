@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 mod audit;
+mod bounds;
 mod edges;
 mod faults;
+mod followers;
 mod gaps;
 mod laws;
 mod lifetime;

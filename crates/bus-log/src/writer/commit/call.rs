@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use tokio::sync::watch;
 
-use super::{Commit, Expect, NotDurable, Part, Phase, Queue, Slot, tell, waits_until};
+use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Slot, tell, waits_until};
 use crate::{LogError, LogErrorKind, Result};
 
 /// How a call went.
@@ -98,7 +98,7 @@ impl Commit {
 pub(super) fn expire(
     parts: &mut [Part],
     in_doubt: usize,
-    (backlog, slot): (&mut Queue, &Slot),
+    (backlog, slot): (&mut Backlog, &Slot),
     trouble: Option<&Arc<LogError>>,
     now: Instant,
 ) -> Option<Instant> {

@@ -16,11 +16,6 @@ impl<T> Default for Blocks<T> {
 }
 
 impl<T> Blocks<T> {
-    pub(super) fn is_empty(&self) -> bool {
-        // No block is ever left empty.
-        self.0.is_empty()
-    }
-
     pub(super) fn back_mut(&mut self) -> Option<&mut T> {
         self.0.back_mut()?.back_mut()
     }
@@ -36,13 +31,6 @@ impl<T> Blocks<T> {
         }
     }
 
-    pub(super) fn push_front(&mut self, item: T) {
-        match self.0.front_mut() {
-            Some(block) if block.len() < BLOCK => block.push_front(item),
-            _ => self.0.push_front(Self::block(item, 1)),
-        }
-    }
-
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let block = self.0.front_mut()?;
         let item = block.pop_front();
@@ -52,9 +40,8 @@ impl<T> Blocks<T> {
         item
     }
 
-    /// Takes all out, in order.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> {
-        std::mem::take(&mut self.0).into_iter().flatten()
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().flatten()
     }
 
     fn block(item: T, room: usize) -> VecDeque<T> {

@@ -1,19 +1,11 @@
 use super::*;
 
-fn take(ledger: &mut Ledger) -> Epoch {
-    match ledger.admit(Face::Audit, 100) {
-        Admission::Taken(epoch) => epoch,
-        refused => panic!("{refused:?}"),
-    }
+fn take(ledger: &mut Ledger) -> u64 {
+    ledger.open_unit()
 }
 
-fn write(ledger: &mut Ledger, epoch: Epoch) {
-    let mut tally = Tally {
-        written: 1,
-        ..Tally::default()
-    };
-    tally.unit(epoch);
-    ledger.settle(&tally);
+fn write(ledger: &mut Ledger, epoch: u64) {
+    ledger.settle_unit(epoch);
 }
 
 #[test]
@@ -70,17 +62,21 @@ fn a_flush_that_nobody_polls_any_more_hinders_no_other() {
 }
 
 #[test]
-fn the_faces_have_rooms_of_their_own_and_only_audit_records_are_counted() {
+fn the_sink_s_room_is_bounded_in_events_and_in_bytes() {
     let mut ledger = Ledger::default();
-    for face in [Face::Audit, Face::Sink] {
-        assert!(matches!(ledger.admit(face, 1), Admission::Taken(_)));
-        assert_eq!(ledger.admit(face, 1), Admission::Full);
-    }
+    assert_eq!(ledger.admit_sink(50, 2, 10), Admission::Taken, "alone");
+    assert_eq!(ledger.admit_sink(1, 2, 10), Admission::Full);
+    ledger.settle(&Tally {
+        sink: 1,
+        sink_bytes: 50,
+        ..Tally::default()
+    });
+    assert_eq!(ledger.admit_sink(1, 2, 10), Admission::Taken);
+    assert_eq!(ledger.admit_sink(1, 2, 10), Admission::Taken);
+    assert_eq!(ledger.admit_sink(1, 2, 10), Admission::Full);
     ledger.close();
-    assert_eq!(ledger.admit(Face::Audit, 9), Admission::Closed);
-    assert_eq!(ledger.admit(Face::Sink, 9), Admission::Closed);
-    let stats = ledger.stats();
-    assert_eq!((stats.accepted, stats.written, stats.dropped), (3, 0, 2));
+    assert_eq!(ledger.admit_sink(1, 9, 10), Admission::Closed);
+    assert_eq!(ledger.stats(0), AuditStats::default());
 }
 
 #[test]
@@ -89,11 +85,15 @@ fn what_is_settled_after_giving_up_changes_nothing() {
     let epoch = take(&mut ledger);
     ledger.close();
     assert!(ledger.is_open());
-    ledger.give_up();
+    ledger.give_up(3);
     assert!(!ledger.is_open());
     write(&mut ledger, epoch);
-    let stats = ledger.stats();
-    assert_eq!((stats.accepted, stats.written, stats.dropped), (1, 0, 1));
+    ledger.settle(&Tally {
+        written: 3,
+        ..Tally::default()
+    });
+    let stats = ledger.stats(0);
+    assert_eq!((stats.accepted, stats.written, stats.dropped), (3, 0, 3));
     let begun = ledger.epoch();
     assert!(ledger.is_flushed(begun));
 }
@@ -105,7 +105,7 @@ proptest::proptest! {
         steps in proptest::collection::vec((0..3_u8, proptest::prelude::any::<proptest::sample::Index>()), 0..80),
     ) {
         let mut ledger = Ledger::default();
-        let mut open: Vec<(usize, Epoch)> = Vec::new();
+        let mut open: Vec<(usize, u64)> = Vec::new();
         let mut flushes: Vec<(u64, Vec<usize>)> = Vec::new();
         for (n, (step, index)) in steps.into_iter().enumerate() {
             match step {

@@ -28,22 +28,3 @@ fn no_thread_is_started_before_there_is_something_to_write() {
     let _slot = thread.slot(key("s"));
     assert!(lock(&thread.running).is_none());
 }
-
-#[test]
-fn a_key_has_one_slot_as_long_as_somebody_holds_it() {
-    let mut slots = Slots::default();
-    let first = slots.get(key("s"));
-    assert!(Arc::ptr_eq(&first, &slots.get(key("s"))));
-    assert!(!Arc::ptr_eq(&first, &slots.get(key("t"))));
-}
-
-#[test]
-fn slots_that_nobody_holds_are_swept_out() {
-    let mut slots = Slots::default();
-    let kept = slots.get(key("kept"));
-    for n in 0..10_000 {
-        slots.get(key(&n.to_string()));
-    }
-    assert!(slots.by_key.len() <= 64);
-    assert!(Arc::ptr_eq(&kept, &slots.get(key("kept"))));
-}

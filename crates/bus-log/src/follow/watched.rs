@@ -1,0 +1,208 @@
+//! What all followers of one thread share: the waiting and the reading.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bus_core::ThreadKey;
+use futures_timer::Delay;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared, ready};
+
+use crate::{LogError, Recorded, Result, SessionLog};
+
+/// Events of one page.
+const PAGE: usize = 1024;
+
+/// How long one wait for news lasts before the log is asked again all the same.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// How long a patient follower lets news lie: see [`Follower::patient`](super::Follower::patient).
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
+
+/// A wait for the log's last ordinal to rise. Whichever of its clones is polled drives it.
+pub(super) type News = Shared<BoxFuture<'static, Result<u64>>>;
+
+/// A read of one page, driven likewise.
+pub(super) type Reading = Shared<BoxFuture<'static, Result<Arc<Batch>>>>;
+
+/// A page that many may look at.
+pub(super) struct Batch {
+    pub(super) events: Vec<Arc<Recorded>>,
+    pub(super) more: bool,
+    /// The log had reached this before it was read: where the page is empty, all up to here is
+    /// hidden.
+    pub(super) through: u64,
+}
+
+/// One thread of one log, watched.
+pub(super) struct Watched {
+    log: Arc<dyn SessionLog>,
+    key: ThreadKey,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The log is known to have reached this.
+    last: u64,
+    news: Option<Pending<u64>>,
+    late_news: Option<Pending<u64>>,
+    reads: HashMap<Place, Read>,
+    /// Size at which reads that nobody looks at any more are swept out.
+    sweep_at: usize,
+}
+
+type Pending<T> = WeakShared<BoxFuture<'static, Result<T>>>;
+
+/// Where a read begins, and how it reads.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) cursor: u64,
+    pub(super) raw: bool,
+}
+
+struct Read {
+    through: u64,
+    reading: Pending<Arc<Batch>>,
+}
+
+impl Watched {
+    pub(super) fn new(log: Arc<dyn SessionLog>, key: ThreadKey) -> Self {
+        Self {
+            log,
+            key,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) const fn key(&self) -> &ThreadKey {
+        &self.key
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn saw(&self, last: u64) {
+        let mut state = self.state();
+        state.last = state.last.max(last);
+    }
+
+    /// News for one at `cursor`: what others know already, or the wait that is under way, or a new
+    /// one. `late` tells it with [`PATIENCE`].
+    pub(super) fn news(self: &Arc<Self>, cursor: u64, late: bool) -> News {
+        let mut state = self.state();
+        if state.last > cursor {
+            // A wait begins where the last is known to be: it would never tell of this.
+            let last = Ok(state.last);
+            return told(ready(last).boxed().shared(), late);
+        }
+        if let Some(news) = under_way(state.late_news.as_ref().filter(|_| late)) {
+            return news;
+        }
+        let soon = under_way(state.news.as_ref()).unwrap_or_else(|| {
+            let (watched, after) = (Arc::clone(self), state.last);
+            let news = async move { watched.wait(after).await }.boxed().shared();
+            state.news = news.downgrade();
+            news
+        });
+        let news = told(soon, late);
+        if late {
+            state.late_news = news.downgrade();
+        }
+        news
+    }
+
+    async fn wait(&self, after: u64) -> Result<u64> {
+        let deadline = Instant::now() + WAIT;
+        let last = self.log.changed(&self.key, after, deadline).await?;
+        self.saw(last);
+        Ok(last)
+    }
+
+    /// A read at `place` of a log that has reached `through`: one that somebody still looks at,
+    /// unless it must be `fresh`, or a new one.
+    pub(super) fn read(self: &Arc<Self>, place: Place, through: u64, fresh: bool) -> Reading {
+        let mut state = self.state();
+        let read = state.reads.get(&place).filter(|_| !fresh);
+        if let Some(reading) = read.and_then(|read| read.still(through)) {
+            return reading;
+        }
+        if state.reads.len() >= state.sweep_at {
+            state
+                .reads
+                .retain(|_, read| read.reading.upgrade().is_some());
+            state.sweep_at = (2 * state.reads.len()).max(16);
+        }
+        let watched = Arc::clone(self);
+        let reading = async move { watched.page(place, through).await };
+        let reading = reading.boxed().shared();
+        if let Some(weak) = reading.downgrade() {
+            let reading = weak;
+            state.reads.insert(place, Read { through, reading });
+        }
+        reading
+    }
+
+    async fn page(&self, place: Place, through: u64) -> Result<Arc<Batch>> {
+        let (log, key) = (&self.log, &self.key);
+        let page = if place.raw {
+            log.read_raw(key, place.cursor, PAGE).await?
+        } else {
+            log.read(key, place.cursor, PAGE).await?
+        };
+        if page.more && page.events.is_empty() {
+            let error = "empty page where there is more to read";
+            return Err(LogError::internal(error));
+        }
+        // A follower may be past a page's first events by the time it looks: it could not tell.
+        if let Some(first) = page.events.first()
+            && first.ordinal <= place.cursor
+        {
+            let (first, cursor) = (first.ordinal, place.cursor);
+            let error = format!("page begins at or before its cursor: {first} after {cursor}");
+            return Err(LogError::internal(error));
+        }
+        self.saw(page.last().unwrap_or(0));
+        Ok(Arc::new(Batch {
+            events: page.events.into_iter().map(Arc::new).collect(),
+            more: page.more,
+            through,
+        }))
+    }
+}
+
+impl Read {
+    /// The read, if it serves one who knows that the log has reached `through`: if it began no
+    /// earlier than that, or has found something. An older one that finds nothing says nothing.
+    fn still(&self, through: u64) -> Option<Reading> {
+        let reading = self.reading.upgrade()?;
+        let serves = match reading.peek() {
+            Some(Ok(batch)) => !batch.events.is_empty(),
+            Some(Err(_)) => false,
+            None => self.through >= through,
+        };
+        serves.then_some(reading)
+    }
+}
+
+/// The news, `late` or not.
+fn told(news: News, late: bool) -> News {
+    if !late {
+        return news;
+    }
+    let late = news.then(|last| async move {
+        if last.is_ok() {
+            Delay::new(PATIENCE).await;
+        }
+        last
+    });
+    late.boxed().shared()
+}
+
+/// A wait that is over has nothing to say to one who begins to wait.
+fn under_way(news: Option<&Pending<u64>>) -> Option<News> {
+    let news = news?.upgrade()?;
+    news.peek().is_none().then_some(news)
+}
