@@ -1,72 +1,167 @@
-//! The one thread that writes.
+//! Committing: see `docs/adr/0006-whoever-waits-commits.md`.
+//!
+//! Locks are taken in this order: `writer`, `plan`, `files`, then those of queue, keeper and teller, which are
+//! held for no call of anybody else. Callbacks and wakers run under none of them.
 
 mod checkpoint;
+mod commit;
+mod driver;
+mod flush;
 mod group;
 mod held;
+mod keeper;
+mod owned;
+mod plan;
 mod queue;
 mod rewrite;
-mod threads;
+mod tell;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use bus_log::{Completer, LogError, Result, TicketOutcome};
+use bus_log::{LogError, Result};
 
 use crate::config::FileLogConfig;
-use crate::journal::RecoveryReport;
+use crate::journal::{Journal, RecoveryReport};
 use crate::layout::Layout;
 use crate::stats::Counters;
 use crate::watch::Watch;
 
-pub(crate) use queue::{Append, Queue, Request};
-use queue::{Closed, Taken};
-use threads::Threads;
+use flush::{Behind, Owed};
+use keeper::Keeper;
+use owned::Files;
+use plan::Plan;
+pub(crate) use queue::{Append, Request};
+use queue::{Closed, Queue};
+use tell::Tell;
 
-/// What the committer shares with those who ask it.
+/// Threads of the log that commit for those who can't: one syncs while the other shows.
+const SERVERS: usize = 2;
+
+/// What all who commit share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) layout: Layout,
     pub(crate) config: FileLogConfig,
     pub(crate) queue: Queue,
-    pub(crate) watch: Watch,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) counters: Counters,
-    pub(crate) recovery: Mutex<RecoveryReport>,
+    recovery: Mutex<RecoveryReport>,
+    /// Whoever has it commits.
+    writer: Mutex<Writer>,
+    plan: Mutex<Plan>,
+    /// `plan` is held for long.
+    busy: AtomicBool,
+    files: Mutex<Files>,
+    tell: Tell,
+    keeper: Keeper,
+    behind: Behind,
+}
+
+/// What is written by whoever commits.
+#[derive(Debug, Default)]
+struct Writer {
+    /// Made with the first session that is written.
+    journal: Option<Journal>,
+    /// Segments that ended, whose session files the keeper is to make durable.
+    ended: Vec<u64>,
+    /// The last checkpoint failed: the journal grows, rather than recording stops.
+    grows: bool,
+    /// What was told before it was durable.
+    owed: Vec<Owed>,
+    /// Events and bytes that are durable and could not be shown.
+    unshown: (u64, usize),
 }
 
 impl Shared {
-    pub(crate) fn recovered(&self, report: RecoveryReport) {
-        self.recovery
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(report);
+    pub(crate) fn new(
+        layout: Layout,
+        config: FileLogConfig,
+        watch: Arc<Watch>,
+        report: RecoveryReport,
+    ) -> Self {
+        Self {
+            layout,
+            queue: Queue::new(config.queue_bytes),
+            config,
+            watch,
+            counters: Counters::default(),
+            recovery: Mutex::new(report),
+            writer: Mutex::default(),
+            plan: Mutex::default(),
+            busy: AtomicBool::new(false),
+            files: Mutex::default(),
+            tell: Tell::default(),
+            keeper: Keeper::default(),
+            behind: Behind::default(),
+        }
+    }
+
+    pub(crate) fn recovery(&self) -> RecoveryReport {
+        *lock(&self.recovery)
+    }
+
+    fn recovered(&self, report: RecoveryReport) {
+        lock(&self.recovery).add(report);
+    }
+
+    /// Queues a request, waiting for room, but not in a callback: nobody else may make it.
+    pub(crate) fn push(&self, request: Request) -> Result<()> {
+        self.queue.push(request, || self.tell.is_me())
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        lock(&self.plan)
+    }
+
+    fn files(&self) -> MutexGuard<'_, Files> {
+        lock(&self.files)
     }
 }
 
-/// The running thread. Dropping it has everything written that was accepted, and joins it.
+/// A panic under a lock closes the log: nobody goes on with what it left.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The log's threads. Dropping it has everything written that was accepted, and joins them.
 #[derive(Debug)]
 pub(crate) struct Committer {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Committer {
     pub(crate) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let mut committer = Self {
+            shared: Arc::clone(&shared),
+            threads: Vec::new(),
+        };
         let own = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("bus-log-file".to_owned())
-            .spawn(move || run(&own, serve))
-            .map_err(|error| LogError::unavailable("can't start a thread").with_source(error))?;
-        shared.queue.serve(thread.thread().id());
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+        committer.spawn("bus-log-file", move || {
+            own.serve();
+            own.shut();
+        })?;
+        for _ in 1..SERVERS {
+            let own = Arc::clone(&shared);
+            committer.spawn("bus-log-file-2", move || own.serve())?;
+        }
+        committer.spawn("bus-log-file-keeper", move || shared.keep_files())?;
+        Ok(committer)
     }
-}
 
-impl Committer {
-    pub(crate) fn shared(&self) -> &Shared {
+    /// Dropped half made, it ends those threads that run.
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(|error| LogError::unavailable("can't start a thread").with_source(error))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 }
@@ -74,67 +169,14 @@ impl Committer {
 impl Drop for Committer {
     fn drop(&mut self) {
         self.shared.queue.close(Closed::InOrder);
-        let Some(thread) = self.thread.take() else {
+        // The last handle may be dropped by a callback, which the others may have to wait for.
+        if self.shared.tell.is_me() {
             return;
-        };
-        // The last handle may be dropped by a callback that the committer itself runs.
-        if thread.thread().id() != thread::current().id() {
+        }
+        for thread in self.threads.drain(..) {
             // Its panic was caught and told to those who waited.
             let _ = thread.join();
         }
-    }
-}
-
-fn run(shared: &Arc<Shared>, serve: impl FnOnce(&Shared, &mut Threads)) {
-    let mut threads = Threads::new(Arc::clone(shared));
-    let served = catch_unwind(AssertUnwindSafe(|| serve(shared, &mut threads)));
-    if served.is_err() {
-        // Whoever waits in the queue is told by the drop of their completers. What is in the journal
-        // is recovered by whoever opens the log next: its locks keep our name.
-        tracing::error!("the log's writer panicked; the log takes nothing any more");
-        shared.queue.close(Closed::Failed);
-    }
-}
-
-fn serve(shared: &Shared, threads: &mut Threads) {
-    loop {
-        match shared.queue.take(shared.config.group_bytes, threads.nap()) {
-            Taken::Requests(requests) => serve_all(threads, requests),
-            Taken::Nothing => threads.let_idle_go(),
-            Taken::Closed => return threads.close(),
-        }
-    }
-}
-
-/// Appends are gathered into groups; what rewrites a session waits for those before it.
-fn serve_all(threads: &mut Threads, requests: Vec<Request>) {
-    let mut appends = Vec::new();
-    for request in requests {
-        match request {
-            Request::Append(append) => appends.push(append),
-            Request::Archive {
-                key,
-                watermark,
-                reply,
-            } => {
-                threads.commit(std::mem::take(&mut appends));
-                tell(reply, threads.archive(&key, watermark).map(Some));
-            }
-            Request::Erase { key, reply } => {
-                threads.commit(std::mem::take(&mut appends));
-                tell(reply, threads.erase(&key).map(|()| None));
-            }
-        }
-    }
-    threads.commit(appends);
-    threads.let_idle_go();
-}
-
-/// Tells an outcome. A callback that panics is its owner's trouble, not the log's.
-fn tell(reply: Completer, outcome: Result<Option<u64>>) {
-    let outcome: TicketOutcome = outcome.map_err(Into::into);
-    if catch_unwind(AssertUnwindSafe(|| reply.complete(outcome))).is_err() {
-        tracing::warn!("a callback of a ticket panicked");
     }
 }
 

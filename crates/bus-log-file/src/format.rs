@@ -3,6 +3,7 @@
 use bus_log::{LogError, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::fs::parent;
 use crate::layout::Layout;
 
 const FORMAT: &str = "bus-log-file";
@@ -16,7 +17,7 @@ struct Marker {
 /// Makes sure that the folder is a log of this version, making it one if it is empty or missing.
 pub(crate) fn ensure(layout: &Layout) -> Result<()> {
     let root = layout.root();
-    let disk = layout.disk;
+    let disk = &layout.disk;
     if let Some(file) = disk.open(&layout.format())? {
         check(layout, &file.range(0, 4096)?)?;
     } else {
@@ -38,21 +39,51 @@ pub(crate) fn ensure(layout: &Layout) -> Result<()> {
             )));
         }
         write(layout)?;
-        if made && let Some(parent) = root.canonicalize().ok().as_deref().and_then(|r| r.parent()) {
+        if made && let Some(parent) = parent(root) {
             disk.sync_dir(parent)?;
         }
     }
     folders(layout)
 }
 
+/// Makes sure that the folder is a log of this version, changing nothing.
+pub(crate) fn expect(layout: &Layout) -> Result<()> {
+    match layout.disk.open(&layout.format())? {
+        Some(file) => check(layout, &file.range(0, 4096)?),
+        None => Err(LogError::invalid(format!(
+            "{} holds no log",
+            layout.root().display()
+        ))),
+    }
+}
+
 /// Makes the folders that every log has.
 fn folders(layout: &Layout) -> Result<()> {
-    let disk = layout.disk;
+    let disk = &layout.disk;
+    if !disk.exists(&layout.journals())? {
+        // The marker comes first: without it the folders would be those of something else. Whoever made it
+        // may have been killed before this.
+        disk.sync_dir(layout.root())?;
+    }
     let journals = disk.create_dir(&layout.journals())?;
     if disk.create_dir(&layout.threads())? || journals {
         disk.sync_dir(layout.root())?;
     }
     Ok(())
+}
+
+/// Makes the names of the log's own folders durable, whoever made them: a process that was killed may not
+/// have come to that.
+pub(crate) fn settle(layout: &Layout) -> crate::fs::Result<()> {
+    let root = layout.root();
+    if let Some(parent) = parent(root) {
+        match layout.disk.sync_dir(parent) {
+            // Who may not look into the folder above made nothing in it.
+            Err(error) if error.is_denied() => {}
+            synced => synced?,
+        }
+    }
+    layout.disk.sync_dir(root)
 }
 
 fn check(layout: &Layout, text: &[u8]) -> Result<()> {

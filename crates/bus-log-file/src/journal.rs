@@ -1,15 +1,24 @@
 //! The write-ahead journal of one process: see `docs/adr/0001-journal-protocol.md`.
 
+mod ahead;
+mod apply;
 mod frame;
+mod index;
+mod owner;
 mod record;
 mod recovery;
 mod scan;
+mod seal;
+mod segment;
+mod window;
 mod writer;
 
+pub(crate) use owner::Owner;
 pub(crate) use record::Record;
 pub use recovery::RecoveryReport;
 pub(crate) use recovery::{recover, rewrite};
-pub(crate) use writer::{Journal, Owner};
+pub(crate) use seal::{seal_frames, seal_header};
+pub(crate) use writer::Journal;
 
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,11 @@ impl ThreadId {
         Self(hash(&[key.tenant_id().as_str(), key.thread_id()]))
     }
 
+    /// The identity that a file's name holds.
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -50,10 +55,10 @@ impl fmt::Debug for ThreadId {
 }
 
 impl Layout {
-    pub(crate) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path, disk: Disk) -> Self {
         Self {
             root: root.to_owned(),
-            disk: Disk,
+            disk,
         }
     }
 

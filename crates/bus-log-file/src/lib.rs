@@ -31,23 +31,34 @@
 mod committer;
 mod config;
 mod format;
-mod fs;
+pub mod fs;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod journal;
 mod layout;
 mod line;
+mod lines;
 mod listing;
 mod lock;
 mod log;
+mod name;
+mod names;
+mod reader;
+mod scan;
 mod session_file;
 mod sink;
 mod stats;
+mod usage;
 mod watch;
 
-pub use config::FileLogConfig;
+pub use config::{Durability, FileLogConfig};
 pub use journal::RecoveryReport;
 pub use log::FileSessionLog;
+pub use reader::FileLogReader;
+pub use scan::RawEvent;
 pub use stats::FileLogStats;
+pub use usage::DiskUsage;
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.
 pub use bus_log::*;

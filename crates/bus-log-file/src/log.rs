@@ -2,25 +2,25 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use bus_log::{
-    Bounds, DurableSink, Entry, Expect, LogError, Page, Recorded, Result, SessionLog, TenantId,
-    ThreadKey, ThreadSummary, Ticket, TicketOutcome, async_trait,
+    Bounds, DurableSink, Entry, Event, Expect, LogError, Meta, Page, Result, SessionLog, TenantId,
+    ThreadKey, ThreadSummary, Ticket, TicketOutcome, Utc, async_trait,
 };
-use futures_timer::Delay;
-use futures_util::future::select;
 
-use crate::committer::{Append, Committer, Queue, Request, Shared};
+use crate::committer::{Append, Committer, Request, Shared};
 use crate::config::FileLogConfig;
+use crate::fs::Disk;
 use crate::journal::{RecoveryReport, recover};
-use crate::layout::{Layout, ThreadId};
-use crate::line::{Line, LineError, Lines};
-use crate::session_file::{Snapshot, read_page, stable};
+use crate::layout::Layout;
+use crate::lines::Lines;
+use crate::name::Name;
+use crate::reader::FileLogReader;
 use crate::sink::FileSink;
 use crate::stats::FileLogStats;
-use crate::{format, listing};
+use crate::watch::Watch;
 
 /// A session log in a folder.
 ///
@@ -54,6 +54,7 @@ pub struct FileSessionLog {
 /// What the log and its sinks keep open.
 pub(crate) struct Inner {
     committer: Committer,
+    reader: FileLogReader,
 }
 
 impl FileSessionLog {
@@ -75,20 +76,15 @@ impl FileSessionLog {
     ///
     /// As [`open`](Self::open).
     pub fn open_with(dir: impl AsRef<Path>, config: FileLogConfig) -> Result<Self> {
-        let layout = Layout::new(dir.as_ref());
-        format::ensure(&layout)?;
+        let layout = Layout::new(dir.as_ref(), Disk::new(Arc::clone(&config.file_system)));
+        crate::format::ensure(&layout)?;
         let report = recover(&layout)?;
-        let shared = Arc::new(Shared {
-            layout,
-            queue: Queue::new(config.queue_bytes),
-            config,
-            watch: Default::default(),
-            counters: Default::default(),
-            recovery: Mutex::new(report),
-        });
+        let watch = Arc::<Watch>::default();
+        let reader = FileLogReader::of(layout.clone(), &config, Arc::clone(&watch));
+        let shared = Arc::new(Shared::new(layout, config, watch, report));
         let committer = Committer::start(shared)?;
         Ok(Self {
-            inner: Arc::new(Inner { committer }),
+            inner: Arc::new(Inner { committer, reader }),
         })
     }
 
@@ -98,14 +94,16 @@ impl FileSessionLog {
         Arc::new(FileSink::new(Arc::clone(&self.inner), key))
     }
 
+    /// The half of the log that reads, which can do more than a log must.
+    #[must_use]
+    pub fn reader(&self) -> &FileLogReader {
+        &self.inner.reader
+    }
+
     /// What was repaired since this log was opened, the opening included.
     #[must_use]
     pub fn recovery(&self) -> RecoveryReport {
-        *self
-            .shared()
-            .recovery
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.shared().recovery()
     }
 
     /// What this log has done since it was opened.
@@ -124,22 +122,21 @@ impl FileSessionLog {
         self.inner.shared()
     }
 
-    fn page(
-        &self,
-        key: &ThreadKey,
-        cursor: u64,
-        limit: usize,
-        make: impl Fn(&Line<'_>) -> Result<Recorded, LineError>,
-    ) -> Result<Page> {
-        stable(|| match Snapshot::open(&self.shared().layout, key)? {
-            Some((file, snapshot)) => read_page(&file, &snapshot, cursor, limit, &make),
-            None => Ok(Page::default()),
-        })
-    }
-
+    /// Archives or erases, by a thread of the log.
     async fn ask(&self, request: Request, ticket: Ticket) -> Result<Option<u64>> {
         self.shared().queue.push_async(request).await?;
         outcome(ticket.await)
+    }
+
+    async fn append_lines(&self, key: &ThreadKey, expect: Expect, lines: Lines) -> Result<u64> {
+        if expect == Expect::StartAt(0) {
+            return Err(LogError::invalid("ordinals start at 1, not 0"));
+        }
+        let last = match self.inner.begin(Name::of(key), expect, lines) {
+            Begun::Done(outcome) => outcome?,
+            Begun::Queue(request, ticket) => self.ask(request, ticket).await?,
+        };
+        Ok(last.unwrap_or_default())
     }
 }
 
@@ -151,33 +148,30 @@ impl fmt::Debug for FileSessionLog {
     }
 }
 
+/// An append that was taken at once, or is to be queued.
+pub(crate) enum Begun {
+    Done(Result<Option<u64>>),
+    Queue(Request, Ticket),
+}
+
 impl Inner {
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         self.committer.shared()
     }
 
-    /// Encodes a batch, which needs no lock.
-    pub(crate) fn request_append(
-        &self,
-        key: &ThreadKey,
-        expect: Expect,
-        entries: &[Entry],
-    ) -> Result<(Request, Ticket)> {
-        if expect == Expect::StartAt(0) {
-            return Err(LogError::invalid("ordinals start at 1, not 0"));
+    pub(crate) fn begin(&self, name: Arc<Name>, expect: Expect, mut lines: Lines) -> Begun {
+        if let Some(outcome) = self.shared().accept(&name, expect, &mut lines) {
+            return Begun::Done(outcome);
         }
-        let mut lines = Lines::with_capacity(entries.len());
-        for (number, entry) in (1..).zip(entries) {
-            lines.push(number, entries.len(), entry.at, &entry.meta, &entry.event)?;
-        }
-        let (ticket, reply) = Ticket::pending();
+        let driver = Arc::clone(self.shared());
+        let (ticket, reply) = Ticket::pending_driven(driver);
         let append = Append {
-            key: key.clone(),
+            name,
             expect,
             lines,
             reply,
         };
-        Ok((Request::Append(append), ticket))
+        Begun::Queue(Request::Append(append), ticket)
     }
 }
 
@@ -189,6 +183,16 @@ fn outcome(told: TicketOutcome) -> Result<Option<u64>> {
     })
 }
 
+/// Events that happen now, as lines: no copy of them is made.
+fn encode(events: &[Event]) -> Result<Lines> {
+    let mut lines = Lines::with_capacity(events.len());
+    let at = Utc::now();
+    for (number, event) in (1..).zip(events) {
+        lines.push(number, events.len(), at, &Meta::default(), event)?;
+    }
+    Ok(lines)
+}
+
 #[async_trait]
 impl SessionLog for FileSessionLog {
     async fn append_entries(
@@ -197,23 +201,36 @@ impl SessionLog for FileSessionLog {
         expect: Expect,
         entries: &[Entry],
     ) -> Result<u64> {
-        let (request, ticket) = self.inner.request_append(key, expect, entries)?;
-        let last = self.ask(request, ticket).await?;
-        Ok(last.unwrap_or_default())
+        let mut lines = Lines::with_capacity(entries.len());
+        for (number, entry) in (1..).zip(entries) {
+            lines.push(number, entries.len(), entry.at, &entry.meta, &entry.event)?;
+        }
+        self.append_lines(key, expect, lines).await
+    }
+
+    async fn append(&self, key: &ThreadKey, events: &[Event]) -> Result<u64> {
+        self.append_lines(key, Expect::Any, encode(events)?).await
+    }
+
+    async fn append_expecting(&self, key: &ThreadKey, last: u64, events: &[Event]) -> Result<u64> {
+        self.append_lines(key, Expect::Last(last), encode(events)?)
+            .await
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.page(key, cursor, limit, |line| line.typed())
+        self.shared().caught_up().await?;
+        self.reader().read(key, cursor, limit).await
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.page(key, cursor, limit, |line| line.raw())
+        self.shared().caught_up().await?;
+        self.reader().read_raw(key, cursor, limit).await
     }
 
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        let (ticket, reply) = Ticket::pending();
+        let (ticket, reply) = Ticket::pending_driven(self.inner.shared().clone());
         let request = Request::Archive {
-            key: key.clone(),
+            name: Name::of(key),
             watermark,
             reply,
         };
@@ -222,8 +239,8 @@ impl SessionLog for FileSessionLog {
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        let found = Snapshot::open(&self.shared().layout, key)?;
-        Ok(found.map_or_else(Bounds::default, |(_, snapshot)| snapshot.bounds()))
+        self.shared().caught_up().await?;
+        self.reader().bounds(key).await
     }
 
     async fn list(
@@ -232,36 +249,29 @@ impl SessionLog for FileSessionLog {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
-        listing::threads(&self.shared().layout, tenant, after, limit)
+        self.shared().caught_up().await?;
+        self.reader().list(tenant, after, limit).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        listing::tenants(&self.shared().layout, after, limit)
+        self.shared().caught_up().await?;
+        self.reader().tenants(after, limit).await
     }
 
     /// No byte of the thread's events is in the folder's files when this returns.
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        let (ticket, reply) = Ticket::pending();
+        let (ticket, reply) = Ticket::pending_driven(self.inner.shared().clone());
         let request = Request::Erase {
-            key: key.clone(),
+            name: Name::of(key),
             reply,
         };
         self.ask(request, ticket).await.map(drop)
     }
 
-    /// Woken at once by appends through this log; those of others are found by looking every 5 ms
-    /// at first and every 250 ms in the end.
+    /// Woken at once by appends through this log, and by those of other processes where the kernel tells
+    /// of them.
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
-        let mut pause = Duration::from_millis(5);
-        loop {
-            let place = self.shared().watch.place(ThreadId::new(key));
-            let last = self.bounds(key).await?.last;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if last > after || left.is_zero() {
-                return Ok(last);
-            }
-            select(Box::pin(place.woken()), Delay::new(pause.min(left))).await;
-            pause = (pause * 2).min(Duration::from_millis(250));
-        }
+        self.shared().caught_up().await?;
+        self.reader().changed(key, after, deadline).await
     }
 }

@@ -1,5 +1,6 @@
 //! Counters.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a log has done since it was opened.
@@ -20,6 +21,19 @@ pub struct FileLogStats {
     pub checkpoints: u64,
     /// Syncs of session files.
     pub session_syncs: u64,
+    /// Events that were acknowledged before they were durable and never became so: only with
+    /// [`Durability`](crate::Durability) other than `Sync`, and a disk that refused to the end.
+    pub lost_events: u64,
+    /// Journal segments begun.
+    pub journal_segments: u64,
+    /// Those of them that nobody had made ready: the first syncs of one cost more. The first is always
+    /// one, and so is the first after the journal was emptied.
+    pub journal_segments_unprepared: u64,
+    /// Journal segments made ready from a file that was no longer needed, so that nothing had to be
+    /// filled.
+    pub journal_segments_recycled: u64,
+    /// Bytes that journal segments were filled with to make them ready, beside `journal_bytes`.
+    pub journal_filler_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +45,17 @@ pub(crate) struct Counters {
     pub(crate) journal_bytes: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
     pub(crate) session_syncs: AtomicU64,
+    pub(crate) lost_events: AtomicU64,
+    pub(crate) journal: Arc<JournalCounters>,
+}
+
+/// What journals count by themselves, also on a thread of their own.
+#[derive(Debug, Default)]
+pub(crate) struct JournalCounters {
+    pub(crate) segments: AtomicU64,
+    pub(crate) unprepared: AtomicU64,
+    pub(crate) recycled: AtomicU64,
+    pub(crate) filler_bytes: AtomicU64,
 }
 
 impl Counters {
@@ -48,6 +73,11 @@ impl Counters {
             journal_bytes: read(&self.journal_bytes),
             checkpoints: read(&self.checkpoints),
             session_syncs: read(&self.session_syncs),
+            lost_events: read(&self.lost_events),
+            journal_segments: read(&self.journal.segments),
+            journal_segments_unprepared: read(&self.journal.unprepared),
+            journal_segments_recycled: read(&self.journal.recycled),
+            journal_filler_bytes: read(&self.journal.filler_bytes),
         }
     }
 }

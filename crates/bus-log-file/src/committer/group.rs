@@ -1,155 +1,73 @@
-//! Group commit.
+//! What is committed together.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
-use bus_log::{Completer, Expect, LogError, Result, ThreadKey};
+use bus_log::{Completer, Result};
 
-use super::queue::Append;
-use super::tell;
-use super::threads::Threads;
-use crate::fs;
+use super::plan::Before;
+use crate::fs::{self, DiskError};
 use crate::header::Header;
-use crate::journal::Record;
-use crate::layout::ThreadId;
-use crate::session_file::Snapshot;
-use crate::stats::Counters;
+use crate::journal::{Journal, Record};
+use crate::name::{IdMap, Name};
 
-/// What one journal write will hold.
-#[derive(Default)]
-struct Group {
-    parts: Vec<Part>,
-    by_id: HashMap<ThreadId, usize>,
-    batches: u64,
-    events: u64,
+/// What one journal frame holds.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    pub(super) parts: Vec<Part>,
+    pub(super) by_id: IdMap<usize>,
+    /// In the order in which they are to be told.
+    pub(super) answers: Vec<Answer>,
+    pub(super) batches: u64,
+    pub(super) events: u64,
+    pub(super) bytes: usize,
 }
 
 /// One session's part of a group.
-struct Part {
-    id: ThreadId,
-    key: ThreadKey,
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) name: Arc<Name>,
     /// The header, if this begins the session file.
-    header: Option<Header>,
+    pub(super) header: Option<Header>,
     /// Ordinal of the first event.
-    first: u64,
-    /// Last ordinal, those of this group included; before its first event, the durable one.
-    last: u64,
-    position: u64,
-    bytes: Vec<u8>,
-    waiting: Vec<(Completer, u64)>,
+    pub(super) first: u64,
+    /// Ordinal of the last.
+    pub(super) last: u64,
+    pub(super) position: u64,
+    pub(super) bytes: Vec<u8>,
+    /// What was planned for the session before, if this is taken back.
+    pub(super) before: Before,
+    /// Why it could not be shown.
+    pub(super) failed: Option<DiskError>,
 }
 
-impl Threads {
-    /// Commits `appends`, in as many groups as the number of sessions asks for.
-    pub(super) fn commit(&mut self, appends: Vec<Append>) {
-        let mut group = Group::default();
-        for append in appends {
-            let id = ThreadId::new(&append.key);
-            if !group.by_id.contains_key(&id) && group.parts.len() >= self.group_threads() {
-                self.commit_group(std::mem::take(&mut group));
-            }
-            self.plan(&mut group, id, append);
-        }
-        self.commit_group(group);
+/// What is told to one of those who wait.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) reply: Completer,
+    /// The part on whose success the answer depends.
+    pub(super) part: Option<usize>,
+    pub(super) outcome: Result<Option<u64>>,
+}
+
+impl Group {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
-    /// Adds a batch to the group, or tells why not.
-    fn plan(&mut self, group: &mut Group, id: ThreadId, mut append: Append) {
-        match self.place(group, id, &append) {
-            Ok(Place::Nothing { last }) => tell(append.reply, Ok(Some(last))),
-            Ok(Place::In(part)) => {
-                let part = &mut group.parts[part];
-                let first = part.last.saturating_add(1);
-                append.lines.stamp(&id, first);
-                part.bytes.extend_from_slice(append.lines.as_bytes());
-                part.last += append.lines.count() as u64;
-                part.waiting.push((append.reply, part.last));
-                group.batches += 1;
-                group.events += append.lines.count() as u64;
-            }
-            Err(error) => tell(append.reply, Err(error)),
-        }
-    }
-
-    /// Finds the batch's place, which checks what it expects.
-    fn place(&mut self, group: &mut Group, id: ThreadId, append: &Append) -> Result<Place> {
-        let empty = append.lines.count() == 0;
-        let planned = group.by_id.get(&id).copied();
-        let last = match planned {
-            Some(part) => group.parts[part].last,
-            // Asking is no reason to own a session.
-            None if empty && !self.holds(&id) => {
-                Snapshot::open(&self.shared.layout, &append.key)?.map_or(0, |(_, found)| found.last)
-            }
-            None => self.hold_whole(&append.key, id)?.last,
-        };
-        let watermark = match append.expect {
-            Expect::Last(expected) if expected != last => return Err(LogError::conflict(last)),
-            Expect::StartAt(_) if last > 0 => return Err(LogError::conflict(last)),
-            Expect::StartAt(first) => first.saturating_sub(1),
-            Expect::Any | Expect::Last(_) => 0,
-        };
-        let start = last.max(watermark);
-        if start.checked_add(append.lines.count() as u64).is_none() {
-            return Err(LogError::invalid(format!("no ordinals after {start}")));
-        }
-        match planned {
-            // It is told with the group, on whose success its answer depends.
-            Some(part) => return Ok(Place::In(part)),
-            None if empty => return Ok(Place::Nothing { last }),
-            None => {}
-        }
-        let held = self.hold(&append.key, id)?;
-        let header = held
-            .is_new()
-            .then(|| Header::first(append.key.clone(), watermark));
-        group.by_id.insert(id, group.parts.len());
-        group.parts.push(Part {
-            id,
-            key: append.key.clone(),
-            bytes: header.as_ref().map(Header::to_line).unwrap_or_default(),
-            header,
-            first: start.saturating_add(1),
-            last: start,
-            position: held.len,
-            waiting: Vec::new(),
+    pub(super) fn answer(&mut self, reply: Completer, outcome: Result<Option<u64>>) {
+        self.answers.push(Answer {
+            reply,
+            part: None,
+            outcome,
         });
-        Ok(Place::In(group.parts.len() - 1))
     }
 
-    fn commit_group(&mut self, group: Group) {
-        if group.parts.is_empty() {
-            return;
-        }
-        if let Err(error) = self.journal_group(&group) {
-            tracing::warn!(%error, "a group of appends failed");
-            for (reply, _) in group.parts.into_iter().flat_map(|part| part.waiting) {
-                tell(reply, Err(error.again().into()));
-            }
-            return;
-        }
-        let counters = &self.shared.counters;
-        Counters::add(&counters.groups, 1);
-        Counters::add(&counters.syncs, 1);
-        Counters::add(&counters.batches, group.batches);
-        Counters::add(&counters.events, group.events);
-        for part in group.parts {
-            self.publish(part);
-        }
-        self.roll_if_full();
-    }
-
-    fn journal_group(&mut self, group: &Group) -> fs::Result<()> {
-        let Some(journal) = &mut self.journal else {
-            // Holding a session takes one.
-            return Err(fs::DiskError::missing(
-                "find",
-                &self.shared.layout.journals(),
-            ));
-        };
-        let written = journal.append(|payload| {
-            for part in &group.parts {
+    /// Writes the group as one frame; it is not synced.
+    pub(super) fn write(&self, journal: &mut Journal) -> fs::Result<u64> {
+        journal.write(|payload| {
+            for part in &self.parts {
                 let record = Record {
-                    key: part.key.clone(),
+                    key: &part.name.key,
                     first: part.first,
                     last: part.last,
                     position: part.position,
@@ -157,41 +75,28 @@ impl Threads {
                 };
                 record.write(payload);
             }
-        })?;
-        Counters::add(&self.shared.counters.journal_bytes, written);
-        Ok(())
+        })
     }
 
-    /// The part is durable: shows it and tells those who wait.
-    fn publish(&mut self, part: Part) {
-        let layout = self.shared.layout.clone();
-        let Some(held) = self.held(&part.id) else {
-            // A group's sessions are held until it is done; the drop of the completers tells.
-            return;
-        };
-        if let Some(header) = part.header {
-            held.header = Some(header);
+    /// Nothing of it was committed: all that depends on it is told so.
+    pub(super) fn fail(&mut self, error: &DiskError) {
+        for answer in &mut self.answers {
+            if answer.part.take().is_some() {
+                answer.outcome = Err(error.again().into());
+            }
         }
-        held.last = part.last;
-        let shown = held.show(&layout, part.position, part.bytes);
-        self.shared.watch.wake(&part.id);
-        if let Err(error) = &shown {
-            tracing::warn!(%error, "a session file can't be written; its events are in the journal");
-        }
-        for (reply, last) in part.waiting {
-            let outcome = match &shown {
-                Ok(()) => Ok(Some(last)),
-                Err(error) => Err(error.again().into()),
-            };
-            tell(reply, outcome);
+        self.parts.clear();
+    }
+
+    /// What could not be shown is told so.
+    pub(super) fn fail_unshown(&mut self) {
+        for answer in &mut self.answers {
+            let failed = answer
+                .part
+                .and_then(|part| self.parts[part].failed.as_ref());
+            if let (Ok(_), Some(error)) = (&answer.outcome, failed) {
+                answer.outcome = Err(error.again().into());
+            }
         }
     }
-}
-
-enum Place {
-    In(usize),
-    /// There is nothing to write.
-    Nothing {
-        last: u64,
-    },
 }

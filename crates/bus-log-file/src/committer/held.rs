@@ -1,9 +1,11 @@
 //! A session that this process owns.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bus_log::{LogError, Result, ThreadKey};
 
+use super::plan::View;
 use super::rewrite::put_back;
 use crate::fs::{self, DiskFile};
 use crate::header::Header;
@@ -12,11 +14,13 @@ use crate::lock::ThreadLock;
 use crate::session_file::Snapshot;
 
 /// A session that this process owns.
+#[derive(Debug)]
 pub(super) struct Held {
     pub(super) key: ThreadKey,
     pub(super) paths: ThreadPaths,
     lock: ThreadLock,
-    pub(super) file: Option<DiskFile>,
+    pub(super) file: Option<Arc<DiskFile>>,
+    view: Arc<View>,
     /// None while the thread has no event.
     pub(super) header: Option<Header>,
     /// Newest durable ordinal.
@@ -53,6 +57,7 @@ impl Held {
             paths,
             lock,
             file: None,
+            view: Arc::default(),
             header: None,
             last: 0,
             len: 0,
@@ -97,8 +102,29 @@ impl Held {
             file.set_len(self.len)?;
             file.sync()?;
         }
-        self.file = Some(file);
+        self.file = Some(Arc::new(file));
+        self.renew_view();
         Ok(torn)
+    }
+
+    /// What those who plan see of the file.
+    pub(super) fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view)
+    }
+
+    /// Shows those who plan the file there is now: they look after the session once more.
+    pub(super) fn renew_view(&mut self) {
+        self.view.distrust();
+        self.view = Arc::default();
+        if let Some(file) = &self.file {
+            self.view.shows(file, self.len);
+        }
+    }
+
+    /// Something is wrong with the file: it is to be made whole before anything else is written.
+    pub(super) fn suspect(&mut self) {
+        self.suspect = true;
+        self.view.distrust();
     }
 
     /// True while the thread has no event.
@@ -113,11 +139,42 @@ impl Held {
         position: u64,
         bytes: Vec<u8>,
     ) -> fs::Result<()> {
-        let written = self.write(layout, position, &bytes);
-        if written.is_err() {
-            self.pending = Some((position, bytes));
+        let shown = match &mut self.pending {
+            Some((_, waiting)) => {
+                waiting.extend_from_slice(&bytes);
+                self.flush(layout)
+            }
+            None => {
+                let shown = self
+                    .look_before(position)
+                    .and_then(|()| self.write(layout, position, &bytes));
+                if shown.is_err() {
+                    self.pending = Some((position, bytes));
+                }
+                shown
+            }
+        };
+        if shown.is_err() {
+            self.view.distrust();
         }
-        written
+        shown
+    }
+
+    /// Nothing is written into a file that is not the one that was written before.
+    fn look_before(&mut self, position: u64) -> fs::Result<()> {
+        let mut named = true;
+        if let Some(file) = &self.file
+            && !self.suspect
+            && position > 0
+        {
+            let (links, len) = file.links_and_len()?;
+            named = links > 0;
+            self.suspect = len != position;
+        }
+        if self.suspect || !named {
+            return Err(fs::DiskError::missing("find", &self.paths.session));
+        }
+        Ok(())
     }
 
     fn write(&mut self, layout: &Layout, position: u64, bytes: &[u8]) -> fs::Result<()> {
@@ -128,12 +185,13 @@ impl Held {
                 let made =
                     made.ok_or_else(|| fs::DiskError::missing("write in", &self.paths.dir))?;
                 self.new_name = true;
-                self.file.insert(made)
+                self.file.insert(Arc::new(made))
             }
         };
         self.dirty = true;
         file.write_at(bytes, position)?;
         self.len = position + bytes.len() as u64;
+        self.view.shows(file, self.len);
         Ok(())
     }
 
@@ -164,7 +222,7 @@ impl Held {
             return put_back(layout, self);
         }
         self.file = None;
-        self.suspect = true;
+        self.suspect();
         Ok(())
     }
 
@@ -201,7 +259,7 @@ impl Held {
             )));
         }
         if self.file.is_none() {
-            self.file = Some(file);
+            self.file = Some(Arc::new(file));
             self.new_name = true;
         }
         // What stood in it before may not be durable.
@@ -209,11 +267,15 @@ impl Held {
         self.len = end;
         self.pending = None;
         self.suspect = false;
+        self.renew_view();
         Ok(())
     }
 
     /// Brings the session file up to what is durable.
     pub(super) fn flush(&mut self, layout: &Layout) -> fs::Result<()> {
+        if self.suspect && self.pending.is_some() {
+            return Err(fs::DiskError::missing("find", &self.paths.session));
+        }
         if let Some((position, bytes)) = self.pending.take()
             && let Err(error) = self.write(layout, position, &bytes)
         {

@@ -1,27 +1,34 @@
-//! What waits for the committer, bounded in bytes.
+//! What waits to be committed, bounded in bytes, and who is to be woken for it.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::thread::{self, ThreadId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bus_log::{Completer, Expect, LogError, Result, ThreadKey};
+use bus_log::{Completer, Expect, LogError, Result};
 
-use crate::line::Lines;
+use crate::lines::Lines;
+use crate::name::Name;
 
-/// What the committer is asked for.
+/// How often one of the log's threads looks, while events come, whether one waits that nobody asks for.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// After so many looks that found nothing new it sleeps until it is woken.
+const QUIET: u32 = 10;
+
+/// What the log is asked for.
 #[derive(Debug)]
 pub(crate) enum Request {
     Append(Append),
     Archive {
-        key: ThreadKey,
+        name: Arc<Name>,
         watermark: u64,
         reply: Completer,
     },
     Erase {
-        key: ThreadKey,
+        name: Arc<Name>,
         reply: Completer,
     },
 }
@@ -29,7 +36,7 @@ pub(crate) enum Request {
 /// A batch, encoded.
 #[derive(Debug)]
 pub(crate) struct Append {
-    pub(crate) key: ThreadKey,
+    pub(crate) name: Arc<Name>,
     pub(crate) expect: Expect,
     pub(crate) lines: Lines,
     pub(crate) reply: Completer,
@@ -46,7 +53,7 @@ impl Request {
 
 /// Why nothing is taken any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Closed {
+pub(super) enum Closed {
     InOrder,
     Failed,
 }
@@ -60,13 +67,15 @@ impl From<Closed> for LogError {
     }
 }
 
-/// What the committer finds.
-#[derive(Debug)]
-pub(crate) enum Taken {
-    Requests(Vec<Request>),
-    /// Nothing came in time.
-    Nothing,
-    /// Nothing is left, and nothing will come.
+/// Why one of the log's threads woke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Woken {
+    /// Something waits, and nobody who could do it may block.
+    Work,
+    /// What was acknowledged is to be made durable.
+    Flush,
+    /// Time to look for idle sessions.
+    Idle,
     Closed,
 }
 
@@ -75,12 +84,14 @@ pub(crate) enum Taken {
 pub(crate) struct Queue {
     capacity: usize,
     state: Mutex<State>,
-    /// Something came, or the queue was closed.
-    came: Condvar,
+    /// A server is to do something.
+    work: Condvar,
     /// There is room again.
     room: Condvar,
-    /// The committer's thread, which must never wait for itself.
-    server: OnceLock<ThreadId>,
+    /// Somebody commits, and will look at the queue once more when done.
+    leading: AtomicBool,
+    /// Requests that wait.
+    len: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -92,11 +103,66 @@ struct State {
     wakers: Vec<Waker>,
     /// Threads that wait for room.
     blocked: usize,
+    /// A server is to work.
+    wanted: bool,
+    /// A server is to flush, now or then.
+    flush: bool,
+    flush_at: Option<Instant>,
+    idle_at: Option<Instant>,
+    /// A server looks every millisecond.
+    awake: bool,
+    /// One of those that sleep keeps the time.
+    timed: bool,
+    quiet: u32,
+    /// Requests that ever came, and that were ever taken.
+    came: u64,
+    taken: u64,
+    /// Those two at the last look.
+    seen: (u64, u64),
 }
 
 impl State {
     fn has_room(&self, bytes: usize, capacity: usize) -> bool {
         self.requests.is_empty() || self.bytes.saturating_add(bytes) <= capacity
+    }
+
+    /// How long a server may sleep.
+    fn pause(&self, now: Instant) -> Option<Duration> {
+        [self.flush_at, self.idle_at, self.awake.then(|| now + LOOK)]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| at.saturating_duration_since(now))
+    }
+
+    fn due(&mut self, now: Instant) -> Option<Woken> {
+        if std::mem::take(&mut self.wanted) {
+            return Some(Woken::Work);
+        }
+        if self.flush || self.flush_at.is_some_and(|at| at <= now) {
+            self.flush = false;
+            self.flush_at = None;
+            return Some(Woken::Flush);
+        }
+        if self.closed.is_some() {
+            return Some(Woken::Closed);
+        }
+        if self.idle_at.is_some_and(|at| at <= now) {
+            self.idle_at = None;
+            return Some(Woken::Idle);
+        }
+        None
+    }
+
+    /// Looks whether the request in front waited since the last look.
+    fn is_left(&mut self) -> bool {
+        let (came, taken) = self.seen;
+        self.seen = (self.came, self.taken);
+        self.quiet = if came == self.came { self.quiet + 1 } else { 0 };
+        if self.quiet >= QUIET && self.requests.is_empty() {
+            self.awake = false;
+        }
+        !self.requests.is_empty() && taken == self.taken && came > taken
     }
 }
 
@@ -105,9 +171,10 @@ impl Queue {
         Self {
             capacity,
             state: Mutex::default(),
-            came: Condvar::new(),
+            work: Condvar::new(),
             room: Condvar::new(),
-            server: OnceLock::new(),
+            leading: AtomicBool::new(false),
+            len: AtomicUsize::new(0),
         }
     }
 
@@ -115,24 +182,22 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Names the thread that takes.
-    pub(super) fn serve(&self, server: ThreadId) {
-        // Set once, by the one who starts it.
-        let _ = self.server.set(server);
-    }
-
-    /// Adds a request, blocking the thread while there is no room.
-    pub(crate) fn push(&self, request: Request) -> Result<()> {
+    /// Adds a request, blocking the thread while there is no room. One that tells tickets must not
+    /// wait for others, and is given room.
+    pub(crate) fn push(&self, request: Request, tells: impl Fn() -> bool) -> Result<()> {
         let bytes = request.bytes();
-        let own = self.server.get() == Some(&thread::current().id());
         let mut state = self.state();
-        while state.closed.is_none() && !own && !state.has_room(bytes, self.capacity) {
-            state.blocked += 1;
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-            state.blocked -= 1;
+        if state.closed.is_none() && !state.has_room(bytes, self.capacity) && !tells() {
+            while state.closed.is_none() && !state.has_room(bytes, self.capacity) {
+                state.blocked += 1;
+                state.wanted = true;
+                self.work.notify_one();
+                state = self
+                    .room
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+                state.blocked -= 1;
+            }
         }
         self.add(state, request)
     }
@@ -147,6 +212,8 @@ impl Queue {
                 if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
                     state.wakers.push(cx.waker().clone());
                 }
+                drop(state);
+                self.start();
                 return Poll::Pending;
             }
             Poll::Ready(match request.take() {
@@ -163,74 +230,180 @@ impl Queue {
         }
         state.bytes += request.bytes();
         state.requests.push_back(request);
-        let first = state.requests.len() == 1;
-        drop(state);
-        if first {
-            self.came.notify_one();
+        self.len.store(state.requests.len(), Ordering::SeqCst);
+        state.came += 1;
+        if !state.awake {
+            state.awake = true;
+            state.quiet = 0;
+            drop(state);
+            self.work.notify_one();
         }
         Ok(())
     }
 
-    /// Takes what waits, at least one request and no more than `limit` bytes of others, waiting for
-    /// it at most for `nap`.
-    pub(super) fn take(&self, limit: usize, nap: Option<Duration>) -> Taken {
-        let mut state = self.state();
-        while state.requests.is_empty() {
-            if state.closed.is_some() {
-                return Taken::Closed;
-            }
-            state = match nap {
-                None => self
-                    .came
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Some(nap) => {
-                    let (state, timeout) = self
-                        .came
-                        .wait_timeout(state, nap)
-                        .unwrap_or_else(PoisonError::into_inner);
-                    if timeout.timed_out() && state.requests.is_empty() && state.closed.is_none() {
-                        return Taken::Nothing;
-                    }
-                    state
-                }
-            };
+    /// Sees to it that what waits is committed by a server, unless somebody is just committing: they look
+    /// again.
+    pub(super) fn start(&self) {
+        if self.is_empty() || self.leading.load(Ordering::SeqCst) {
+            return;
         }
+        let mut state = self.state();
+        if state.requests.is_empty() || state.wanted {
+            return;
+        }
+        state.wanted = true;
+        drop(state);
+        self.work.notify_one();
+    }
+
+    /// Has a server look, whatever there is to do.
+    pub(super) fn want(&self) {
+        self.state().wanted = true;
+        self.work.notify_one();
+    }
+
+    /// Has a server flush: now, or at a time.
+    pub(super) fn want_flush(&self, at: Option<Instant>) {
+        let mut state = self.state();
+        match at {
+            None => state.flush = true,
+            Some(at) => state.flush_at = Some(state.flush_at.map_or(at, |soonest| soonest.min(at))),
+        }
+        drop(state);
+        // The one that keeps the time is to hear of it.
+        self.work.notify_all();
+    }
+
+    /// Sets when to look for idle sessions.
+    pub(super) fn look_at(&self, at: Option<Instant>) {
+        self.state().idle_at = at;
+    }
+
+    /// Sets when to look for idle sessions, if that is not set.
+    pub(super) fn look_by(&self, at: Instant) {
+        self.state().idle_at.get_or_insert(at);
+    }
+
+    /// Says that somebody commits from now on, or that nobody does.
+    pub(super) fn lead(&self, leading: bool) {
+        self.leading.store(leading, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::SeqCst) == 0
+    }
+
+    /// Whether it was closed by a panic.
+    pub(super) fn failed(&self) -> bool {
+        self.state().closed == Some(Closed::Failed)
+    }
+
+    /// Sleeps until there is something for a server to do.
+    pub(super) fn wait(&self) -> Woken {
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            if let Some(woken) = state.due(now) {
+                return woken;
+            }
+            match state.pause(now) {
+                None => {
+                    state = self
+                        .work
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(pause) => {
+                    // The others look less often, in case the one that keeps the time is kept busy.
+                    let keeps = !std::mem::replace(&mut state.timed, true);
+                    let pause = if keeps { pause } else { pause.max(10 * LOOK) };
+                    let (woken, timeout) = self
+                        .work
+                        .wait_timeout(state, pause)
+                        .unwrap_or_else(PoisonError::into_inner);
+                    state = woken;
+                    state.timed &= !keeps;
+                    if timeout.timed_out() && state.awake && state.is_left() {
+                        return Woken::Work;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the request in front if it is not an append.
+    pub(super) fn take_rewrite(&self) -> Option<Request> {
+        let mut state = self.state();
+        if matches!(state.requests.front()?, Request::Append(_)) {
+            return None;
+        }
+        self.pop(&mut state)
+    }
+
+    /// Takes the appends that wait up to the next rewrite: at least one, and no more than `limit` bytes
+    /// of others.
+    ///
+    /// The tasks that waited for room are added to `wakers`, to be woken when no lock is held.
+    pub(super) fn take(&self, limit: usize, wakers: &mut Vec<Waker>) -> Vec<Append> {
+        let mut state = self.state();
         let mut bytes = 0;
-        let mut taken = Vec::new();
-        while let Some(next) = state.requests.front() {
+        let mut appends = Vec::with_capacity(state.requests.len());
+        while let Some(next @ Request::Append(_)) = state.requests.front() {
             bytes += next.bytes();
-            if bytes > limit && !taken.is_empty() {
+            if bytes > limit && !appends.is_empty() {
                 break;
             }
-            let size = next.bytes();
-            state.bytes -= size;
-            taken.extend(state.requests.pop_front());
+            if let Some(Request::Append(append)) = self.pop(&mut state) {
+                appends.push(append);
+            }
         }
-        let wakers = std::mem::take(&mut state.wakers);
+        wakers.append(&mut state.wakers);
         let blocked = state.blocked > 0;
         drop(state);
         if blocked {
             self.room.notify_all();
         }
-        for waker in wakers {
-            waker.wake();
+        appends
+    }
+
+    fn pop(&self, state: &mut State) -> Option<Request> {
+        let request = state.requests.pop_front()?;
+        state.bytes -= request.bytes();
+        state.taken += 1;
+        self.len.store(state.requests.len(), Ordering::SeqCst);
+        Some(request)
+    }
+
+    /// Puts back in front what was taken and has no place yet.
+    pub(super) fn put_back(
+        &self,
+        requests: impl IntoIterator<Item = Request, IntoIter: DoubleEndedIterator>,
+    ) {
+        let mut state = self.state();
+        for request in requests.into_iter().rev() {
+            state.taken -= 1;
+            state.bytes += request.bytes();
+            state.requests.push_front(request);
         }
-        Taken::Requests(taken)
+        self.len.store(state.requests.len(), Ordering::SeqCst);
     }
 
     /// Takes nothing any more. What waits is still served if `closed` is in order, and dropped, which
     /// tells those who wait, if it is not.
     pub(super) fn close(&self, closed: Closed) {
         let mut state = self.state();
-        state.closed = Some(closed);
+        // What failed stays failed.
+        if state.closed != Some(Closed::Failed) {
+            state.closed = Some(closed);
+        }
         let dropped = match closed {
             Closed::InOrder => VecDeque::new(),
             Closed::Failed => std::mem::take(&mut state.requests),
         };
+        self.len.store(state.requests.len(), Ordering::SeqCst);
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
-        self.came.notify_all();
+        self.work.notify_all();
         self.room.notify_all();
         for waker in wakers {
             waker.wake();

@@ -1,29 +1,34 @@
 //! Archiving and erasing: a session file is written anew.
 
-use bus_log::{LogError, Result, ThreadKey};
+use std::sync::Arc;
+
+use bus_log::{LogError, Result};
 
 use super::held::Held;
-use super::threads::Threads;
+use super::owned::Whole;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
 use crate::journal::recover;
-use crate::layout::{Layout, ThreadId};
+use crate::layout::Layout;
+use crate::name::Name;
 use crate::session_file::{Snapshot, find};
 
 /// Bytes copied at once.
 const CHUNK: u64 = 1 << 20;
 
-impl Threads {
+impl Whole<'_> {
     /// Hides ordinals up to `watermark` and gives their space back; returns how many it hid.
-    pub(super) fn archive(&mut self, key: &ThreadKey, watermark: u64) -> Result<u64> {
+    pub(super) fn archive(&mut self, name: &Name, watermark: u64) -> Result<u64> {
         let layout = self.shared.layout.clone();
+        let (key, id) = (&name.key, name.id);
         let Some((_, found)) = Snapshot::open(&layout, key)? else {
             return Ok(0);
         };
         if watermark <= found.header.watermark {
             return Ok(0);
         }
-        let held = self.hold_whole(key, ThreadId::new(key))?;
+        self.plan.sessions.remove(&id);
+        let held = self.hold_whole(key, id)?;
         let Some(old) = &held.header else {
             return Ok(0);
         };
@@ -44,14 +49,15 @@ impl Threads {
     }
 
     /// Removes every byte of the thread's events from the log's folder.
-    pub(super) fn erase(&mut self, key: &ThreadKey) -> Result<()> {
+    pub(super) fn erase(&mut self, name: &Name) -> Result<()> {
         let layout = self.shared.layout.clone();
-        let id = ThreadId::new(key);
+        let (key, id) = (&name.key, name.id);
         let known = layout.disk.exists(&layout.thread(key).session)?;
         if !known && !self.holds(&id) {
             return Ok(());
         }
-        if let Some(held) = self.held(&id) {
+        self.plan.sessions.remove(&id);
+        if let Some(held) = self.files.held.get_mut(&id) {
             // What is wrong with its file does not matter any more.
             held.suspect = false;
         }
@@ -88,7 +94,7 @@ fn first_kept(held: &Held, watermark: u64) -> Result<u64> {
 
 fn open(held: &Held) -> Result<&DiskFile> {
     held.file
-        .as_ref()
+        .as_deref()
         .ok_or_else(|| LogError::internal("an owned session without a file"))
 }
 
@@ -96,11 +102,12 @@ fn open(held: &Held) -> Result<&DiskFile> {
 /// durable.
 fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Result<()> {
     let made = write_aside(layout, held, &header, from).and_then(|len| {
-        layout
-            .disk
-            .rename(&held.paths.aside, &held.paths.session)
-            .map(|()| len)
-            .map_err(Into::into)
+        let renamed = layout.disk.rename(&held.paths.aside, &held.paths.session);
+        match renamed {
+            // A disk may do what it is asked and still answer with an error.
+            Err(error) if layout.disk.exists(&held.paths.aside)? => Err(error.into()),
+            _ => Ok(len),
+        }
     });
     let len = match made {
         Ok(len) => len,
@@ -117,8 +124,15 @@ fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Resul
     held.replaced = true;
     // The old file has no name any more: nothing may be written into it, also if this fails.
     held.file = None;
-    held.file = layout.disk.open_rw(&held.paths.session)?;
+    held.renew_view();
+    held.file = layout.disk.open_rw(&held.paths.session)?.map(Arc::new);
+    held.renew_view();
     layout.disk.sync_dir(&held.paths.dir)?;
+    if held.new_name {
+        // The tenant's folder may be as new as the file was.
+        layout.disk.sync_dir(&layout.threads())?;
+        held.new_name = false;
+    }
     held.replaced = false;
     Ok(())
 }

@@ -3,42 +3,55 @@ use std::time::Duration;
 use bus_log::{Expect, LogErrorKind, Meta, SessionEvent, TenantId, ThreadKey, Ticket, Utc};
 
 use super::*;
+use crate::fs::Disk;
 use crate::layout::ThreadId;
-use crate::line::Lines;
+use crate::lines::Lines;
+use crate::name::Name;
 use crate::session_file::{Snapshot, read_page};
 
 fn shared(dir: &tempfile::TempDir) -> Arc<Shared> {
-    let layout = Layout::new(dir.path());
+    let layout = Layout::new(dir.path(), Disk::default());
     crate::format::ensure(&layout).unwrap();
     let config = FileLogConfig::default().with_idle(Duration::from_secs(3600));
-    Arc::new(Shared {
+    Arc::new(Shared::new(
         layout,
-        queue: Queue::new(config.queue_bytes),
         config,
-        watch: Watch::default(),
-        counters: Counters::default(),
-        recovery: Mutex::default(),
-    })
+        Arc::default(),
+        RecoveryReport::default(),
+    ))
+}
+
+/// Commits what is queued, on this thread.
+fn commit(shared: &Shared) {
+    while shared.commit(shared.lead(), true) {
+        shared.tell(true);
+    }
+}
+
+/// Does what the log's threads do when it is closed.
+fn close(shared: &Shared) {
+    shared.queue.close(Closed::InOrder);
+    shared.shut();
 }
 
 fn key() -> ThreadKey {
     ThreadKey::new(TenantId::new("t"), "a")
 }
 
-fn append(text: &str) -> (Append, Ticket) {
+fn append(text: &str) -> (Request, Ticket) {
     let mut lines = Lines::default();
-    let event = SessionEvent::TextComplete(text.into()).into();
+    let event = SessionEvent::TextComplete(text.into());
     lines
         .push(1, 1, Utc::now(), &Meta::default(), &event)
         .unwrap();
     let (ticket, reply) = Ticket::pending();
     let append = Append {
-        key: key(),
+        name: Name::new(key()),
         expect: Expect::Any,
         lines,
         reply,
     };
-    (append, ticket)
+    (Request::Append(append), ticket)
 }
 
 fn readable(shared: &Shared) -> usize {
@@ -52,27 +65,31 @@ fn a_panic_is_told_to_those_who_wait_and_to_those_who_come() {
     let dir = tempfile::tempdir().unwrap();
     let shared = shared(&dir);
     let (waits, ticket) = append("x");
-    shared.queue.push(Request::Append(waits)).unwrap();
-    run(&shared, |_, _| panic!("on purpose"));
+    shared.push(waits).unwrap();
+    shared.guard(|| {
+        let _lead = shared.lead();
+        panic!("on purpose")
+    });
     assert_eq!(
         ticket.wait().unwrap_err().kind(),
         std::io::ErrorKind::BrokenPipe
     );
     let (late, _) = append("y");
-    let error = shared.queue.push(Request::Append(late)).unwrap_err();
+    let error = shared.push(late).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Closed);
+    close(&shared);
 }
 
 #[test]
 fn a_panic_loses_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let shared = shared(&dir);
-    run(&shared, |_, threads| {
-        let (one, ticket) = append("1");
-        threads.commit(vec![one]);
-        assert_eq!(ticket.wait().unwrap(), Some(1));
-        panic!("on purpose");
-    });
+    let (one, ticket) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    assert_eq!(ticket.wait().unwrap(), Some(1));
+    shared.guard(|| panic!("on purpose"));
+    close(&shared);
     let report = crate::journal::recover(&shared.layout).unwrap();
     assert_eq!((report.journals, report.replayed_events), (1, 0));
     assert_eq!(readable(&shared), 1);
@@ -82,11 +99,12 @@ fn a_panic_loses_nothing_that_was_acknowledged() {
 fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let shared = shared(&dir);
-    let mut threads = Threads::new(Arc::clone(&shared));
     let (one, first) = append("1");
     let (two, second) = append("2");
-    threads.commit(vec![one]);
-    threads.commit(vec![two]);
+    for request in [one, two] {
+        shared.push(request).unwrap();
+        commit(&shared);
+    }
     assert_eq!(
         (first.wait().unwrap(), second.wait().unwrap()),
         (Some(1), Some(2))
@@ -94,18 +112,21 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
 
     // As after a failed sync whose pages were dropped: the end is as the disk had it before.
     let id = ThreadId::new(&key());
-    let held = threads.held(&id).unwrap();
-    let file = held.file.as_ref().unwrap();
-    let len = held.len;
-    file.write_at(&[0; 60], len - 60).unwrap();
-    held.suspect = true;
+    {
+        let mut files = shared.files();
+        let held = files.held.get_mut(&id).unwrap();
+        let file = held.file.as_ref().unwrap();
+        file.write_at(&[0; 60], held.len - 60).unwrap();
+        held.suspect();
+    }
     assert!(Snapshot::open(&shared.layout, &key()).is_err());
 
     let (three, third) = append("3");
-    threads.commit(vec![three]);
+    shared.push(three).unwrap();
+    commit(&shared);
     assert_eq!(third.wait().unwrap(), Some(3));
     assert_eq!(readable(&shared), 3);
-    threads.close();
+    close(&shared);
     assert_eq!(readable(&shared), 3);
     assert!(crate::journal::recover(&shared.layout).unwrap().is_clean());
 }
@@ -114,25 +135,55 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
 fn a_failed_group_takes_no_ordinals() {
     let dir = tempfile::tempdir().unwrap();
     let shared = shared(&dir);
-    let mut threads = Threads::new(Arc::clone(&shared));
     let (one, first) = append("1");
-    threads.commit(vec![one]);
+    shared.push(one).unwrap();
+    commit(&shared);
     first.wait().unwrap();
     // The journal's folder is gone, and a new segment is due.
-    let journal = threads.journal.as_mut().unwrap();
-    journal.seal();
-    let at = shared.layout.journal(&journal.owner().journal);
+    let at = {
+        let mut lead = shared.lead();
+        let journal = lead.journal.as_mut().unwrap();
+        journal.roll().unwrap();
+        shared.layout.journal(&journal.owner().journal)
+    };
     let aside = dir.path().join("aside");
     std::fs::rename(&at, &aside).unwrap();
     let (two, second) = append("2");
-    threads.commit(vec![two]);
+    shared.push(two).unwrap();
+    commit(&shared);
     assert!(second.wait().is_err());
     assert_eq!(readable(&shared), 1);
 
     std::fs::rename(&aside, &at).unwrap();
     let (again, third) = append("2 again");
-    threads.commit(vec![again]);
+    shared.push(again).unwrap();
+    commit(&shared);
     assert_eq!(third.wait().unwrap(), Some(2));
-    threads.close();
+    close(&shared);
     assert_eq!(readable(&shared), 2);
+}
+
+#[test]
+fn whoever_waits_for_the_keeper_does_what_it_has_not_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let keeper = Arc::clone(&shared);
+    // The keeper's thread tells of one job, and waits for the right to commit meanwhile.
+    let mut lead = shared.lead();
+    let thread = thread::spawn(move || keeper.keep_files());
+    shared.keeper.start(keeper::Job::default());
+    shared.keeper.wait(&shared.layout.disk);
+    lead.ended.push(1);
+    shared.apply(&mut lead, &mut shared.files());
+    assert!(!shared.keeper.is_free(), "it was given the next job");
+    let (done, waited) = std::sync::mpsc::channel();
+    let waits = Arc::clone(&shared);
+    thread::spawn(move || {
+        waits.keeper.wait(&waits.layout.disk);
+        done.send(())
+    });
+    assert!(waited.recv_timeout(Duration::from_secs(10)).is_ok());
+    drop(lead);
+    shared.keeper.close(&shared.layout.disk);
+    thread.join().unwrap();
 }

@@ -3,9 +3,9 @@
 use bus_log::{TenantId, ThreadKey};
 
 /// A positional write into a session file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record<'a> {
-    pub(crate) key: ThreadKey,
+    pub(crate) key: &'a ThreadKey,
     /// The first ordinal of its lines.
     pub(crate) first: u64,
     /// The last ordinal of its lines.
@@ -16,7 +16,7 @@ pub(crate) struct Record<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     /// Adds the record to a frame's payload.
     pub(crate) fn write(&self, payload: &mut Vec<u8>) {
         for number in [self.first, self.last, self.position] {
@@ -28,38 +28,30 @@ impl<'a> Record<'a> {
             payload.extend_from_slice(part);
         }
     }
+}
 
-    /// Takes the next record off a payload.
-    pub(crate) fn parse(payload: &mut &'a [u8]) -> Option<Self> {
-        let first = number(payload)?;
-        let last = number(payload)?;
-        let position = number(payload)?;
-        let tenant = TenantId::try_new(text(payload)?).ok()?;
-        let key = ThreadKey::try_new(tenant, text(payload)?).ok()?;
-        let bytes = part(payload)?;
-        (1 <= first && first <= last).then_some(Self {
-            key,
-            first,
-            last,
-            position,
-            bytes,
-        })
+/// The key in the form in which a record holds it.
+pub(crate) fn encode_key(key: &ThreadKey) -> Vec<u8> {
+    let parts = [key.tenant_id().as_str(), key.thread_id()];
+    let mut encoded = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
+    for part in parts {
+        encoded.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        encoded.extend_from_slice(part.as_bytes());
     }
+    encoded
 }
 
-fn number(payload: &mut &[u8]) -> Option<u64> {
-    let (number, rest) = payload.split_first_chunk()?;
-    *payload = rest;
-    Some(u64::from_le_bytes(*number))
+/// The key of a form that [`encode_key`] gave.
+pub(crate) fn decode_key(mut encoded: &[u8]) -> Option<ThreadKey> {
+    let tenant = TenantId::try_new(text(&mut encoded)?).ok()?;
+    let key = ThreadKey::try_new(tenant, text(&mut encoded)?).ok()?;
+    encoded.is_empty().then_some(key)
 }
 
-fn part<'a>(payload: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = usize::try_from(number(payload)?).ok()?;
-    let (part, rest) = payload.split_at_checked(len)?;
-    *payload = rest;
-    Some(part)
-}
-
-fn text<'a>(payload: &mut &'a [u8]) -> Option<&'a str> {
-    std::str::from_utf8(part(payload)?).ok()
+fn text<'a>(encoded: &mut &'a [u8]) -> Option<&'a str> {
+    let (len, rest) = encoded.split_first_chunk()?;
+    let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+    let (text, rest) = rest.split_at_checked(len)?;
+    *encoded = rest;
+    std::str::from_utf8(text).ok()
 }

@@ -1,18 +1,16 @@
 //! Bringing home what a dead process had journaled.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use bus_log::{LogError, Result, ThreadKey};
 
-use super::record::Record;
-use super::scan::{FrameAt, Scan, segments};
+use super::apply::apply;
+use super::index::{index, records_of};
+use super::scan::Scan;
+use super::writer::remove_segments;
 use crate::fs::{DiskFile, Locked};
-use crate::header::Header;
-use crate::layout::{Layout, ThreadId, unhex};
-use crate::line::{Line, peek_ordinal};
+use crate::layout::{Layout, unhex};
 use crate::lock::{self, ThreadLock};
-use crate::session_file::{LineReader, check_key, read_header, verify};
 
 /// What was repaired, since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +20,8 @@ pub struct RecoveryReport {
     pub journals: u64,
     /// Events that stood in a journal and not yet, or not whole, in their session file.
     pub replayed_events: u64,
-    /// Bytes of torn journal ends: of groups that nobody was told about.
+    /// Bytes of torn journal ends: of groups that nobody was told about. A group of which the disk has
+    /// not even the beginning is not counted.
     pub torn_journal_bytes: u64,
     /// Bytes cut off the ends of session files: of batches that nobody was told about.
     pub torn_session_bytes: u64,
@@ -42,24 +41,6 @@ impl RecoveryReport {
         self.torn_session_bytes += other.torn_session_bytes;
     }
 }
-
-/// Where a record's bytes are, and where they belong.
-#[derive(Clone, Copy, Debug)]
-struct RecordAt {
-    bytes: FrameAt,
-    first: u64,
-    last: u64,
-    position: u64,
-}
-
-impl RecordAt {
-    /// The byte after its bytes in the session file.
-    const fn end(&self) -> u64 {
-        self.position.saturating_add(self.bytes.len)
-    }
-}
-
-type Index = BTreeMap<ThreadKey, Vec<RecordAt>>;
 
 /// Brings home the journals of all dead processes.
 pub(crate) fn recover(layout: &Layout) -> Result<RecoveryReport> {
@@ -82,8 +63,11 @@ pub(crate) fn recover(layout: &Layout) -> Result<RecoveryReport> {
             // Its process lives.
             continue;
         }
-        let one = bring_home(layout, &dir, name, id)?;
-        remove(layout, &dir, lock)?;
+        // Its locks say where it had sessions, and are removed with the last of them.
+        settle_names(layout)?;
+        let scan = Scan::of(&layout.disk, &dir, id)?;
+        let one = bring_home(layout, name, &scan)?;
+        remove(layout, &dir, scan.newest(), lock)?;
         tracing::warn!(
             journal = name,
             replayed_events = one.replayed_events,
@@ -96,8 +80,7 @@ pub(crate) fn recover(layout: &Layout) -> Result<RecoveryReport> {
     Ok(report)
 }
 
-fn bring_home(layout: &Layout, dir: &Path, name: &str, id: [u8; 16]) -> Result<RecoveryReport> {
-    let scan = Scan::of(layout.disk, dir, id)?;
+fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport> {
     // What is shown from now on must be durable, and the process may have died before its sync.
     scan.sync()?;
     let mut report = RecoveryReport {
@@ -105,8 +88,8 @@ fn bring_home(layout: &Layout, dir: &Path, name: &str, id: [u8; 16]) -> Result<R
         torn_journal_bytes: scan.torn,
         ..RecoveryReport::default()
     };
-    for (key, records) in &index(&scan, None)? {
-        let paths = layout.thread(key);
+    for (key, records) in index(scan)? {
+        let paths = layout.thread(&key);
         let Some(lock) = ThreadLock::inherit(layout, &paths, name)? else {
             continue;
         };
@@ -116,8 +99,9 @@ fn bring_home(layout: &Layout, dir: &Path, name: &str, id: [u8; 16]) -> Result<R
             .disk
             .create(&paths.session)?
             .ok_or_else(|| LogError::unavailable(format!("{} is gone", paths.dir.display())))?;
-        report.replayed_events += apply(&scan, &file, key, records)?;
-        if !existed || records.first().is_some_and(|record| record.position == 0) {
+        let begins = records.first().is_some_and(|record| record.position == 0);
+        report.replayed_events += apply(scan, &file, &key, records)?;
+        if !existed || begins {
             layout.disk.sync_dir(&paths.dir)?;
             layout.disk.sync_dir(&layout.threads())?;
         }
@@ -126,10 +110,25 @@ fn bring_home(layout: &Layout, dir: &Path, name: &str, id: [u8; 16]) -> Result<R
     Ok(report)
 }
 
-fn remove(layout: &Layout, dir: &Path, lock: DiskFile) -> Result<()> {
-    for (_, path) in segments(layout.disk, dir)? {
-        layout.disk.remove(&path)?;
+/// Makes the names of session files durable where a process that died had sessions: it may have replaced
+/// a file, and not have come to syncing its folder. What is appended to the new one would be lost with it.
+fn settle_names(layout: &Layout) -> Result<()> {
+    let threads = layout.threads();
+    for tenant in layout.disk.names(&threads)? {
+        let dir = threads.join(tenant);
+        let names = layout.disk.names(&dir)?;
+        if names
+            .iter()
+            .any(|name| Path::new(name).extension() == Some("lock".as_ref()))
+        {
+            layout.disk.sync_dir(&dir)?;
+        }
     }
+    Ok(())
+}
+
+fn remove(layout: &Layout, dir: &Path, newest: u64, lock: DiskFile) -> Result<()> {
+    remove_segments(&layout.disk, dir, newest)?;
     layout.disk.remove(lock.path())?;
     layout.disk.remove_dir(dir);
     layout.disk.sync_dir(&layout.journals())?;
@@ -139,143 +138,9 @@ fn remove(layout: &Layout, dir: &Path, lock: DiskFile) -> Result<()> {
 /// Writes what our own journal holds of one session into its file again, after a sync of the file
 /// failed.
 pub(crate) fn rewrite(scan: &Scan, file: &DiskFile, key: &ThreadKey) -> Result<()> {
-    let index = index(scan, Some(key))?;
-    match index.get(key) {
-        Some(records) => apply(scan, file, key, records).map(drop),
-        None => Ok(()),
+    let records = records_of(scan, key)?;
+    if records.is_empty() {
+        return Ok(());
     }
-}
-
-/// All records by session, in the order in which they were written.
-fn index(scan: &Scan, only: Option<&ThreadKey>) -> Result<Index> {
-    let mut index = Index::new();
-    for frame in &scan.frames {
-        let payload = scan.payload(*frame)?;
-        let mut rest = payload.as_slice();
-        while !rest.is_empty() {
-            let record = Record::parse(&mut rest)
-                .ok_or_else(|| scan.damage(*frame, "a record that can't be read"))?;
-            if only.is_some_and(|key| *key != record.key) {
-                continue;
-            }
-            let end = frame.payload + (payload.len() - rest.len()) as u64;
-            let at = RecordAt {
-                bytes: FrameAt {
-                    payload: end - record.bytes.len() as u64,
-                    len: record.bytes.len() as u64,
-                    ..*frame
-                },
-                first: record.first,
-                last: record.last,
-                position: record.position,
-            };
-            index.entry(record.key).or_default().push(at);
-        }
-    }
-    Ok(index)
-}
-
-/// Writes a session's records where they belong, syncs the file and checks what was written. Returns
-/// how many events were not there before.
-///
-/// Nothing is cut off behind the last record: what stands there was written under another journal, or
-/// is a torn end for the session's next writer to cut.
-fn apply(scan: &Scan, file: &DiskFile, key: &ThreadKey, records: &[RecordAt]) -> Result<u64> {
-    let header = header_of(scan, file, key, records)?;
-    let settled = header.map_or(0, |header| header.synced);
-    let id = ThreadId::new(key);
-    let mut events = 0;
-    let mut written = Vec::new();
-    for record in records.iter().filter(|record| record.last > settled) {
-        let bytes = scan.payload(record.bytes)?;
-        let there = file.range(record.position, record.end())?;
-        if there != bytes {
-            if is_newer(file, record, &bytes, &id)? {
-                continue;
-            }
-            events += record.last - record.first + 1;
-        }
-        let len = file.len()?;
-        if record.position > len {
-            return Err(LogError::corrupt(format!(
-                "{}: {len} bytes, but its journal goes on at byte {}, ordinal {}",
-                file.path().display(),
-                record.position,
-                record.first
-            )));
-        }
-        file.write_at(&bytes, record.position)?;
-        written.push(record);
-    }
-    file.sync()?;
-    for record in written {
-        let lines = match record.position {
-            0 => match read_header(file, record.end())? {
-                Some((_, header_len)) => header_len,
-                None => return Err(LogError::internal("a journaled file without a header")),
-            },
-            position => position,
-        };
-        verify(file, &id, lines..record.end(), record.first)?;
-    }
-    Ok(events)
-}
-
-/// The session file's header; `None` if there is none yet, or the disk lost it before it was ever
-/// synced, and the journal restores it.
-fn header_of(
-    scan: &Scan,
-    file: &DiskFile,
-    key: &ThreadKey,
-    records: &[RecordAt],
-) -> Result<Option<Header>> {
-    match read_header(file, file.len()?) {
-        Ok(Some((header, _))) => {
-            check_key(file, &header, key)?;
-            Ok(Some(header))
-        }
-        Ok(None) => Ok(None),
-        Err(error) => match records.first() {
-            Some(first) if first.position == 0 && is_lost(scan, file, first)? => Ok(None),
-            _ => Err(error),
-        },
-    }
-}
-
-/// True if the file's header is the record's but for blocks that were never written, which read as
-/// zeros. Anything else may be the damaged header of a file that replaced the record's.
-fn is_lost(scan: &Scan, file: &DiskFile, first: &RecordAt) -> Result<bool> {
-    let mut header = scan.payload(first.bytes)?;
-    let end = memchr::memchr(b'\n', &header).map_or(header.len(), |end| end + 1);
-    header.truncate(end);
-    let there = file.range(0, header.len() as u64)?;
-    Ok(there
-        .iter()
-        .zip(&header)
-        .all(|(there, ours)| *there == 0 || there == ours))
-}
-
-/// True if the file holds, where the record belongs, another valid line than the record's: it was
-/// written later, by a group that replaced this one.
-fn is_newer(file: &DiskFile, record: &RecordAt, bytes: &[u8], id: &ThreadId) -> Result<bool> {
-    let mut there = LineReader::new(file, record.position, file.len()?);
-    for ours in bytes.split_inclusive(|byte| *byte == b'\n').take(2) {
-        let Some(line) = there.next()? else {
-            return Ok(false);
-        };
-        let valid = match peek_ordinal(ours) {
-            Some(ordinal) => Line::parse(line.bytes, id).is_ok_and(|line| line.ordinal == ordinal),
-            None => Header::parse(line.bytes).is_some(),
-        };
-        if !valid || !line.terminated {
-            return Ok(false);
-        }
-        if Some(line.bytes) != ours.strip_suffix(b"\n") {
-            return Ok(true);
-        }
-        if peek_ordinal(ours).is_some() {
-            return Ok(false);
-        }
-    }
-    Ok(false)
+    apply(scan, file, key, records).map(drop)
 }

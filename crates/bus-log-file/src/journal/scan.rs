@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use bus_log::{LogError, Result};
+use crc32c::crc32c_append;
 
 use super::frame::{
-    FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, SegmentId,
+    Ended, FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, SegmentId,
 };
+use super::window::{WINDOW, Window};
 use crate::fs::{Disk, DiskFile};
 
 /// A frame that is valid.
@@ -19,19 +21,22 @@ pub(crate) struct FrameAt {
     pub(crate) len: u64,
 }
 
-/// A segment file.
+/// A segment file that counts.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
     id: SegmentId,
     file: DiskFile,
+    /// Where it ends, as its successor says.
+    end: Option<u64>,
 }
 
 /// A journal's valid frames.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
-    pub(crate) segments: Vec<SegmentFile>,
+    /// Oldest first.
+    segments: Vec<SegmentFile>,
     pub(crate) frames: Vec<FrameAt>,
-    /// Bytes of a torn end.
+    /// Bytes of frames that were torn.
     pub(crate) torn: u64,
 }
 
@@ -41,7 +46,7 @@ pub(crate) fn segment_name(number: u64) -> String {
 }
 
 /// The segment files in a journal's folder, by number.
-pub(crate) fn segments(disk: Disk, dir: &Path) -> crate::fs::Result<Vec<(u64, PathBuf)>> {
+pub(crate) fn segments(disk: &Disk, dir: &Path) -> crate::fs::Result<Vec<(u64, PathBuf)>> {
     let mut found: Vec<(u64, PathBuf)> = disk
         .names(dir)?
         .iter()
@@ -56,148 +61,200 @@ pub(crate) fn segments(disk: Disk, dir: &Path) -> crate::fs::Result<Vec<(u64, Pa
 
 impl Scan {
     /// Scans the journal `journal` in `dir`. Nothing is changed.
-    pub(crate) fn of(disk: Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
+    pub(crate) fn of(disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
         let mut scan = Self::default();
-        let found = segments(disk, dir)?;
-        // Segments are removed from the first one on. Where a number is missing, what is before it
-        // was to be removed too.
-        let gap = found
-            .windows(2)
-            .rposition(|pair| pair[0].0.checked_add(1) != Some(pair[1].0));
-        for (number, path) in &found[gap.map_or(0, |gap| gap + 1)..] {
-            let id = SegmentId {
-                journal,
-                number: *number,
+        for (number, path) in segments(disk, dir)?.into_iter().rev() {
+            let Some(file) = disk.open_rw(&path)? else {
+                continue;
             };
-            if let Some(file) = disk.open_rw(path)? {
-                scan.segments.push(SegmentFile { id, file });
+            let id = SegmentId { journal, number };
+            let segment = SegmentFile {
+                id,
+                file,
+                end: None,
+            };
+            // The newest that was begun leads to all that count.
+            if let Some(header) = segment.header()? {
+                scan.segments.push(segment);
+                scan.follow(disk, dir, journal, header.previous)?;
+                break;
             }
+            scan.torn += segment.not_begun()?;
         }
-        scan.run()?;
-        Ok(scan)
+        scan.run()
     }
 
-    fn run(&mut self) -> Result<()> {
-        let headers = self.headers()?;
-        for index in 0..self.segments.len() {
-            let Some(Some(_)) = headers.get(index) else {
+    /// Scans our own journal, of which we know how far it counts.
+    pub(crate) fn of_own(
+        disk: &Disk,
+        dir: &Path,
+        journal: [u8; 16],
+        newest: Ended,
+    ) -> Result<Self> {
+        let mut scan = Self::default();
+        scan.follow(disk, dir, journal, newest)?;
+        scan.run()
+    }
+
+    /// Adds the segment `previous` and those that it leads to. Where one is missing, it and those before
+    /// it were given up: all they held was durable elsewhere.
+    fn follow(
+        &mut self,
+        disk: &Disk,
+        dir: &Path,
+        journal: [u8; 16],
+        mut previous: Ended,
+    ) -> Result<()> {
+        while previous.number > 0 {
+            let number = previous.number;
+            let Some(file) = disk.open_rw(&dir.join(segment_name(number)))? else {
                 break;
             };
-            let stated = headers
-                .get(index + 1)
-                .and_then(|next| next.map(|next| next.previous_end));
-            self.frames_of(index, stated)?;
+            let segment = SegmentFile {
+                id: SegmentId { journal, number },
+                file,
+                end: Some(previous.end),
+            };
+            previous = match segment.header()? {
+                Some(header) if header.previous.number < number => header.previous,
+                _ => return Err(segment.damage(0, "damaged header")),
+            };
+            self.segments.push(segment);
         }
         Ok(())
     }
 
-    /// The segments' headers. Only the last may be missing: it was being made.
-    fn headers(&mut self) -> Result<Vec<Option<SegmentHeader>>> {
-        let mut headers = Vec::new();
+    /// Finds the frames of the segments, which stand newest first.
+    fn run(mut self) -> Result<Self> {
+        self.segments.reverse();
         for (index, segment) in self.segments.iter().enumerate() {
-            let bytes = segment.file.range(0, SEGMENT_HEADER as u64)?;
-            let header = SegmentHeader::parse(&bytes, segment.id);
-            if header.is_none() {
-                let len = segment.file.len()?;
-                if index + 1 < self.segments.len() || segment.frame_after(0, len)? {
-                    return Err(segment.damage(0, "damaged header"));
-                }
-                self.torn += len;
-            }
-            headers.push(header);
+            self.torn += segment.frames(|payload, len| {
+                self.frames.push(FrameAt {
+                    segment: index,
+                    payload,
+                    len,
+                });
+            })?;
         }
-        Ok(headers)
+        Ok(self)
     }
 
-    /// The frames of one segment: up to the end its successor states, or up to a torn end.
-    fn frames_of(&mut self, index: usize, stated: Option<u64>) -> Result<()> {
-        let segment = &self.segments[index];
-        let len = segment.file.len()?;
-        let end = stated.unwrap_or(len);
-        let mut position = SEGMENT_HEADER as u64;
-        while position < end {
-            match segment.frame_at(position, end)? {
-                Some(payload_len) => {
-                    self.frames.push(FrameAt {
-                        segment: index,
-                        payload: position + FRAME_HEADER as u64,
-                        len: payload_len,
-                    });
-                    position += FRAME_HEADER as u64 + payload_len;
-                }
-                None if stated.is_some() => {
-                    return Err(segment.damage(position, "a damaged frame within the stated end"));
-                }
-                // Every frame was synced before the next one was written.
-                None if segment.frame_after(position + 1, len)? => {
-                    return Err(segment.damage(position, "a damaged frame before a valid one"));
-                }
-                None => {
-                    self.torn += len - position;
-                    break;
-                }
-            }
-        }
-        Ok(())
+    /// A window on a segment.
+    pub(super) fn window(&self, segment: usize) -> Window<'_> {
+        Window::new(&self.segments[segment].file)
     }
 
-    /// The payload of a frame that was found valid.
-    pub(crate) fn payload(&self, frame: FrameAt) -> Result<Vec<u8>> {
-        let segment = &self.segments[frame.segment];
-        Ok(segment
-            .file
-            .range(frame.payload, frame.payload + frame.len)?)
+    /// Bytes of a segment, within a frame or several that were found valid.
+    pub(super) fn bytes(&self, segment: usize, position: u64, end: u64) -> Result<Vec<u8>> {
+        Ok(self.segments[segment].file.range(position, end)?)
     }
 
     /// Where a frame is, for people.
-    pub(crate) fn damage(&self, frame: FrameAt, what: &str) -> LogError {
+    pub(super) fn damage(&self, frame: FrameAt, what: &str) -> LogError {
         self.segments[frame.segment].damage(frame.payload, what)
     }
 
     /// Makes durable what a process that was killed may have written without a sync.
-    pub(crate) fn sync(&self) -> Result<()> {
+    pub(super) fn sync(&self) -> Result<()> {
         for segment in &self.segments {
             segment.file.sync()?;
         }
         Ok(())
     }
+
+    /// The number of the newest segment that counts, 0 if none does.
+    pub(super) fn newest(&self) -> u64 {
+        self.segments.last().map_or(0, |segment| segment.id.number)
+    }
 }
 
 impl SegmentFile {
-    /// The payload length of the valid frame at `position`, if there is one before `end`.
-    fn frame_at(&self, position: u64, end: u64) -> Result<Option<u64>> {
-        let payload = position + FRAME_HEADER as u64;
-        let bytes = self.file.range(position, payload)?;
-        let Some(header) = FrameHeader::parse(&bytes, self.id, position) else {
-            return Ok(None);
-        };
-        if header.payload_len > end.saturating_sub(payload) {
-            return Ok(None);
-        }
-        let bytes = self.file.range(payload, payload + header.payload_len)?;
-        Ok(header
-            .vouches_for(&bytes, self.id, position)
-            .then_some(header.payload_len))
+    fn header(&self) -> Result<Option<SegmentHeader>> {
+        let bytes = self.file.range(0, SEGMENT_HEADER as u64)?;
+        Ok(SegmentHeader::parse(&bytes, self.id))
     }
 
-    /// True if a valid frame header begins at `position` or later.
-    fn frame_after(&self, mut position: u64, len: u64) -> Result<bool> {
-        let finder = memchr::memmem::Finder::new(FRAME_MAGIC);
-        while position < len {
-            let bytes = self.file.range(position, len.min(position + (1 << 20)))?;
-            for found in finder.find_iter(&bytes) {
-                let at = position + found as u64;
-                let header = self.file.range(at, at + FRAME_HEADER as u64)?;
-                if FrameHeader::parse(&header, self.id, at).is_some() {
-                    return Ok(true);
-                }
-            }
-            if bytes.len() < FRAME_MAGIC.len() {
-                break;
-            }
-            position += (bytes.len() - FRAME_MAGIC.len() + 1) as u64;
+    /// Checks that a segment without a valid header was only being made, or made ready: nothing in it
+    /// was ever synced. Returns the bytes of frames in it.
+    fn not_begun(&self) -> Result<u64> {
+        let bytes = self.file.range(0, SEGMENT_HEADER as u64)?;
+        if SegmentHeader::parse_earlier(&bytes, self.id).is_some() {
+            // It was to be used again, and never was: beginning it writes the header first of all.
+            return Ok(0);
         }
-        Ok(false)
+        self.torn_behind(0, "damaged header")
+    }
+
+    /// Tells `found` where each frame's payload stands and how long it is, up to the end that is known
+    /// or up to a torn end. Returns the bytes of frames in that.
+    fn frames(&self, mut found: impl FnMut(u64, u64)) -> Result<u64> {
+        let end = match self.end {
+            Some(end) => end,
+            None => self.file.len()?,
+        };
+        let mut window = Window::new(&self.file);
+        let mut position = SEGMENT_HEADER as u64;
+        while position < end {
+            let Some(len) = self.frame_at(&mut window, position, end)? else {
+                return match self.end {
+                    Some(_) => Err(self.damage(position, "a damaged frame within the stated end")),
+                    None => self.torn_behind(position, "a damaged frame before one written later"),
+                };
+            };
+            let payload = position + FRAME_HEADER as u64;
+            found(payload, len);
+            position = payload + len;
+        }
+        Ok(0)
+    }
+
+    /// The payload length of the valid frame at `position`, if there is one before `end`.
+    fn frame_at(&self, window: &mut Window<'_>, position: u64, end: u64) -> Result<Option<u64>> {
+        let bytes = window.get(position, FRAME_HEADER)?;
+        let Some(header) = FrameHeader::parse(bytes, self.id, position) else {
+            return Ok(None);
+        };
+        let Some(frame_end) = header.end(position).filter(|frame| *frame <= end) else {
+            return Ok(None);
+        };
+        let mut sum = FrameHeader::payload_seed(self.id, position);
+        let mut at = position + FRAME_HEADER as u64;
+        while at < frame_end {
+            let left = usize::try_from(frame_end - at).unwrap_or(usize::MAX);
+            let bytes = window.get(at, left.min(WINDOW))?;
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            sum = crc32c_append(sum, bytes);
+            at += bytes.len() as u64;
+        }
+        Ok(header.vouches_for(sum).then_some(header.payload_len))
+    }
+
+    /// Checks that nothing behind `position`, where no valid frame is, was written after what should
+    /// stand there had been synced. Returns how far valid frame headers show that frames reach.
+    fn torn_behind(&self, position: u64, what: &str) -> Result<u64> {
+        let finder = memchr::memmem::Finder::new(FRAME_MAGIC);
+        let len = self.file.len()?;
+        let mut end = position;
+        let mut start = position;
+        while start < len {
+            // Whatever begins in the window has its header in it.
+            let next = start + WINDOW as u64;
+            let bytes = self.file.range(start, next + FRAME_HEADER as u64)?;
+            for found in finder.find_iter(&bytes) {
+                let at = start + found as u64;
+                let Some(header) = FrameHeader::parse(&bytes[found..], self.id, at) else {
+                    continue;
+                };
+                if header.durable > position {
+                    return Err(self.damage(position, what));
+                }
+                end = end.max(header.end(at).unwrap_or(len).min(len));
+            }
+            start = next;
+        }
+        Ok(end - position)
     }
 
     fn damage(&self, position: u64, what: &str) -> LogError {

@@ -1,56 +1,32 @@
 //! Writing our own journal.
 
-use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bus_log::{Result, Utc};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use bus_log::Result;
 
-use super::frame::{FRAME_HEADER, FrameHeader, SEGMENT_HEADER, SegmentHeader, SegmentId};
-use super::scan::{Scan, segment_name};
-use crate::fs::{self, DiskFile};
-use crate::layout::{Layout, hex};
-use crate::lock;
+use super::ahead::Ahead;
+use super::frame::{Ended, SEGMENT_HEADER, SegmentId};
+use super::owner::{Owner, random_id};
+use super::scan::{Scan, segment_name, segments};
+use super::segment::{FIRST_FILLER, FRONT, Segment};
+use crate::fs::{self, Disk, DiskError, DiskFile};
+use crate::layout::Layout;
+use crate::stats::{Counters, JournalCounters};
+use crate::{format, lock};
 
-/// Who holds a lock: what its file says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Owner {
-    /// The journal of the process.
-    pub(crate) journal: String,
-    pub(crate) pid: u32,
-    pub(crate) host: String,
-    pub(crate) since: String,
-}
+/// Memory that is kept for the next frame. What one large group took beyond it is given back.
+const KEPT: usize = 1 << 20;
 
-impl Owner {
-    /// This process, with a journal of its own for every open log.
-    fn new(id: &[u8; 16]) -> Self {
-        Self {
-            journal: hex(id),
-            pid: std::process::id(),
-            host: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
-            since: Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        }
-    }
-}
-
-impl fmt::Display for Owner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "process {} on {} since {}",
-            self.pid, self.host, self.since
-        )
-    }
-}
+/// How many segment files are kept ready at most: while one is written and the sessions of the one
+/// before it are made durable, the next is ready.
+const READY: usize = 2;
 
 /// The journal of one open log.
+///
+/// A frame that [`write`](Self::write) took is durable after the next [`sync`](Self::sync). After a
+/// failed sync nobody knows what the disk has: nothing that was written since the last good one is ever
+/// read again, and the next frame begins a new segment.
 #[derive(Debug)]
 pub(crate) struct Journal {
     layout: Layout,
@@ -58,30 +34,50 @@ pub(crate) struct Journal {
     owner: Owner,
     dir: PathBuf,
     lock: DiskFile,
+    counters: Arc<JournalCounters>,
+    /// Bytes that a segment is made ready with once the journal is busy.
+    full: u64,
     /// The segment that is written.
     current: Option<Segment>,
-    /// Numbers of the segments there are, the current one last.
-    numbers: Vec<u64>,
-    /// The number of the next segment.
+    /// The newest of those before it that count.
+    previous: Ended,
+    /// Where what the last good sync told of ends. What is behind it was told to nobody.
+    told: Ended,
+    /// Those before it that are not retired, oldest first.
+    ended: Vec<EndedFile>,
+    ahead: Ahead,
+    /// Bytes that the next segment is made ready with.
+    size: u64,
+    /// The number of the newest segment that was begun.
+    newest: u64,
+    /// No segment has this number or a higher one.
     next: u64,
-    /// Where the newest segment ends that is no longer written.
-    sealed_end: u64,
+    /// Bytes written since the last roll.
+    bytes: u64,
+    /// Frames were given up of which only the next sync can tell.
+    lost: Option<DiskError>,
     /// A frame, kept for its memory.
-    frame: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
-#[derive(Debug)]
-struct Segment {
-    id: SegmentId,
-    file: DiskFile,
-    /// The byte after the last frame that was synced.
-    end: u64,
+/// A segment that is no longer written.
+#[derive(Clone, Copy, Debug)]
+struct EndedFile {
+    number: u64,
+    /// False after an error: the file is not used again.
+    sound: bool,
 }
 
 impl Journal {
-    /// Makes a journal, under the recovery lock, so that nobody takes it for a dead one meanwhile.
-    pub(crate) fn create(layout: &Layout) -> Result<Self> {
+    /// Makes a journal, under the recovery lock, so that nobody takes it for a dead one meanwhile. It is
+    /// rolled at about `segment_bytes` by whoever writes it.
+    pub(crate) fn create(
+        layout: &Layout,
+        segment_bytes: u64,
+        counters: Arc<JournalCounters>,
+    ) -> Result<Self> {
         let guard = lock::recovery(layout)?;
+        format::settle(layout)?;
         let id = random_id();
         let owner = Owner::new(&id);
         let dir = layout.journal(&owner.journal);
@@ -94,13 +90,22 @@ impl Journal {
             layout: layout.clone(),
             id,
             owner,
+            ahead: Ahead::new(layout.disk.clone(), dir.clone(), Arc::clone(&counters)),
             dir,
             lock,
+            counters,
+            // The last frame before a roll goes past the segment's size.
+            full: segment_bytes.saturating_add(segment_bytes / 64),
             current: None,
-            numbers: Vec::new(),
+            previous: Ended::default(),
+            told: Ended::default(),
+            ended: Vec::new(),
+            size: 0,
+            newest: 0,
             next: 1,
-            sealed_end: 0,
-            frame: Vec::new(),
+            bytes: 0,
+            lost: None,
+            buffer: Vec::new(),
         })
     }
 
@@ -108,156 +113,274 @@ impl Journal {
         &self.owner
     }
 
-    /// Bytes in the current segment.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.current.as_ref().map_or(0, |segment| segment.end)
+    /// Bytes of frames since the last [`roll`](Self::roll): what the next check-point has to cover.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
     }
 
-    /// True if there is a segment: something to check-point.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+    /// True if there is no segment that counts: nothing to check-point.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.current.is_none() && self.ended.is_empty()
     }
 
-    /// Writes one group and syncs it. After an error its bytes are never read again, whatever the
-    /// disk has of them.
-    pub(crate) fn append(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> fs::Result<u64> {
-        let mut frame = std::mem::take(&mut self.frame);
-        frame.clear();
-        frame.resize(FRAME_HEADER, 0);
-        fill(&mut frame);
-        let written = self.write(&mut frame);
-        // Memory that one large group took is given back.
-        if frame.capacity() <= 1 << 20 {
-            self.frame = frame;
-        }
-        if written.is_err() {
-            self.seal();
+    /// Writes one frame, whose payload `fill` adds to what it is given. Returns its length. It is
+    /// durable after the next [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// The frame does not count, whatever the disk has of it; what becomes of those before it, the next
+    /// sync tells.
+    pub(crate) fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> fs::Result<u64> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        buffer.resize(FRONT, 0);
+        fill(&mut buffer);
+        let written = self.write_frame(&mut buffer);
+        if buffer.capacity() <= KEPT {
+            self.buffer = buffer;
         }
         written
     }
 
-    fn write(&mut self, frame: &mut [u8]) -> fs::Result<u64> {
-        let segment = match &mut self.current {
-            Some(segment) => segment,
-            None => {
-                let segment = self.start_segment()?;
-                self.current.insert(segment)
-            }
-        };
-        // What is written into a segment that somebody removed is lost.
-        if !segment.file.is_current_with(segment.end)? {
-            return Err(fs::DiskError::missing("find", segment.file.path()));
+    /// Makes every frame durable that was written.
+    ///
+    /// # Errors
+    ///
+    /// None of the frames written since the last good sync counts, whatever the disk has of them.
+    pub(crate) fn sync(&mut self) -> fs::Result<()> {
+        if self.lost.is_none() {
+            // Kept as lost, it is told here at once.
+            let _ = self.settle();
         }
-        let (header, payload) = frame.split_at_mut(FRAME_HEADER);
-        header.copy_from_slice(
-            &FrameHeader::new(segment.id, segment.end, payload).to_bytes(segment.id, segment.end),
-        );
-        segment.file.write_at(frame, segment.end)?;
-        segment.file.sync()?;
-        segment.end += frame.len() as u64;
-        Ok(frame.len() as u64)
+        if let Some(error) = self.lost.take() {
+            self.end_segment(false);
+            // Also what became durable when a segment ended: whoever wrote it is told now that it
+            // does not count.
+            self.previous = self.told;
+            return Err(error);
+        }
+        self.told = match &self.current {
+            Some(segment) if segment.durable() > 0 => Ended {
+                number: segment.number(),
+                end: segment.durable(),
+            },
+            _ => self.previous,
+        };
+        Ok(())
     }
 
-    /// Makes the next segment, durable before anything stands in it: its header says where the one
-    /// before it ends.
-    fn start_segment(&mut self) -> fs::Result<Segment> {
+    /// Ends the current segment, so that the next frame begins another one. Returns the number of the
+    /// newest segment that ended, 0 if there was none yet: all that was written so far is in it and those
+    /// before it, and is durable. Still it counts for good only after the next good [`sync`](Self::sync).
+    ///
+    /// # Errors
+    ///
+    /// What was written could not be made durable: the next sync fails too. The segment has ended all
+    /// the same.
+    pub(crate) fn roll(&mut self) -> fs::Result<u64> {
+        let settled = self.settle();
+        self.end_segment(true);
+        self.bytes = 0;
+        settled.map(|()| self.previous.number)
+    }
+
+    /// Gives up the segments up to number `up_to`, once what they hold is durable elsewhere. Their files
+    /// are used again, or removed, by the journal's own thread. A power cut may bring them back as they
+    /// were; only [`clear`](Self::clear) removes their bytes for good.
+    pub(crate) fn retire(&mut self, up_to: u64) {
+        let split = self.ended.partition_point(|file| file.number <= up_to);
+        let retired: Vec<EndedFile> = self.ended.drain(..split).collect();
+        // The newest are the largest as a rule.
+        for file in retired.iter().rev() {
+            if file.sound && self.ahead.count() < READY {
+                self.prepare(Some(file.number));
+            } else {
+                self.ahead.remove(file.number);
+            }
+        }
+        if self.is_empty() {
+            self.previous = Ended::default();
+            self.told = Ended::default();
+        }
+    }
+
+    /// Removes all segments, once what they hold is durable elsewhere, and all files kept to be used
+    /// again. No file has a byte left of what was written before.
+    pub(crate) fn clear(&mut self) -> fs::Result<()> {
+        self.ahead.stop();
+        self.end_segment(false);
+        self.bytes = 0;
+        self.size = 0;
+        remove_segments(&self.layout.disk, &self.dir, self.previous.number)?;
+        self.ended.clear();
+        self.previous = Ended::default();
+        self.told = Ended::default();
+        Ok(())
+    }
+
+    /// What the segments hold, as far as a sync told of it, to be written again.
+    pub(crate) fn scan(&self) -> Result<Scan> {
+        Scan::of_own(&self.layout.disk, &self.dir, self.id, self.told)
+    }
+
+    /// Removes the journal, which must be empty.
+    pub(crate) fn close(mut self) -> fs::Result<()> {
+        self.clear()?;
+        self.layout.disk.remove(self.lock.path())?;
+        self.layout.disk.remove_dir(&self.dir);
+        self.layout.disk.sync_dir(&self.layout.journals())
+    }
+
+    fn write_frame(&mut self, buffer: &mut [u8]) -> fs::Result<u64> {
+        self.move_on((buffer.len() - SEGMENT_HEADER) as u64)?;
+        let written = self.begin()?.write(buffer);
+        match written {
+            Ok(written) => {
+                self.bytes += written;
+                self.look_ahead();
+                Ok(written)
+            }
+            Err(error) => {
+                // What was written before may still be saved, and where not, the next sync tells.
+                let _ = self.settle();
+                self.end_segment(false);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the current segment if `len` bytes more would lengthen its file and the next one is ready
+    /// with room for them.
+    fn move_on(&mut self, len: u64) -> fs::Result<()> {
+        let Some(segment) = &self.current else {
+            return Ok(());
+        };
+        let room = SEGMENT_HEADER as u64 + len;
+        if segment.end() + len > segment.filled()
+            && self.ahead.ready().is_some_and(|next| room <= next.filled)
+        {
+            self.settle()?;
+            self.end_segment(true);
+        }
+        Ok(())
+    }
+
+    /// The segment that the next frame goes into.
+    fn begin(&mut self) -> fs::Result<&mut Segment> {
+        let segment = match self.current.take() {
+            Some(segment) => segment,
+            None => self.next_segment()?,
+        };
+        Ok(self.current.insert(segment))
+    }
+
+    fn next_segment(&mut self) -> fs::Result<Segment> {
+        if let Some(ready) = self.ahead.take() {
+            if ready.number > self.newest {
+                Counters::add(&self.counters.segments, 1);
+                self.newest = ready.number;
+                return Ok(Segment::of(self.id, ready, self.previous));
+            }
+            // One that was begun before this was ready has a higher number.
+            self.prepare(Some(ready.number));
+        }
         let id = SegmentId {
             journal: self.id,
             number: self.next,
         };
         let path = self.dir.join(segment_name(id.number));
-        let file = self
-            .layout
-            .disk
-            .create(&path)?
-            .ok_or_else(|| fs::DiskError::missing("make segment in", &self.dir))?;
-        if self.numbers.last() != Some(&id.number) {
-            self.numbers.push(id.number);
-        }
-        let header = SegmentHeader {
-            id,
-            previous_end: self.sealed_end,
-        };
-        file.write_at(&header.to_bytes(), 0)?;
-        file.sync()?;
-        self.layout.disk.sync_dir(&self.dir)?;
+        let file = self.layout.disk.create(&path)?;
+        let file = file.ok_or_else(|| DiskError::missing("make segment in", &self.dir))?;
         self.next += 1;
-        Ok(Segment {
-            id,
-            file,
-            end: SEGMENT_HEADER as u64,
-        })
+        self.newest = id.number;
+        Counters::add(&self.counters.segments, 1);
+        Counters::add(&self.counters.unprepared, 1);
+        Ok(Segment::new(id, file, self.previous))
     }
 
-    /// Ends the current segment, so that the next group begins a new one.
-    pub(crate) fn seal(&mut self) {
-        if let Some(segment) = self.current.take() {
-            self.sealed_end = segment.end;
-            // What stands behind the end is ignored by whoever reads the journal; cutting it only
-            // gives its space back.
-            let _ = segment.file.set_len(segment.end);
+    /// Has the next segment made ready when the current one is half full.
+    fn look_ahead(&mut self) {
+        let Some(segment) = &mut self.current else {
+            return;
+        };
+        if segment.filled() == 0 {
+            let filler = segment.fill(self.full.min(FIRST_FILLER));
+            Counters::add(&self.counters.filler_bytes, filler);
+        }
+        let (end, filled) = (segment.end(), segment.filled());
+        if end >= filled / 2 && self.ahead.count() == 0 && !self.ahead.is_paused() {
+            // Twice as much each time: whoever writes little has little made ready.
+            self.size = self.size.max(2 * end.max(filled)).min(self.full);
+            self.prepare(None);
         }
     }
 
-    /// Removes all segments, once what they hold is durable elsewhere.
-    pub(crate) fn clear(&mut self) -> fs::Result<()> {
-        self.seal();
-        // From the first on, and the last one only when the others are gone for good: see the rule
-        // about missing numbers in `scan`.
-        let Some((last, others)) = self.numbers.split_last() else {
+    /// Has a segment made ready.
+    fn prepare(&mut self, spare: Option<u64>) {
+        self.ahead.prepare(self.next, spare, self.size);
+        self.next += 1;
+    }
+
+    /// Makes durable what was written. Where that fails, the segment ends, and the next sync fails too.
+    fn settle(&mut self) -> fs::Result<()> {
+        let Some(segment) = &mut self.current else {
             return Ok(());
         };
-        let (last, others) = (*last, others.to_vec());
-        for number in &others {
-            self.remove(*number)?;
+        let synced = segment.sync(&self.layout.disk, &self.dir);
+        if let Err(error) = &synced {
+            self.lost = Some(error.again());
+            self.end_segment(false);
         }
-        if !others.is_empty() {
-            self.layout.disk.sync_dir(&self.dir)?;
+        synced
+    }
+
+    /// Ends the current segment behind its last frame that is durable. A segment none of whose frames
+    /// is does not count. One that is not `sound` is not used again.
+    fn end_segment(&mut self, sound: bool) {
+        let Some(segment) = self.current.take() else {
+            return;
+        };
+        if !sound {
+            segment.cut();
         }
-        self.remove(last)?;
-        self.sealed_end = 0;
-        self.layout.disk.sync_dir(&self.dir)
+        let number = segment.number();
+        self.ended.push(EndedFile { number, sound });
+        if segment.durable() > 0 {
+            self.previous = Ended {
+                number,
+                end: segment.durable(),
+            };
+        }
     }
 
-    fn remove(&mut self, number: u64) -> fs::Result<()> {
-        self.layout
-            .disk
-            .remove(&self.dir.join(segment_name(number)))?;
-        self.numbers.retain(|there| *there != number);
-        Ok(())
-    }
-
-    /// What the segments hold, to be written again.
-    pub(crate) fn scan(&mut self) -> Result<Scan> {
-        self.seal();
-        Scan::of(self.layout.disk, &self.dir, self.id)
-    }
-
-    /// Removes the journal, which must be empty.
-    pub(crate) fn close(self) -> fs::Result<()> {
-        self.layout.disk.remove(self.lock.path())?;
-        self.layout.disk.remove_dir(&self.dir);
-        self.layout.disk.sync_dir(&self.layout.journals())
+    /// Waits for the file that is made ready.
+    #[cfg(test)]
+    pub(super) fn settle_ahead(&mut self) {
+        self.ahead.settle();
     }
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
+        // Whoever finds the lock free finds nobody at work.
+        self.ahead.stop();
         self.lock.unlock();
     }
 }
 
-/// An id that no other journal has. It need not be secret.
-fn random_id() -> [u8; 16] {
-    let mut sha = Sha256::new();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    sha.update(now.unwrap_or_default().as_nanos().to_le_bytes());
-    sha.update(std::process::id().to_le_bytes());
-    // Seeded by the operating system.
-    for salt in 0..2_u8 {
-        sha.update(RandomState::new().hash_one(salt).to_le_bytes());
+/// Removes the segment files in `dir`. The newest that counts goes last, when the others are gone for
+/// good: it says where they end.
+pub(super) fn remove_segments(disk: &Disk, dir: &Path, newest: u64) -> fs::Result<()> {
+    let found = segments(disk, dir)?;
+    let (last, others): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(number, _)| *number == newest);
+    for part in [others, last] {
+        for (_, path) in &part {
+            disk.remove(path)?;
+        }
+        if !part.is_empty() {
+            disk.sync_dir(dir)?;
+        }
     }
-    let mut id = [0; 16];
-    id.copy_from_slice(&sha.finalize()[..16]);
-    id
+    Ok(())
 }

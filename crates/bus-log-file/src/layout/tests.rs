@@ -8,7 +8,7 @@ fn key(tenant: &str, thread: &str) -> ThreadKey {
 
 #[test]
 fn keys_that_look_alike_have_files_of_their_own() {
-    let layout = Layout::new(Path::new("/log"));
+    let layout = Layout::new(Path::new("/log"), Disk::default());
     let long = "x".repeat(1024);
     let keys = [
         key("a:b", "c"),

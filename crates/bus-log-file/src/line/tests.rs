@@ -1,7 +1,8 @@
-use bus_log::{SessionEvent, TenantId, ThreadKey};
+use bus_log::{DateTime, Event, Meta, Recorded, SessionEvent, TenantId, ThreadKey, Utc};
 use proptest::prelude::*;
 
 use super::*;
+use crate::lines::Lines;
 
 fn id(thread: &str) -> ThreadId {
     ThreadId::new(&ThreadKey::new(TenantId::new("t"), thread))

@@ -3,8 +3,12 @@
 use crate::fs::{DiskFile, Result};
 use crate::line::MAX_LINE;
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 << 10;
+/// Bytes that are read at first: a few lines, which is what a search looks at.
+const FIRST: usize = 2 << 10;
+
+/// Bytes that are read at once in the end. More would not stay in the processor's cache until it is
+/// parsed.
+const CHUNK: usize = 128 << 10;
 
 /// Reads lines forwards.
 #[derive(Debug)]
@@ -12,11 +16,15 @@ pub(crate) struct LineReader<'f> {
     file: &'f DiskFile,
     /// Not read past this byte.
     end: u64,
+    /// Filled up to `filled`; what lies behind is room that was used before.
     buffer: Vec<u8>,
+    filled: usize,
     /// Position of the buffer's first byte.
     base: u64,
     /// What of the buffer is consumed.
     consumed: usize,
+    /// Bytes to read next.
+    step: usize,
 }
 
 /// A line as it stands in the file.
@@ -36,8 +44,10 @@ impl<'f> LineReader<'f> {
             file,
             end,
             buffer: Vec::new(),
+            filled: 0,
             base: start,
             consumed: 0,
+            step: FIRST,
         }
     }
 
@@ -50,7 +60,7 @@ impl<'f> LineReader<'f> {
     pub(crate) fn next(&mut self) -> Result<Option<RawLine<'_>>> {
         let mut searched = 0;
         let (length, terminated) = loop {
-            let rest = &self.buffer[self.consumed..];
+            let rest = &self.buffer[self.consumed..self.filled];
             if let Some(found) = memchr::memchr(b'\n', &rest[searched..]) {
                 break (searched + found, true);
             }
@@ -69,19 +79,46 @@ impl<'f> LineReader<'f> {
         }))
     }
 
+    /// Passes over the line, or the rest of one, that stands here; false if the file ends before its
+    /// line break. However long it is, it is not held.
+    pub(super) fn skip(&mut self) -> Result<bool> {
+        loop {
+            let rest = &self.buffer[self.consumed..self.filled];
+            if let Some(found) = memchr::memchr(b'\n', rest) {
+                self.consumed += found + 1;
+                return Ok(true);
+            }
+            self.consumed = self.filled;
+            if !self.fill()? {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// What comes next, without consuming it: `len` bytes, fewer only at the end.
+    pub(super) fn peek(&mut self, len: usize) -> Result<&[u8]> {
+        while self.filled - self.consumed < len && self.fill()? {}
+        let end = self.filled.min(self.consumed + len);
+        Ok(&self.buffer[self.consumed..end])
+    }
+
     /// Reads on; false at the end.
     fn fill(&mut self) -> Result<bool> {
-        self.buffer.drain(..self.consumed);
+        self.buffer.copy_within(self.consumed..self.filled, 0);
         self.base += self.consumed as u64;
+        self.filled -= self.consumed;
         self.consumed = 0;
-        let held = self.buffer.len();
-        let position = self.base + held as u64;
+        let position = self.base + self.filled as u64;
         let left = usize::try_from(self.end.saturating_sub(position)).unwrap_or(usize::MAX);
         // A long line doubles the step, so that it is not searched chunk by chunk.
-        let step = left.min(CHUNK.max(held));
-        self.buffer.resize(held + step, 0);
-        let read = self.file.read_at(&mut self.buffer[held..], position)?;
-        self.buffer.truncate(held + read);
+        let step = left.min(self.step.max(self.filled));
+        self.step = CHUNK.min(self.step * 4);
+        if self.buffer.len() < self.filled + step {
+            self.buffer.resize(self.filled + step, 0);
+        }
+        let room = &mut self.buffer[self.filled..self.filled + step];
+        let read = self.file.read_at(room, position)?;
+        self.filled += read;
         Ok(read > 0)
     }
 }

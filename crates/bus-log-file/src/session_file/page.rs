@@ -1,5 +1,7 @@
 //! Pages of events.
 
+use std::ops::ControlFlow;
+
 use bus_log::{PAGE_BYTES, Page, Recorded, Result};
 
 use super::lines::LineReader;
@@ -17,18 +19,46 @@ pub(crate) fn read_page(
     limit: usize,
     make: impl Fn(&Line<'_>) -> Result<Recorded, LineError>,
 ) -> Result<Page> {
+    let limit = limit.max(1);
+    let left = snapshot
+        .last
+        .saturating_sub(cursor.max(snapshot.header.watermark));
+    let mut events =
+        Vec::with_capacity(usize::try_from(left).unwrap_or(limit).min(limit).min(4096));
+    let mut bytes = 0;
+    visit(file, snapshot, cursor, |line| {
+        bytes += line.size();
+        if bytes > PAGE_BYTES && !events.is_empty() {
+            return Ok(ControlFlow::Break(()));
+        }
+        events.push(make(line)?);
+        Ok(match events.len() < limit {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
+    let more = events
+        .last()
+        .is_some_and(|last| last.ordinal < snapshot.last);
+    Ok(Page::new(events, more))
+}
+
+/// Shows every line after `cursor` to `see`, in order, until it breaks. Sums are checked, and that no
+/// ordinal is missing.
+pub(crate) fn visit(
+    file: &DiskFile,
+    snapshot: &Snapshot,
+    cursor: u64,
+    mut see: impl FnMut(&Line<'_>) -> Result<ControlFlow<()>, LineError>,
+) -> Result<()> {
     let cursor = cursor.max(snapshot.header.watermark);
     if cursor >= snapshot.last {
-        return Ok(Page::default());
+        return Ok(());
     }
     let id = ThreadId::new(&snapshot.header.key);
     let start = find(file, snapshot, cursor + 1)?;
     let mut lines = LineReader::new(file, start, snapshot.end);
-    let mut events = Vec::new();
-    let mut bytes = 0;
-    let mut ordinal = cursor;
-    while ordinal < snapshot.last && events.len() < limit.max(1) {
-        ordinal += 1;
+    for ordinal in cursor + 1..=snapshot.last {
         let position = lines.position();
         let bad = |what: &dyn std::fmt::Display| damage(file, position, ordinal, what);
         let Some(raw) = lines.next()? else {
@@ -38,11 +68,11 @@ pub(crate) fn read_page(
         if line.ordinal != ordinal || !raw.terminated {
             return Err(bad(&format_args!("the line has ordinal {}", line.ordinal)));
         }
-        bytes += line.size();
-        if bytes > PAGE_BYTES && !events.is_empty() {
-            return Ok(Page::new(events, true));
+        match see(&line) {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return Ok(()),
+            Err(error) => return Err(bad(&error).with_source(error)),
         }
-        events.push(make(&line).map_err(|error| bad(&error).with_source(error))?);
     }
-    Ok(Page::new(events, ordinal < snapshot.last))
+    Ok(())
 }

@@ -9,38 +9,77 @@ use super::lines::LineReader;
 use super::snapshot::Snapshot;
 use crate::fs::DiskFile;
 use crate::layout::ThreadId;
-use crate::line::{Line, peek_ordinal};
+use crate::line::{Line, PEEK, peek_ordinal};
 
 /// Once so few bytes are left, the lines are read one by one.
-const NEAR: u64 = 64 << 10;
+const NEAR: u64 = 8 << 10;
 
-/// The position of the line `ordinal`, which must lie within the snapshot: binary search over bytes,
-/// since every line begins with its ordinal.
+/// The position of the line `ordinal`, which must lie within the snapshot.
+///
+/// A search over byte positions, since every line begins with its ordinal: it looks where the line
+/// would be if all were of one length, and in the middle where that guess did not halve what is
+/// left. So lines of one length take a few reads however long they are, and no lines take more than
+/// twice the reads of a binary search.
 ///
 /// It trusts no ordinal it meets, for sums are not checked on the way: the lines after the best
 /// one are read one by one, and whoever reads on checks them.
 pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result<u64> {
-    let mut low = snapshot.header_len;
-    let mut high = snapshot.end;
-    if ordinal == snapshot.header.watermark.saturating_add(1) {
-        return Ok(low);
-    }
-    while high - low > NEAR {
-        let middle = low + (high - low) / 2;
-        match line_after(file, middle, high)? {
-            Some((start, found)) if found <= ordinal => low = start,
+    let mut span = Span {
+        low: snapshot.header_len,
+        low_ordinal: snapshot.header.watermark.saturating_add(1),
+        high: snapshot.end,
+        high_ordinal: snapshot.last.saturating_add(1),
+    };
+    let mut guess = true;
+    while span.low_ordinal < ordinal && span.len() > NEAR {
+        let before = span.len();
+        let middle = span.low + before / 2;
+        let position = if guess { span.guess(ordinal) } else { middle };
+        match line_after(file, position, span.high)? {
+            Some((start, found)) if found <= ordinal => {
+                (span.low, span.low_ordinal) = (start, found);
+            }
             // No line that is wanted begins in what was skipped.
-            Some(_) | None => high = middle,
+            Some((_, found)) => (span.high, span.high_ordinal) = (position, found),
+            None => span.high = position,
         }
+        guess = span.len() <= before / 2;
     }
-    let mut lines = LineReader::new(file, low, snapshot.end);
+    let mut lines = LineReader::new(file, span.low, snapshot.end);
     loop {
         let position = lines.position();
-        match lines.next()?.and_then(|line| peek_ordinal(line.bytes)) {
-            Some(found) if found < ordinal => {}
+        match peek_ordinal(lines.peek(PEEK)?) {
+            Some(found) if found < ordinal => {
+                lines.skip()?;
+            }
             Some(found) if found == ordinal => return Ok(position),
             _ => return Err(first_damage(file, snapshot, position, ordinal)),
         }
+    }
+}
+
+/// Where the line that is looked for begins: not before `low`, where a line begins, and before `high`.
+struct Span {
+    low: u64,
+    low_ordinal: u64,
+    high: u64,
+    /// The ordinal that comes next from `high` on, as far as one was seen.
+    high_ordinal: u64,
+}
+
+impl Span {
+    const fn len(&self) -> u64 {
+        self.high.saturating_sub(self.low)
+    }
+
+    /// Half a line before `ordinal`, if lines are of one length: what is looked at is the next one.
+    fn guess(&self, ordinal: u64) -> u64 {
+        let lines = self.high_ordinal.saturating_sub(self.low_ordinal).max(1);
+        let before = ordinal.saturating_sub(self.low_ordinal);
+        let halves = u128::from(before) * 2 - u128::from(before > 0);
+        let bytes = u128::from(self.len()) * halves / (u128::from(lines) * 2);
+        let most = self.len().saturating_sub(1);
+        self.low + u64::try_from(bytes).unwrap_or(most).min(most)
     }
 }
 
@@ -85,14 +124,11 @@ pub(crate) fn verify(
 
 /// The first line that begins after `position` and before `high` and shows an ordinal, and that.
 fn line_after(file: &DiskFile, position: u64, high: u64) -> Result<Option<(u64, u64)>> {
-    let mut lines = LineReader::new(file, position, high);
-    // The line that `position` lies in.
-    if lines.next()?.is_none() {
-        return Ok(None);
-    }
-    while let Some(line) = lines.next()? {
-        let start = line.start;
-        if let Some(found) = peek_ordinal(line.bytes) {
+    let mut lines = LineReader::new(file, position, high.saturating_add(PEEK as u64));
+    // The line that `position` lies in, and any that shows none.
+    while lines.skip()? && lines.position() < high {
+        let start = lines.position();
+        if let Some(found) = peek_ordinal(lines.peek(PEEK)?) {
             return Ok(Some((start, found)));
         }
     }

@@ -6,7 +6,10 @@ use crate::fs::Disk;
 
 fn file(bytes: &[u8]) -> (tempfile::TempDir, DiskFile) {
     let dir = tempfile::tempdir().unwrap();
-    let file = Disk.create(&dir.path().join("file")).unwrap().unwrap();
+    let file = Disk::default()
+        .create(&dir.path().join("file"))
+        .unwrap()
+        .unwrap();
     file.write_at(bytes, 0).unwrap();
     (dir, file)
 }

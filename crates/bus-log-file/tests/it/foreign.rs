@@ -101,6 +101,38 @@ fn nothing_is_acknowledged_into_a_journal_that_was_removed() {
 }
 
 #[test]
+fn a_segment_removed_replaced_or_cut_under_its_writer_loses_nothing_acknowledged() {
+    let meddlers: [fn(&Path); 3] = [
+        |segment| fs::remove_file(segment).unwrap(),
+        |segment| {
+            let aside = segment.with_extension("other");
+            fs::copy(segment, &aside).unwrap();
+            fs::rename(aside, segment).unwrap();
+        },
+        |segment| {
+            let file = fs::File::options().write(true).open(segment).unwrap();
+            file.set_len(60).unwrap();
+        },
+    ];
+    for (n, meddle) in meddlers.into_iter().enumerate() {
+        let (told, later) = after(|dir| meddle(&of_kind(dir, "wal")[0]));
+        let later = later.unwrap();
+        match told {
+            // What is in the session file needs no segment once the log is closed.
+            Ok(last) => assert_eq!((last, later.len()), (3, 3), "meddler {n}"),
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    LogErrorKind::Unavailable,
+                    "meddler {n}: {error}"
+                );
+                assert_eq!(later, ["one", "two"], "meddler {n}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nothing_is_acknowledged_into_a_log_whose_folder_was_removed() {
     let dir = scratch();
     let root = dir.path().join("log");

@@ -133,6 +133,21 @@ fn a_lock_left_behind_without_a_journal_is_just_taken() {
 }
 
 #[test]
+fn a_dead_writers_session_is_taken_over_though_its_pid_lives_again() {
+    let dead = orphan(&["1", "2"]);
+    let lock = of_kind(&dead.path().join("threads"), "lock").remove(0);
+    let signed = fs::read_to_string(&lock).unwrap();
+    let own = format!("\"pid\":{},", std::process::id());
+    assert!(signed.contains(&own), "{signed}");
+    // The number of a process that lives as long as the machine does: it holds nothing here.
+    fs::write(&lock, signed.replace(&own, "\"pid\":1,")).unwrap();
+    let log = FileSessionLog::open(dead.path()).unwrap();
+    assert_eq!(log.recovery().journals, 1);
+    assert_eq!(append(&log, &key("a"), &["3"]).unwrap(), 3);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3"]);
+}
+
+#[test]
 fn a_conflict_on_an_unknown_session_leaves_no_trace() {
     let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();

@@ -1,0 +1,373 @@
+//! The commit stage: planning, journaling and showing one group.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, TryLockError};
+use std::time::Instant;
+
+use bus_log::{LogError, Result};
+
+use super::checkpoint::MOST_ENDED;
+use super::group::{Answer, Group};
+use super::owned::{Files, Whole};
+use super::plan::{Plan, place, start};
+use super::queue::{Append, Request};
+use super::tell::Item;
+use super::{Shared, Writer, lock};
+use crate::config::Durability;
+use crate::fs::{self, DiskError};
+use crate::name::IdMap;
+use crate::session_file::Snapshot;
+use crate::stats::Counters;
+
+/// The right to commit. Whoever gives it up looks at the queue once more: those who came meanwhile
+/// have left their appends to it.
+pub(super) struct Lead<'s> {
+    shared: &'s Shared,
+    writer: Option<MutexGuard<'s, Writer>>,
+}
+
+impl Deref for Lead<'_> {
+    type Target = Writer;
+
+    fn deref(&self) -> &Writer {
+        // It is only taken out on the way out.
+        #[expect(
+            clippy::expect_used,
+            reason = "a guard that is held until it is dropped"
+        )]
+        self.writer.as_deref().expect("held")
+    }
+}
+
+impl DerefMut for Lead<'_> {
+    fn deref_mut(&mut self) -> &mut Writer {
+        #[expect(
+            clippy::expect_used,
+            reason = "a guard that is held until it is dropped"
+        )]
+        self.writer.as_deref_mut().expect("held")
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        self.shared.queue.lead(false);
+        drop(self.writer.take());
+        self.shared.look();
+    }
+}
+
+impl Shared {
+    /// Takes the right to commit, if nobody has it.
+    pub(super) fn try_lead(&self) -> Option<Lead<'_>> {
+        let writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        self.queue.lead(true);
+        Some(Lead {
+            shared: self,
+            writer: Some(writer),
+        })
+    }
+
+    /// Takes the right to commit, waiting for whoever has it.
+    pub(super) fn lead(&self) -> Lead<'_> {
+        let writer = lock(&self.writer);
+        self.queue.lead(true);
+        Lead {
+            shared: self,
+            writer: Some(writer),
+        }
+    }
+
+    /// Commits what waits, as one group. False if nothing waited, or what is first in line is not
+    /// for this thread to do.
+    pub(super) fn commit(&self, mut lead: Lead<'_>, rewrites: bool) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        if let Some(request) = self.queue.take_rewrite() {
+            if rewrites {
+                self.rewrite(lead, request);
+                return true;
+            }
+            self.queue.put_back([request]);
+            self.queue.want();
+            return false;
+        }
+        self.wait_for_room(&mut lead);
+        match self.config.durability {
+            Durability::Sync => self.commit_group(lead),
+            Durability::Os => self.write_group(&mut lead),
+            Durability::Interval(window) => self.accept_group(&mut lead, window),
+        }
+    }
+
+    /// What waits, up to the next rewrite of a session.
+    pub(super) fn take_appends(&self) -> Option<Vec<Append>> {
+        let mut wakers = Vec::new();
+        let appends = self.queue.take(self.config.group_bytes, &mut wakers);
+        self.tell.push(wakers.into_iter().map(Item::Wake));
+        (!appends.is_empty()).then_some(appends)
+    }
+
+    /// Waits for the keeper while too much of the journal waits for it.
+    pub(super) fn wait_for_room(&self, lead: &mut Lead<'_>) {
+        if lead.ended.len() >= MOST_ENDED && !lead.grows {
+            self.keeper.wait(&self.layout.disk);
+            let mut files = self.files();
+            self.apply(lead, &mut files);
+        }
+    }
+
+    fn commit_group(&self, mut lead: Lead<'_>) -> bool {
+        let Some(appends) = self.take_appends() else {
+            return false;
+        };
+        let mut group = Group::default();
+        let mut plan = self.plan();
+        self.plan_into(&mut lead, &mut plan, &mut group, appends);
+        drop(plan);
+        if !group.is_empty() {
+            let synced = self
+                .write(&mut lead, &group)
+                .and_then(|()| self.sync(&mut lead));
+            match synced {
+                Ok(()) => self.count(&group),
+                Err(error) => {
+                    tracing::warn!(%error, "a group of appends failed");
+                    self.plan().take_back(&group);
+                    group.fail(&error);
+                }
+            }
+        }
+        let full = self.is_full(&lead);
+        // Taken before the right to commit is given up: groups show in the order of their syncs.
+        let mut files = self.files();
+        if full {
+            // All that the segment holds is to be shown before it ends.
+            self.show(&mut files, &mut group);
+            self.roll_if_full(&mut lead, &mut files);
+            drop(lead);
+        } else {
+            drop(lead);
+            self.show(&mut files, &mut group);
+        }
+        true
+    }
+
+    /// Plans what was taken. What there is no place for in this group waits for the next.
+    pub(super) fn plan_into(
+        &self,
+        lead: &mut Lead<'_>,
+        plan: &mut Plan,
+        group: &mut Group,
+        appends: Vec<Append>,
+    ) {
+        let now = Instant::now();
+        let ready = appends
+            .iter()
+            .all(|append| plan.is_ready(&append.name, now));
+        let appends = if ready {
+            appends
+        } else {
+            self.prepare(lead, plan, group, appends, now)
+        };
+        let mut left = Vec::new();
+        for mut append in appends {
+            let there = group.by_id.contains_key(&append.name.id);
+            let room = there || group.parts.len() < self.most_parts();
+            let placed = if room && left.is_empty() {
+                let (name, lines) = (&append.name, &mut append.lines);
+                place(&mut plan.sessions, group, name, append.expect, lines)
+            } else {
+                None
+            };
+            match placed {
+                Some((part, outcome)) => group.answers.push(Answer {
+                    reply: append.reply,
+                    part,
+                    outcome,
+                }),
+                None => left.push(append),
+            }
+        }
+        self.queue.put_back(left.into_iter().map(Request::Append));
+    }
+
+    /// How many sessions one group may touch: fewer than are let go at once, so that none of a
+    /// group's is.
+    pub(super) fn most_parts(&self) -> usize {
+        (self.config.open_threads / 4).max(1)
+    }
+
+    /// Makes sessions ready that are not. Returns what is to be planned.
+    fn prepare(
+        &self,
+        lead: &mut Lead<'_>,
+        plan: &mut Plan,
+        group: &mut Group,
+        appends: Vec<Append>,
+        now: Instant,
+    ) -> Vec<Append> {
+        self.busy.store(true, Ordering::SeqCst);
+        let mut files = self.files();
+        let mut whole = Whole {
+            shared: self,
+            writer: lead,
+            plan,
+            files: &mut files,
+        };
+        let mut ready = Vec::with_capacity(appends.len());
+        let mut names = IdMap::<()>::default();
+        for append in appends {
+            let id = append.name.id;
+            // For more of them others of this group would be let go.
+            if names.contains_key(&id) || names.len() < self.most_parts() {
+                match whole.make_ready(&append, now) {
+                    Ok(Ready::Yes) => {
+                        names.insert(id, ());
+                    }
+                    Ok(Ready::Told(last)) => {
+                        group.answer(append.reply, Ok(Some(last)));
+                        continue;
+                    }
+                    Err(error) => {
+                        group.answer(append.reply, Err(error));
+                        continue;
+                    }
+                }
+            }
+            ready.push(append);
+        }
+        self.busy.store(false, Ordering::SeqCst);
+        ready
+    }
+
+    pub(super) fn write(&self, writer: &mut Writer, group: &Group) -> fs::Result<()> {
+        let Some(journal) = &mut writer.journal else {
+            // Holding a session takes one.
+            return Err(DiskError::missing("find", &self.layout.journals()));
+        };
+        let written = group.write(journal)?;
+        Counters::add(&self.counters.journal_bytes, written);
+        Ok(())
+    }
+
+    pub(super) fn sync(&self, writer: &mut Writer) -> fs::Result<()> {
+        let Some(journal) = &mut writer.journal else {
+            return Ok(());
+        };
+        journal.sync()?;
+        Counters::add(&self.counters.syncs, 1);
+        Ok(())
+    }
+
+    pub(super) fn count(&self, group: &Group) {
+        Counters::add(&self.counters.groups, 1);
+        Counters::add(&self.counters.batches, group.batches);
+        Counters::add(&self.counters.events, group.events);
+    }
+
+    pub(super) fn is_full(&self, writer: &Writer) -> bool {
+        let full = self.config.segment_bytes;
+        let journal = writer.journal.as_ref();
+        journal.is_some_and(|journal| journal.bytes() >= full)
+    }
+
+    /// Writes what is durable into the session files. Those who wait are told later, when the lock is
+    /// gone.
+    pub(super) fn show(&self, files: &mut Files, group: &mut Group) {
+        let used = Instant::now();
+        for part in &mut group.parts {
+            let turn = files.turn();
+            let Some(held) = files.held.get_mut(&part.name.id) else {
+                // A group's sessions are held until it is shown.
+                part.failed = Some(DiskError::missing("write in", &self.layout.threads()));
+                continue;
+            };
+            (held.used, held.turn) = (used, turn);
+            if let Some(header) = part.header.take() {
+                held.header = Some(header);
+            }
+            held.last = part.last;
+            let bytes = std::mem::take(&mut part.bytes);
+            if let Err(error) = held.show(&self.layout, part.position, bytes) {
+                tracing::warn!(%error, "a session file can't be written; its events are in the journal");
+                part.failed = Some(error);
+            }
+        }
+        group.fail_unshown();
+        let wakers = group
+            .parts
+            .iter()
+            .flat_map(|part| self.watch.take(&part.name.id));
+        let wakers = wakers.map(Item::Wake);
+        let answers = group.answers.drain(..);
+        let answers = answers.map(|answer| Item::Outcome(answer.reply, answer.outcome));
+        self.tell.push(wakers.chain(answers));
+    }
+
+    fn rewrite(&self, mut lead: Lead<'_>, request: Request) {
+        let flushed = self.flush(&mut lead).map_err(LogError::from);
+        let mut plan = self.plan();
+        let mut files = self.files();
+        let mut whole = Whole {
+            shared: self,
+            writer: &mut lead,
+            plan: &mut plan,
+            files: &mut files,
+        };
+        let told = match request {
+            Request::Archive {
+                name,
+                watermark,
+                reply,
+            } => {
+                let archived = flushed.and_then(|()| whole.archive(&name, watermark));
+                (reply, archived.map(Some))
+            }
+            Request::Erase { name, reply } => {
+                let erased = flushed.and_then(|()| whole.erase(&name));
+                (reply, erased.map(|()| None))
+            }
+            Request::Append(append) => {
+                let error = LogError::internal("an append is no rewrite");
+                (append.reply, Err(error))
+            }
+        };
+        let (reply, outcome) = told;
+        self.tell.push([Item::Outcome(reply, outcome)]);
+    }
+}
+
+/// What [`Whole::make_ready`] found.
+enum Ready {
+    /// The session can be planned for.
+    Yes,
+    /// There is nothing to plan: this is the last ordinal.
+    Told(u64),
+}
+
+impl Whole<'_> {
+    fn make_ready(&mut self, append: &Append, now: Instant) -> Result<Ready> {
+        let name = &append.name;
+        if append.lines.count() == 0 && !self.holds(&name.id) {
+            // Asking is no reason to own a session.
+            let found = Snapshot::open(&self.shared.layout, &name.key)?;
+            let last = found.map_or(0, |(_, found)| found.last);
+            start(last, append.expect, 0)?;
+            return Ok(Ready::Told(last));
+        }
+        if self.plan.is_ready(name, now) {
+            // It counts as used, and is not let go for the others.
+            self.hold(&name.key, name.id)?;
+        } else {
+            self.prepare(name, now)?;
+        }
+        Ok(Ready::Yes)
+    }
+}

@@ -1,0 +1,171 @@
+//! Who commits: whoever waits, or one of the log's own threads.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use bus_log::Driver;
+
+use super::Shared;
+use super::owned::{LOOK, Whole};
+use super::queue::{Closed, Woken};
+use super::tell::Told;
+
+impl Driver for Shared {
+    fn help(&self, told: &dyn Fn() -> bool) {
+        if self.tell.is_me() {
+            return self.help_within(told);
+        }
+        while !told() && !self.tell.is_busy() {
+            let Some(lead) = self.try_lead() else {
+                // They commit what came meanwhile too, or have it done.
+                return;
+            };
+            let any = self.guard(|| self.commit(lead, false));
+            self.tell(false);
+            if !any {
+                return;
+            }
+        }
+    }
+
+    fn start(&self) {
+        self.look();
+    }
+}
+
+impl Shared {
+    /// Has a server commit what waits, unless somebody commits or tells: they look afterwards.
+    pub(super) fn look(&self) {
+        if !self.tell.is_busy() {
+            self.queue.start();
+        }
+    }
+
+    /// Tells those who wait, and looks who came meanwhile.
+    pub(super) fn tell(&self, all: bool) {
+        match self.tell.tell(all) {
+            Told::All => self.look(),
+            Told::Share => self.queue.want(),
+        }
+    }
+
+    /// A callback waits for a ticket: what is to be told before it is told by this thread, or by none.
+    fn help_within(&self, told: &dyn Fn() -> bool) {
+        loop {
+            self.tell(true);
+            if told() {
+                return;
+            }
+            match self.try_lead() {
+                Some(lead) => {
+                    if !self.guard(|| self.commit(lead, true)) {
+                        self.tell.wait_within();
+                    }
+                }
+                None => self.tell.wait_within(),
+            }
+        }
+    }
+
+    /// What a server does: it commits for those who can't, and keeps the log's times.
+    pub(super) fn serve(&self) {
+        loop {
+            match self.queue.wait() {
+                Woken::Work => {
+                    while let Some(lead) = self.try_lead() {
+                        let any = self.guard(|| self.commit(lead, true));
+                        self.tell.tell(true);
+                        if !any || self.queue.is_empty() {
+                            break;
+                        }
+                    }
+                }
+                Woken::Flush => {
+                    self.guard(|| self.flush_now());
+                }
+                Woken::Idle => {
+                    self.guard(|| self.let_idle_go());
+                }
+                Woken::Closed => return,
+            }
+            self.tell(true);
+        }
+    }
+
+    /// What the keeper's thread does.
+    pub(super) fn keep_files(&self) {
+        self.keeper.run(&self.layout.disk, || {
+            self.guard(|| {
+                let mut lead = self.lead();
+                let mut files = self.files();
+                self.apply(&mut lead, &mut files);
+                true
+            });
+        });
+    }
+
+    /// Settles and lets go of everything. Nothing is taken any more.
+    pub(super) fn shut(&self) {
+        while self.guard(|| self.commit(self.lead(), true)) {
+            self.tell(true);
+        }
+        self.guard(|| self.close_all());
+        self.tell(true);
+        self.keeper.close(&self.layout.disk);
+    }
+
+    fn close_all(&self) -> bool {
+        let mut lead = self.lead();
+        // After a panic nothing is known of what was planned: what is in the journal is recovered by
+        // whoever opens the log next, for its locks keep our name.
+        let failed = self.queue.failed();
+        if !failed {
+            self.flush_last(&mut lead);
+        }
+        let mut plan = self.plan();
+        let mut files = self.files();
+        if failed {
+            self.keeper.wait(&self.layout.disk);
+            files.held.clear();
+            lead.journal = None;
+            return false;
+        }
+        let mut whole = Whole {
+            shared: self,
+            writer: &mut lead,
+            plan: &mut plan,
+            files: &mut files,
+        };
+        whole.close();
+        true
+    }
+
+    fn let_idle_go(&self) -> bool {
+        let mut lead = self.lead();
+        if self.flush(&mut lead).is_err() {
+            self.queue.look_at(Some(Instant::now() + LOOK));
+            return false;
+        }
+        let mut plan = self.plan();
+        let mut files = self.files();
+        self.apply(&mut lead, &mut files);
+        let mut whole = Whole {
+            shared: self,
+            writer: &mut lead,
+            plan: &mut plan,
+            files: &mut files,
+        };
+        let next = whole.let_idle_go();
+        self.queue.look_at(next);
+        true
+    }
+
+    /// Runs a stage. If it panics the log takes nothing any more, and those who wait are told.
+    pub(super) fn guard(&self, stage: impl FnOnce() -> bool) -> bool {
+        catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|_| {
+            tracing::error!("the log's writer panicked; the log takes nothing any more");
+            self.queue.close(Closed::Failed);
+            false
+        })
+    }
+}

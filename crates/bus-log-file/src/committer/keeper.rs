@@ -1,0 +1,172 @@
+//! The thread that makes session files durable while commits go on.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::fs::{Disk, DiskError, DiskFile};
+use crate::layout::ThreadId;
+
+/// What is to be made durable before the segments up to a number can go.
+#[derive(Debug, Default)]
+pub(super) struct Job {
+    pub(super) up_to: u64,
+    /// Session files, and how many bytes each has at least.
+    pub(super) files: Vec<(ThreadId, Arc<DiskFile>, u64)>,
+    /// Folders in which names are new.
+    pub(super) dirs: BTreeSet<PathBuf>,
+    pub(super) new_names: Vec<ThreadId>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) job: Job,
+    pub(super) failed: Vec<(ThreadId, Failure)>,
+    pub(super) dirs_failed: Option<DiskError>,
+}
+
+/// Why a session file is not durable.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// What was written since its last good sync may be lost.
+    Sync(DiskError),
+    /// Its path does not name it any more, as far as can be seen.
+    Gone,
+}
+
+/// The keeper's desk: one job at a time.
+#[derive(Debug, Default)]
+pub(super) struct Keeper {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Free,
+    Given(Job),
+    Busy,
+    /// To be taken note of, by whoever commits next.
+    Done(Outcome),
+    Closed,
+}
+
+impl Keeper {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        matches!(*self.state(), State::Free)
+    }
+
+    /// Gives it a job; it must be free.
+    pub(super) fn start(&self, job: Job) {
+        *self.state() = State::Given(job);
+        self.changed.notify_all();
+    }
+
+    /// Waits until what it was given is done. What it has not begun the caller does: the thread may just wait
+    /// for the right to commit, which whoever waits here has.
+    pub(super) fn wait(&self, disk: &Disk) {
+        let mut state = self.state();
+        loop {
+            match std::mem::replace(&mut *state, State::Busy) {
+                State::Given(job) => {
+                    drop(state);
+                    self.finish(disk, job);
+                    return;
+                }
+                State::Busy => {
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                other => {
+                    *state = other;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Does a job that was taken off the desk.
+    fn finish(&self, disk: &Disk, job: Job) {
+        let outcome = work(disk, job);
+        *self.state() = State::Done(outcome);
+        self.changed.notify_all();
+    }
+
+    /// What came of the last job, once.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        let mut state = self.state();
+        if !matches!(*state, State::Done(_)) {
+            return None;
+        }
+        match std::mem::take(&mut *state) {
+            State::Done(outcome) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    /// Sends the thread home once it has done what it was given.
+    pub(super) fn close(&self, disk: &Disk) {
+        self.wait(disk);
+        *self.state() = State::Closed;
+        self.changed.notify_all();
+    }
+
+    /// What the thread does: job after job, each told by `done`.
+    pub(super) fn run(&self, disk: &Disk, done: impl Fn()) {
+        let mut state = self.state();
+        loop {
+            match std::mem::replace(&mut *state, State::Busy) {
+                State::Given(job) => {
+                    drop(state);
+                    self.finish(disk, job);
+                    done();
+                    state = self.state();
+                }
+                State::Closed => {
+                    *state = State::Closed;
+                    return;
+                }
+                other => {
+                    *state = other;
+                    state = self
+                        .changed
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
+
+fn work(disk: &Disk, job: Job) -> Outcome {
+    let mut failed = Vec::new();
+    for (id, file, len) in &job.files {
+        if let Err(error) = keep(file, *len) {
+            failed.push((*id, error));
+        }
+    }
+    let dirs_failed = job.dirs.iter().find_map(|dir| disk.sync_dir(dir).err());
+    Outcome {
+        job,
+        failed,
+        dirs_failed,
+    }
+}
+
+/// Makes a file durable that must still be the one that its path names: the journal may hold the only
+/// copy of what was written into one that is gone.
+fn keep(file: &DiskFile, len: u64) -> Result<(), Failure> {
+    file.sync().map_err(Failure::Sync)?;
+    match file.is_current_with(len) {
+        Ok(true) => Ok(()),
+        _ => Err(Failure::Gone),
+    }
+}

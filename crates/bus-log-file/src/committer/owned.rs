@@ -1,0 +1,196 @@
+//! The sessions that this process owns.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus_log::{LogError, Result, ThreadKey};
+
+use super::held::Held;
+use super::plan::{Plan, Planned};
+use super::{Shared, Writer};
+use crate::journal::{Journal, RecoveryReport, recover};
+use crate::layout::{ThreadId, ThreadPaths};
+use crate::lock::{Attempt, ThreadLock};
+use crate::name::{IdMap, Name};
+
+/// How often idle sessions are looked for at most.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+
+/// How long to try to take over from a process that is dying.
+const DYING: Duration = Duration::from_secs(2);
+
+/// The sessions that this process owns. Their files are written under this lock.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    pub(super) held: IdMap<Held>,
+    turns: u64,
+}
+
+impl Files {
+    /// Counts one more use of a session.
+    pub(super) fn turn(&mut self) -> u64 {
+        self.turns += 1;
+        self.turns
+    }
+}
+
+/// Everything at once: nobody else commits, plans or shows, and all that was planned is shown. For
+/// what a session needs besides being appended to.
+pub(super) struct Whole<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) writer: &'a mut Writer,
+    pub(super) plan: &'a mut Plan,
+    pub(super) files: &'a mut Files,
+}
+
+impl Whole<'_> {
+    pub(super) fn holds(&self, id: &ThreadId) -> bool {
+        self.files.held.contains_key(id)
+    }
+
+    /// Makes a session ready to be planned for.
+    pub(super) fn prepare(&mut self, name: &Name, now: Instant) -> Result<()> {
+        let held = self.hold_whole(&name.key, name.id)?;
+        let planned = Planned::of(held, now);
+        self.plan.sessions.insert(name.id, planned);
+        Ok(())
+    }
+
+    /// The session as [`hold`](Self::hold) gives it, its file looked at again.
+    pub(super) fn hold_whole(&mut self, key: &ThreadKey, id: ThreadId) -> Result<&mut Held> {
+        let layout = self.shared.layout.clone();
+        self.hold(key, id)?.look_again(&layout)?;
+        self.hold(key, id)
+    }
+
+    /// The session, owned and settled, so that it may be written.
+    pub(super) fn hold(&mut self, key: &ThreadKey, id: ThreadId) -> Result<&mut Held> {
+        if !self.holds(&id) {
+            self.make_room()?;
+            let held = self.take(key)?;
+            if let Some(at) = held.used.checked_add(pause(self.shared.config.idle)) {
+                self.shared.queue.look_by(at);
+            }
+            self.files.held.insert(id, held);
+        }
+        if self.files.held.get(&id).is_some_and(|held| held.suspect) {
+            self.heal(&id)?;
+        }
+        let layout = self.shared.layout.clone();
+        let turn = self.files.turn();
+        match self.files.held.get_mut(&id) {
+            Some(held) => {
+                held.used = Instant::now();
+                held.turn = turn;
+                held.flush(&layout)?;
+                Ok(held)
+            }
+            None => Err(LogError::internal("a session was let go while it was used")),
+        }
+    }
+
+    /// Takes the session's lock and looks how far its file reaches.
+    fn take(&mut self, key: &ThreadKey) -> Result<Held> {
+        let layout = self.shared.layout.clone();
+        let paths = layout.thread(key);
+        let lock = self.take_lock(&paths)?;
+        let (held, torn_session_bytes) = Held::open(&layout, key, paths, lock)?;
+        self.shared.recovered(RecoveryReport {
+            torn_session_bytes,
+            ..RecoveryReport::default()
+        });
+        Ok(held)
+    }
+
+    fn take_lock(&mut self, paths: &ThreadPaths) -> Result<ThreadLock> {
+        let shared = self.shared;
+        let owner = match &self.writer.journal {
+            Some(journal) => journal.owner(),
+            None => self
+                .writer
+                .journal
+                .insert(Journal::create(
+                    &shared.layout,
+                    shared.config.segment_bytes,
+                    Arc::clone(&shared.counters.journal),
+                )?)
+                .owner(),
+        };
+        let deadline = Instant::now() + DYING;
+        loop {
+            match ThreadLock::take(&shared.layout, paths, owner)? {
+                Attempt::Taken(lock) => return Ok(lock),
+                Attempt::Left(dead) if Instant::now() > deadline => {
+                    return Err(LogError::busy(format!(
+                        "a dying process, of journal {dead}"
+                    )));
+                }
+                Attempt::Left(_) => {
+                    shared.recovered(recover(&shared.layout)?);
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+
+    /// Lets the longest idle sessions go if there are too many.
+    fn make_room(&mut self) -> Result<()> {
+        if self.files.held.len() < self.shared.config.open_threads {
+            return Ok(());
+        }
+        let mut by_use: Vec<_> = self
+            .files
+            .held
+            .iter()
+            .map(|(id, held)| (held.turn, *id))
+            .collect();
+        by_use.sort();
+        by_use.truncate((by_use.len() / 4).max(1));
+        self.let_go(by_use.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// Lets sessions go that were not used for long.
+    /// Says when to look again.
+    pub(super) fn let_idle_go(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        let idle = self.shared.config.idle;
+        let ids: Vec<ThreadId> = self
+            .files
+            .held
+            .iter()
+            .filter(|(_, held)| now.duration_since(held.used) >= idle)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut next = pause(idle);
+        if !ids.is_empty()
+            && let Err(error) = self.let_go(ids)
+        {
+            tracing::warn!(%error, "idle sessions can't be let go yet");
+            next = LOOK;
+        }
+        let soonest = self
+            .files
+            .held
+            .values()
+            .filter_map(|held| held.used.checked_add(idle))
+            .min();
+        soonest.map(|soonest| soonest.max(now + next))
+    }
+
+    /// Lets sessions go. The journal holds nothing of them when others may have them.
+    fn let_go(&mut self, ids: Vec<ThreadId>) -> Result<()> {
+        self.checkpoint()?;
+        for id in ids {
+            self.plan.sessions.remove(&id);
+            if let Some(held) = self.files.held.remove(&id) {
+                held.release(&self.shared.layout);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait before looking for sessions that are idle for `idle`.
+fn pause(idle: Duration) -> Duration {
+    LOOK.min(idle).max(Duration::from_millis(1))
+}
