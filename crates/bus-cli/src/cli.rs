@@ -92,23 +92,24 @@ async fn dispatch(log: &LogArgs, command: Command) -> anyhow::Result<ExitCode> {
         Command::Record(args) => record::run(&log.writable().await?, &args).await,
         Command::Ls(args) => {
             let mut out = Out::stdout(args.output.json);
-            ls::run(&log.existing().await?, &mut out).await
+            ls::run(&log.readable().await?, args.size, &mut out).await
         }
         Command::Show(args) => {
             let mut out = Out::stdout(args.output.json);
-            show::run(&log.existing().await?, &args, &mut out).await
+            show::run(&log.readable().await?, &args, &mut out).await
         }
         Command::Tail(args) => {
             let mut out = Out::stdout(args.output.json);
-            tail::run(&log.existing().await?, &args, &mut out).await
+            tail::run(&log.readable().await?, &args, &mut out).await
         }
         Command::Stats(args) => {
             let mut out = Out::stdout(args.output.json);
-            stats::run(&log.existing().await?, &args, &mut out).await
+            stats::run(&log.readable().await?, &args, &mut out).await
         }
         Command::Verify(args) => {
             let mut out = Out::stdout(args.output.json);
-            verify::run(&log.existing().await?, log.chosen_tenant()?, &mut out).await
+            let logs = log.readable().await?;
+            verify::run(&logs, log.chosen_tenant()?, args.how(), &mut out).await
         }
         Command::Fork(args) => {
             let mut out = Out::stdout(args.output.json);

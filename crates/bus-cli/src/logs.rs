@@ -10,6 +10,8 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use etcetera::BaseStrategy;
 
+use crate::output::diagnostics::note;
+
 /// Where the log is, for every command.
 #[derive(Args)]
 pub(crate) struct LogArgs {
@@ -56,6 +58,26 @@ impl LogArgs {
         self.logs(log, url)
     }
 
+    /// Opens the log as [`existing`](Self::existing) does, and where this user or this mount may not
+    /// write, to read it only.
+    pub(crate) async fn readable(&self) -> anyhow::Result<Logs> {
+        let refused = match self.existing().await {
+            Err(error) if may_not_write(&error) => error,
+            opened => return opened,
+        };
+        let url = self.url()?;
+        let Ok(opened) = url.open_read_only().await else {
+            return Err(refused);
+        };
+        if opened.unsettled {
+            note(format_args!(
+                "{url} can't be written, and its writers are at work or died: what was recorded last \
+                 may not be shown"
+            ));
+        }
+        self.logs(opened.log, url)
+    }
+
     /// The tenant, if one was asked for.
     pub(crate) fn chosen_tenant(&self) -> anyhow::Result<Option<TenantId>> {
         match self.tenant.clone().or(variable("BUS_TENANT")?) {
@@ -90,6 +112,16 @@ impl LogArgs {
 pub(crate) async fn open(url: &LogUrl) -> anyhow::Result<Arc<dyn SessionLog>> {
     let opened = url.open().await;
     opened.with_context(|| format!("can't open the log {url}"))
+}
+
+/// True if the file system refused to be changed, to this user or to all.
+fn may_not_write(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem))
+    })
 }
 
 /// The folder `bus` in the platform's data folder.

@@ -36,6 +36,92 @@ impl LogUrl {
     }
 }
 
+impl LogUrl {
+    /// Opens the log to read it, changing nothing where it is: for who may not write there. A directory
+    /// must hold a log. What dead writers left to be recovered is not recovered: see
+    /// [`ReadOnly::unsettled`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    #[expect(
+        clippy::unused_async,
+        reason = "a backend that must connect first will await here"
+    )]
+    pub async fn open_read_only(&self) -> Result<ReadOnly> {
+        match self.place() {
+            Place::Directory(path) => read_directory(path),
+            Place::Memory => Ok(ReadOnly {
+                log: Arc::new(InMemorySessionLog::new()),
+                unsettled: false,
+            }),
+        }
+    }
+
+    /// What the log takes on the disk; `None` if it is not on a disk of this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn usage(&self) -> Result<Option<LogUsage>> {
+        match self.place() {
+            Place::Directory(path) => usage_of_directory(path).map(Some),
+            Place::Memory => Ok(None),
+        }
+    }
+}
+
+/// A log that was opened to read it.
+#[non_exhaustive]
+pub struct ReadOnly {
+    /// The log. It refuses to be changed as `Unsupported`.
+    pub log: Arc<dyn SessionLog>,
+    /// True if writers are at work, or left something when they died: what was acknowledged last may
+    /// not be shown before somebody opens the log to write.
+    pub unsettled: bool,
+}
+
+/// Bytes that a log takes on the disk, whole blocks counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogUsage {
+    /// Of the sessions themselves.
+    pub sessions: u64,
+    /// Of journals, spare parts included.
+    pub journals: u64,
+    /// Of all else, such as locks.
+    pub other: u64,
+}
+
+#[cfg(feature = "file")]
+fn read_directory(path: &Path) -> Result<ReadOnly> {
+    let reader = bus_log_file::FileLogReader::open(path)?;
+    Ok(ReadOnly {
+        unsettled: reader.journals()? > 0,
+        log: Arc::new(reader),
+    })
+}
+
+#[cfg(feature = "file")]
+fn usage_of_directory(path: &Path) -> Result<LogUsage> {
+    let usage = bus_log_file::FileLogReader::open(path)?.usage()?;
+    Ok(LogUsage {
+        sessions: usage.sessions,
+        journals: usage.journals,
+        other: usage.other,
+    })
+}
+
+#[cfg(not(feature = "file"))]
+fn read_directory(_path: &Path) -> Result<ReadOnly> {
+    Err(crate::url::not_built_in("file"))
+}
+
+#[cfg(not(feature = "file"))]
+fn usage_of_directory(_path: &Path) -> Result<LogUsage> {
+    Err(crate::url::not_built_in("file"))
+}
+
 #[cfg(feature = "file")]
 fn open_directory(path: &Path) -> Result<Arc<dyn SessionLog>> {
     Ok(Arc::new(bus_log_file::FileSessionLog::open(path)?))

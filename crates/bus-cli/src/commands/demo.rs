@@ -72,13 +72,13 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
         "The check",
         "every checksum and ordinal, read back from disk",
     )?;
-    let verified = verify::run(&logs, None, out).await?;
+    let verified = verify::run(&logs, None, verify::How::default(), out).await?;
     heading(
         out,
         "The log",
         "plain files; every line of a session is JSON",
     )?;
-    ls::run(&logs, out).await?;
+    ls::run(&logs, false, out).await?;
     look_further(&logs, out)?;
     out.flush()?;
     Ok(if shown == ExitCode::SUCCESS {

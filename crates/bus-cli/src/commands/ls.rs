@@ -11,16 +11,18 @@ use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::table::{Align, Table};
-use crate::output::text::{count, counted, moment, one_line};
+use crate::output::text::{bytes, count, counted, moment, one_line};
 
 const EXAMPLES: &str = "\
 Examples:
   bus ls
   bus ls --json | jq -r 'select(.events > 1000).thread'
+  bus ls --size                         what each takes, and the whole log
   bus --log /var/lib/bus --tenant acme ls
 
 Keys of --json: thread, events (readable ones), first and last (ordinals; first is greater than last
-where nothing is readable), last_at, erased, damaged.";
+where nothing is readable), last_at, erased, damaged, and bytes (what it takes in the log; null if the
+log does not say).";
 
 /// Arguments of `bus ls`.
 #[derive(Args)]
@@ -28,6 +30,9 @@ where nothing is readable), last_at, erased, damaged.";
 pub(crate) struct LsArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// Show what each thread takes, and what the whole log takes on the disk
+    #[arg(long)]
+    pub(crate) size: bool,
 }
 
 #[derive(Serialize)]
@@ -39,10 +44,11 @@ struct ThreadLine<'a> {
     last_at: Option<DateTime<Utc>>,
     erased: bool,
     damaged: bool,
+    bytes: Option<u64>,
 }
 
 /// Lists the threads in byte order of their ids.
-pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(logs: &Logs, size: bool, out: &mut Out) -> anyhow::Result<ExitCode> {
     let log = logs.log.as_ref();
     let (dim, bold) = (out.styles.dim, out.styles.bold);
     let mut table = Table::new(
@@ -53,6 +59,8 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
             ("first", Align::Right),
             ("last", Align::Right),
             ("last at (UTC)", Align::Left),
+            // Without sizes the column is as wide as nothing.
+            (if size { "size" } else { "" }, Align::Right),
             ("", Align::Left),
         ],
     );
@@ -79,6 +87,7 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
                     last_at,
                     erased: bounds.erased,
                     damaged: summary.damaged,
+                    bytes: summary.bytes,
                 })?;
                 continue;
             }
@@ -88,6 +97,11 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
                 count(bounds.first),
                 count(bounds.last),
                 last_at.map(moment).unwrap_or_default(),
+                summary
+                    .bytes
+                    .filter(|_| size)
+                    .map(bytes)
+                    .unwrap_or_default(),
                 match (summary.damaged, bounds.erased) {
                     (true, _) => "damaged: see bus verify",
                     (false, true) => "erased",
@@ -107,6 +121,15 @@ pub(crate) async fn run(logs: &Logs, out: &mut Out) -> anyhow::Result<ExitCode> 
             out.line(format_args!(
                 "{dim}{listed}, {events} in {}{dim:#}",
                 logs.url
+            ))?;
+        }
+        if size && let Some(usage) = logs.url.usage()? {
+            out.line(format_args!(
+                "{dim}{} on disk for all tenants: sessions {}, journals {}, locks and the like {}{dim:#}",
+                bytes(usage.sessions + usage.journals + usage.other),
+                bytes(usage.sessions),
+                bytes(usage.journals),
+                bytes(usage.other),
             ))?;
         }
     }

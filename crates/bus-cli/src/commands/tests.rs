@@ -157,7 +157,7 @@ async fn ls_lists_what_is_readable_and_what_was_erased() {
         .archive_before(&logs.key("t").unwrap(), 1)
         .await
         .unwrap();
-    let (text, ok) = output!(true, |out| super::ls::run(&logs, out));
+    let (text, ok) = output!(true, |out| super::ls::run(&logs, false, out));
     assert!(ok);
     let lines = json_lines(&text);
     assert_eq!(lines[0]["thread"], "gone");
@@ -171,7 +171,7 @@ async fn ls_lists_what_is_readable_and_what_was_erased() {
     );
     assert_eq!(lines[1]["events"], 3);
     assert!(lines[1]["last_at"].is_string());
-    let (text, _) = output!(false, |out| super::ls::run(&logs, out));
+    let (text, _) = output!(false, |out| super::ls::run(&logs, false, out));
     assert!(text.contains("2 threads, 3 events in memory:"), "{text}");
 }
 

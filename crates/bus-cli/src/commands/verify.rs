@@ -1,24 +1,28 @@
 //! `bus verify`: every checksum and ordinal of the whole log.
 
-use std::process::ExitCode;
+mod check;
+mod parts;
 
-use anyhow::bail;
-use bus_log::{Bounds, SessionLog, TenantId, ThreadKey};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use bus_log::{Bounds, TenantId};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::{Pages, Threads, tenants};
+use super::pages::{Threads, tenants};
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
-use crate::output::json::typed;
-use crate::output::text::{counted, one_line};
+use crate::output::text::{bytes, count, counted, one_line};
+use parts::{Checked, Parts};
 
 const EXAMPLES: &str = "\
 Examples:
   bus verify && echo intact
   bus verify --json | jq 'select(.ok | not)'
   bus --tenant acme verify              that tenant's threads only
+  bus verify --threads 1                leaving the other cores alone
 
 Reads every event of every tenant; the log checks its checksums as it reads. Ends with 1 if anything
 is damaged, and names the place. Keys of --json, a line per thread: tenant, thread, ok, events, first
@@ -30,6 +34,39 @@ and last (ordinals), and error where ok is false; thread, and tenant, are null w
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// How many threads of the machine to read with [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+impl VerifyArgs {
+    /// How to go about it.
+    pub(crate) fn how(&self) -> How {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        How {
+            threads: self.threads.map_or_else(cores, usize::from),
+            rate: true,
+        }
+    }
+}
+
+/// How to go about it.
+#[derive(Clone, Copy)]
+pub(crate) struct How {
+    /// Threads of the machine to read with.
+    threads: usize,
+    /// Whether to say how fast it was.
+    rate: bool,
+}
+
+impl Default for How {
+    /// Quietly, with two threads.
+    fn default() -> Self {
+        Self {
+            threads: 2,
+            rate: false,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,6 +86,7 @@ struct VerifyLine<'a> {
 struct Tally {
     threads: u64,
     events: u64,
+    bytes: u64,
     damaged: u64,
 }
 
@@ -56,16 +94,17 @@ struct Tally {
 pub(crate) async fn run(
     logs: &Logs,
     tenant: Option<TenantId>,
+    how: How,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
-    let log = logs.log.as_ref();
+    let start = Instant::now();
     let (tenants, named) = match tenant {
         Some(tenant) => (vec![tenant], Ok(())),
-        None => tenants(log).await,
+        None => tenants(logs.log.as_ref()).await,
     };
     let mut tally = Tally::default();
     for tenant in &tenants {
-        verify_tenant(log, tenant, &mut tally, out).await?;
+        verify_tenant(logs, tenant, how, &mut tally, out).await?;
     }
     if let Err(error) = named {
         tally.damaged += 1;
@@ -89,6 +128,17 @@ pub(crate) async fn run(
                 logs.url
             ))?,
         }
+        if how.rate {
+            let dim = out.styles.dim;
+            let seconds = start.elapsed().as_secs_f64().max(1e-9);
+            let each_second = |n: u64| (n as f64 / seconds) as u64;
+            out.line(format_args!(
+                "{dim}{seconds:.2} s with {}, {} events/s, {}/s{dim:#}",
+                counted(how.threads as u64, "thread"),
+                count(each_second(tally.events)),
+                bytes(each_second(tally.bytes)),
+            ))?;
+        }
     }
     out.flush()?;
     Ok(match tally.damaged {
@@ -98,32 +148,55 @@ pub(crate) async fn run(
 }
 
 async fn verify_tenant(
-    log: &dyn SessionLog,
+    logs: &Logs,
     tenant: &TenantId,
+    how: How,
     tally: &mut Tally,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut threads = Threads::new(log, tenant);
-    loop {
+    let mut threads = Threads::new(logs.log.as_ref(), tenant);
+    let mut parts = Parts::new(&logs.log, how.threads);
+    let listed = loop {
         let page = match threads.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                tally.damaged += 1;
-                let none = Bounds::default();
-                return report(out, Some(tenant), None, &none, 0, Err(error.into()));
-            }
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
         };
-        for summary in &page {
-            let mut read = 0;
-            let outcome = verify_thread(log, &summary.key, &mut read).await;
-            tally.threads += 1;
-            tally.events += read;
-            tally.damaged += u64::from(outcome.is_err());
-            let thread = Some(summary.key.thread_id());
-            report(out, Some(tenant), thread, &summary.bounds, read, outcome)?;
+        for summary in page {
+            for checked in parts.check(summary).await? {
+                tell(tenant, checked, tally, out)?;
+            }
         }
+    };
+    while let Some(checked) = parts.next().await? {
+        tell(tenant, checked, tally, out)?;
     }
+    if let Err(error) = listed {
+        tally.damaged += 1;
+        let none = Bounds::default();
+        return report(out, Some(tenant), None, &none, 0, Err(error.into()));
+    }
+    Ok(())
+}
+
+/// Counts a thread and reports it.
+fn tell(
+    tenant: &TenantId,
+    checked: Checked,
+    tally: &mut Tally,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let Checked {
+        summary,
+        events,
+        outcome,
+    } = checked;
+    tally.threads += 1;
+    tally.events += events;
+    tally.bytes += summary.bytes.unwrap_or_default();
+    tally.damaged += u64::from(outcome.is_err());
+    let thread = Some(summary.key.thread_id());
+    report(out, Some(tenant), thread, &summary.bounds, events, outcome)
 }
 
 fn report(
@@ -152,36 +225,6 @@ fn report(
     let name = one_line(thread.unwrap_or("list of threads"), 80);
     let tenant = one_line(tenant.map_or("list of tenants", TenantId::as_str), 80);
     out.line(format_args!("{red}✗{red:#} {tenant}  {name}: {error}"))
-}
-
-/// Reads all of a thread, and counts in `read` how many events were good.
-async fn verify_thread(
-    log: &dyn SessionLog,
-    key: &ThreadKey,
-    read: &mut u64,
-) -> anyhow::Result<()> {
-    let bounds = log.bounds(key).await?;
-    let mut next = bounds.first;
-    let mut pages = Pages::new(log, key, bounds.watermark, bounds.last);
-    while let Some(page) = pages.next().await? {
-        for event in &page {
-            if event.ordinal != next {
-                // Somebody may archive while we read.
-                let watermark = log.bounds(key).await?.watermark;
-                if event.ordinal != watermark + 1 {
-                    bail!("ordinal {next} is missing: {} comes next", event.ordinal);
-                }
-            }
-            typed(&event.event)
-                .map_err(|error| error.context(format!("ordinal {}", event.ordinal)))?;
-            next = event.ordinal + 1;
-            *read += 1;
-        }
-    }
-    if next <= bounds.last && log.bounds(key).await?.watermark < bounds.last {
-        bail!("ordinals {next} to {} are missing", bounds.last);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

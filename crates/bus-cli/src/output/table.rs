@@ -48,6 +48,10 @@ impl Table {
         for (style, cells) in &self.rows {
             let mut line = String::from(indent);
             for (i, cell) in cells.iter().enumerate() {
+                // A column in which nothing stands takes no room.
+                if widths[i] == 0 {
+                    continue;
+                }
                 let padding = " ".repeat(widths[i] - columns(cell));
                 match self.alignments[i] {
                     Align::Left => line.extend([cell.as_str(), &padding]),

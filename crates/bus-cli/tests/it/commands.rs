@@ -94,7 +94,7 @@ fn ls_names_threads_with_their_ordinals() {
     assert_eq!(
         keys,
         [
-            "damaged", "erased", "events", "first", "last", "last_at", "thread"
+            "bytes", "damaged", "erased", "events", "first", "last", "last_at", "thread"
         ]
     );
     assert_eq!(

@@ -6,6 +6,7 @@ use bus_log::{
 };
 use serde_json::Value;
 
+use super::How;
 use crate::commands::tests::{json_lines, output};
 use crate::logs::Logs;
 use crate::logs::tests::memory;
@@ -89,10 +90,15 @@ async fn a_log_without_fault_is_intact_in_all_tenants() {
         .archive_before(&logs.key("archived").unwrap(), 2)
         .await
         .unwrap();
-    let (text, ok) = output!(false, |out| super::run(&logs, None, out));
+    let (text, ok) = output!(false, |out| super::run(&logs, None, How::default(), out));
     assert!(ok, "{text}");
     assert_eq!(text, "intact  4 threads, 7 events in memory:\n");
-    let (text, _) = output!(true, |out| super::run(&logs, Some(TenantId::new("b")), out));
+    let (text, _) = output!(true, |out| super::run(
+        &logs,
+        Some(TenantId::new("b")),
+        How::default(),
+        out
+    ));
     let lines = json_lines(&text);
     assert_eq!(lines.len(), 1);
     assert_eq!(
@@ -105,7 +111,7 @@ async fn a_log_without_fault_is_intact_in_all_tenants() {
 async fn every_damage_is_found_and_none_hides_the_threads_after_it() {
     let names = ["a", "corrupt", "late", "missing", "short", "z"];
     let logs = logs_with(&names.map(|name| ("local", name))).await;
-    let (text, ok) = output!(true, |out| super::run(&logs, None, out));
+    let (text, ok) = output!(true, |out| super::run(&logs, None, How::default(), out));
     assert!(!ok);
     let lines = json_lines(&text);
     let errors: Vec<Option<&str>> = lines.iter().map(|line| line["error"].as_str()).collect();
@@ -123,7 +129,7 @@ async fn every_damage_is_found_and_none_hides_the_threads_after_it() {
     assert_eq!(errors[4], Some("ordinals 3 to 3 are missing"));
     assert_eq!(lines[5]["ok"], Value::from(true));
     assert_eq!(lines[5]["events"], 3);
-    let (text, ok) = output!(false, |out| super::run(&logs, None, out));
+    let (text, ok) = output!(false, |out| super::run(&logs, None, How::default(), out));
     assert!(!ok);
     assert!(text.contains("damaged  4 places of 6 threads"), "{text}");
 }
