@@ -26,8 +26,8 @@ impl SessionBus {
     /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
     /// in which case their ordinal is `None`: a record never holds up an event.
     ///
-    /// The order has one limit: behind an emitter that waits for room in a log that hangs, 65,536
-    /// records wait in line, and one that comes after them goes to the log's own queue ahead of them.
+    /// Behind an emitter that waits for room in a log that hangs, 65,536 records wait in line. Those that
+    /// come after them are lost: they are seen at once, and the log notes at their place how many.
     ///
     /// It does **not** count as a clone of the bus: subscribers find the end when the last clone is
     /// gone, however many audit sinks are left in contexts that somebody kept. What is recorded from
@@ -47,7 +47,7 @@ impl SessionBus {
     /// Waits until everything that was handed to this bus before, audit records included, is durable
     /// or has failed, and was broadcast. While a log is down it waits.
     pub async fn flush(&self) {
-        self.mark(|to| Cargo::Flush { to, hurry: false }).await;
+        self.flush_line().await;
         if let Some(face) = self.audit_face() {
             face.flush().await;
         }
@@ -63,17 +63,34 @@ impl SessionBus {
     /// broadcast, a record counts as dropped and is broadcast. Subscribers find the end when the
     /// last clone is dropped.
     pub async fn close(&self) -> Option<AuditStats> {
-        let stats = match self.audit_face() {
+        match self.audit_face() {
             Some(face) => {
                 // A record may still wait for an emitter to let go of the sink: it was made before.
-                self.mark(|to| Cargo::HandedIn(Some(to))).await;
-                Some(face.close().await)
+                self.hand_in().await;
+                let stats = face.close().await;
+                self.flush_hurriedly().await;
+                Some(stats)
             }
-            None => None,
-        };
-        let hurry = stats.is_some();
-        self.mark(|to| Cargo::Flush { to, hurry }).await;
-        stats
+            None => {
+                self.flush_line().await;
+                None
+            }
+        }
+    }
+
+    /// Waits until all that was handed to this bus before was broadcast.
+    pub(crate) async fn flush_line(&self) {
+        self.mark(|to| Cargo::Flush { to, hurry: false }).await;
+    }
+
+    /// The same, waiting for no audit record.
+    pub(crate) async fn flush_hurriedly(&self) {
+        self.mark(|to| Cargo::Flush { to, hurry: true }).await;
+    }
+
+    /// Waits until the sinks have taken all that was handed to this bus before.
+    pub(crate) async fn hand_in(&self) {
+        self.mark(|to| Cargo::HandedIn(Some(to))).await;
     }
 
     fn audit_face(&self) -> Option<&SessionAuditSink> {
@@ -99,7 +116,7 @@ impl BusAudit {
         let at = *event.timestamp();
         let event = event.into();
         let Some(sinks) = &core.sinks else {
-            core.broadcast(event, at);
+            core.broadcast(event, Some(at));
             return;
         };
         if core.line.is_crowded() {
@@ -116,15 +133,14 @@ impl BusAudit {
 }
 
 impl Core {
-    /// For when a sink has been busy for so long that too many records wait for it. On a log, which
-    /// holds up records only while an emitter waits for room, this one overtakes those that wait:
-    /// it is kept, or counted, by the log's own queue.
-    fn record_past_the_line(&self, sinks: &Sinks, event: Event, at: DateTime<Utc>) {
-        if let Some(face) = sinks.audit() {
-            face.record(event.clone());
-            self.broadcast(event, at);
+    /// For when a sink has been busy for so long that too many records wait for it: this one is lost. A
+    /// log counts it, and notes it where it would be.
+    fn record_past_the_line(&self, sinks: &Arc<Sinks>, event: Event, at: DateTime<Utc>) {
+        if sinks.audit().is_some() {
+            self.broadcast(event, Some(at));
+            self.line.leave_lost(sinks);
         } else {
-            let seq = self.broadcast(event, at);
+            let seq = self.broadcast(event, Some(at));
             let error = io::Error::other("too many audit records wait for the sink");
             warn_not_durable(seq, &error);
         }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::legacy::Legacy;
 use crate::line::{Cargo, Line, Parcel};
-use crate::ring::Ring;
+use crate::ring::{Ring, Tap};
 use crate::sinks::Sinks;
 use crate::{EnvelopeSubscriber, Subscriber};
 
@@ -73,13 +73,26 @@ impl SessionBus {
     #[must_use]
     #[track_caller]
     pub fn new(capacity: usize) -> Self {
+        Self::on(Ring::new(Self::rounded(capacity)))
+    }
+
+    /// One of a hub. The capacity is a power of two.
+    pub(crate) fn tapped(capacity: usize, tap: Tap) -> Self {
+        Self::on(Ring::tapped(capacity, tap))
+    }
+
+    #[track_caller]
+    pub(crate) fn rounded(capacity: usize) -> usize {
         assert!(capacity > 0, "bus capacity is 0");
         assert!(
             capacity <= usize::MAX >> 1,
             "bus capacity is greater than usize::MAX / 2: {capacity}"
         );
-        let ring = Arc::new(Ring::new(capacity.next_power_of_two()));
-        let line = Line::new(ring);
+        capacity.next_power_of_two()
+    }
+
+    fn on(ring: Ring) -> Self {
+        let line = Line::new(Arc::new(ring));
         Self {
             open: Arc::new(Open(Arc::clone(&line))),
             core: Arc::new(Core {
@@ -145,7 +158,10 @@ impl SessionBus {
     /// [`close`](Self::close), are then one.
     #[must_use]
     pub fn with_log_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
-        self.with(|core| core.sinks = Some(Arc::new(Sinks::of_log(writer, key))))
+        self.with(|core| {
+            let sinks = Sinks::of_log(writer, key, core.sinks.as_deref());
+            core.sinks = Some(Arc::new(sinks));
+        })
     }
 
     /// The same with every session event going to `tx` as well, after the sink has it and before any
@@ -186,7 +202,7 @@ impl SessionBus {
         EnvelopeSubscriber::new(self.core.line.ring().subscribe())
     }
 
-    /// How many subscribers there are, of either kind.
+    /// How many subscribers and followers there are, of either kind.
     #[must_use]
     pub fn subscriber_count(&self) -> usize {
         self.core.line.ring().receivers()
@@ -196,6 +212,20 @@ impl SessionBus {
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.core.line.ring().capacity()
+    }
+
+    /// True if this is the only handle, nobody subscribes, and nothing is on its way: audit sinks
+    /// hold the core, and what is on its way holds the line.
+    pub(crate) fn is_held_by_one_only(&self) -> bool {
+        Arc::strong_count(&self.open) == 1
+            && Arc::strong_count(&self.core) == 1
+            && Arc::strong_count(&self.core.line) == 2
+            && self.subscriber_count() == 0
+    }
+
+    /// Gives back the room that nothing is in now.
+    pub(crate) fn shrink(&self) {
+        self.core.line.shrink();
     }
 
     pub(crate) const fn core(&self) -> &Arc<Core> {

@@ -7,6 +7,7 @@ use bus_log::LogWriter;
 use tokio::runtime::Handle;
 
 use crate::bus::Core;
+use crate::envelope::Origin;
 use crate::line::{Addressee, Cargo, Line, Parcel, delivers};
 use crate::receipt::{told, would_deadlock};
 use crate::sinks::Sinks;
@@ -54,18 +55,10 @@ impl SessionBus {
     /// [`EmitError`] if the event was to be durable and may not be: the sink failed, panicked or
     /// can't take such an event. The event is broadcast all the same, and there is a warning.
     pub fn try_emit(&self, event: impl Into<Event>) -> Result<Receipt, EmitError> {
-        match self.core().begin(event.into())? {
-            Begun::Live(receipt) => Ok(receipt),
-            Begun::Durable(parcel, waiting) => {
-                let line = &self.core().line;
-                if delivers() || LogWriter::on_writer_thread() {
-                    line.leave(parcel);
-                    told_now(waiting)
-                } else {
-                    line.send(parcel);
-                    told(waiting.wait())
-                }
-            }
+        let event = event.into();
+        match self.core().sinks_for(&event) {
+            None => Ok(self.core().emit_live(event)),
+            Some(sinks) => self.core().emit_durable(sinks, event),
         }
     }
 
@@ -84,16 +77,16 @@ impl SessionBus {
     ///
     /// As [`try_emit`](Self::try_emit).
     pub async fn publish(&self, event: impl Into<Event> + Send) -> Result<Receipt, EmitError> {
-        match self.core().begin(event.into())? {
-            Begun::Live(receipt) => Ok(receipt),
-            Begun::Durable(parcel, waiting) => {
-                let line = &self.core().line;
-                let blocks = parcel.sinks.as_ref().is_some_and(|sinks| sinks.blocks());
-                line.defer(parcel);
-                hand_in(line, blocks);
-                told(waiting.await)
-            }
-        }
+        let core = self.core();
+        let event = event.into();
+        let Some(sinks) = core.sinks_for(&event) else {
+            return Ok(core.emit_live(event));
+        };
+        let (parcel, waiting) = core.begin(sinks, event)?;
+        let blocks = sinks.blocks();
+        core.line.defer(parcel);
+        hand_in(&core.line, blocks);
+        told(waiting.await)
     }
 }
 
@@ -103,31 +96,45 @@ impl EventEmitter for SessionBus {
     }
 }
 
-/// An event that was emitted, or is ready to go to a sink.
-enum Begun {
-    Live(Receipt),
-    Durable(Parcel, Waiting),
-}
-
 impl Core {
-    fn begin(&self, event: Event) -> Result<Begun, EmitError> {
+    /// Emits an event that need not be durable.
+    fn emit_live(&self, event: Event) -> Receipt {
+        Receipt::live(self.broadcast(event, None))
+    }
+
+    /// Emits an event, and blocks until it is durable and was delivered.
+    fn emit_durable(&self, sinks: &Arc<Sinks>, event: Event) -> Result<Receipt, EmitError> {
+        let (parcel, waiting) = self.begin(sinks, event)?;
+        if delivers() || LogWriter::on_writer_thread() {
+            self.line.leave(parcel);
+            told_now(waiting)
+        } else {
+            // This thread blocks either way: it may as well do the sink's work.
+            if let Some(helper) = self.line.send(parcel) {
+                helper.help();
+            }
+            told(waiting.wait())
+        }
+    }
+
+    /// Makes an event ready to go to its sinks.
+    fn begin(&self, sinks: &Arc<Sinks>, event: Event) -> Result<(Parcel, Waiting), EmitError> {
         let at = Utc::now();
-        let Some(sinks) = self.sinks_for(&event) else {
-            let seq = self.broadcast(event, at);
-            return Ok(Begun::Live(Receipt::live(seq)));
-        };
         if self.line.is_held_here() {
-            let seq = self.broadcast(event, at);
+            let seq = self.broadcast(event, Some(at));
             let error = would_deadlock("emitted from within the sink itself");
             return Err(EmitError::new(Some(seq), error));
         }
         let (teller, waiting) = waiting();
         let to = Addressee::Emitter(teller);
-        Ok(Begun::Durable(self.parcel(sinks, event, at, to), waiting))
+        Ok((self.parcel(sinks, event, at, to), waiting))
     }
 
-    pub(crate) fn broadcast(&self, event: Event, at: DateTime<Utc>) -> u64 {
-        self.line.broadcast(self.legacy.as_deref(), event, at, None)
+    /// Shows an event, which is not durable, to everybody. It was emitted `at`, or is now.
+    pub(crate) fn broadcast(&self, event: Event, at: Option<DateTime<Utc>>) -> u64 {
+        let legacy = self.legacy.as_deref();
+        self.line
+            .broadcast(legacy, event, at, None, Origin::UNKNOWN)
     }
 
     pub(crate) fn parcel(
@@ -142,6 +149,7 @@ impl Core {
             cargo: Cargo::Event {
                 event,
                 at,
+                origin: sinks.origin(),
                 legacy: self.legacy.clone(),
                 to,
             },

@@ -1,12 +1,15 @@
 //! What travels on the bus.
 
-use bus_core::{DateTime, Event, Utc};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bus_core::{DateTime, Event, ThreadKey, Utc};
 
 /// An event on the bus, with its place there and in the log.
 ///
 /// One allocation per event, shared by all subscribers: see
 /// [`subscribe_envelopes`](crate::SessionBus::subscribe_envelopes).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Envelope {
     /// 1-based position on this bus, over durable and ephemeral events alike, without gaps. It is
@@ -19,16 +22,53 @@ pub struct Envelope {
     pub ordinal: Option<u64>,
     /// What happened.
     pub event: Event,
+    /// Whose ordinal it is.
+    pub(crate) origin: Origin,
+    /// What followers need to know of the envelopes before it.
+    pub(crate) tally: Tally,
+    /// The session, on the bus of a hub.
+    pub(crate) thread: Option<Arc<ThreadKey>>,
+}
+
+/// What the ring had shown, up to and including one envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// How many envelopes are not known to be in the thread that is followed.
+    pub(crate) unrecorded: u64,
+    /// The highest ordinal of that thread; 0 if there was none.
+    pub(crate) last: u64,
+}
+
+/// One thread of one log, behind one bus: tells its ordinals from those of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Origin(u64);
+
+impl Origin {
+    /// No thread of a log, as far as known.
+    pub(crate) const UNKNOWN: Self = Self(0);
+
+    pub(crate) fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Whether both are known, and the same.
+    pub(crate) fn is_same(self, other: Self) -> bool {
+        self == other && self != Self::UNKNOWN
+    }
 }
 
 impl Envelope {
-    /// An envelope that has no place yet.
-    pub(crate) const fn new(event: Event, at: DateTime<Utc>, ordinal: Option<u64>) -> Self {
-        Self {
-            seq: 0,
-            at,
-            ordinal,
-            event,
-        }
+    /// Its ordinal in the thread of `origin`, if it is known to be there.
+    pub(crate) fn ordinal_of(&self, origin: Origin) -> Option<u64> {
+        self.ordinal.filter(|_| self.origin.is_same(origin))
+    }
+}
+
+/// By what it says; which bus it came from does not count.
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        let place = |e: &Self| (e.seq, e.at, e.ordinal);
+        place(self) == place(other) && self.event == other.event
     }
 }

@@ -40,6 +40,7 @@
 //! | a durable sink that is no log | an audit record | the sink fails, or can't take such events | a `warn` |
 //! | the log | a durable event that is being emitted | the process is killed before `emit` returned | it did not return |
 //! | a subscriber | the oldest envelopes | it is more than the bus's capacity behind | [`Lagged(n)`](RecvError::Lagged), exactly `n` envelopes |
+//! | a follower | nothing of the log; of what is live only, the oldest | it is more than the bus's capacity behind | [`Gap`](Followed::Gap), exactly how many |
 //! | a subscriber | nothing else: not if the sink fails, nor if another subscriber is slow | | |
 //! | the legacy channel | what it has no room for; everything once it is closed | at once | no one (a `debug` if it is full) |
 //!
@@ -67,6 +68,9 @@
 //! is exact, and counts envelopes of every kind, whichever it asks for. Then it goes on with the
 //! oldest that is left. The emitter does not notice, nor does any other subscriber.
 //!
+//! A subscriber that is asked for one takes up to 32 from the bus and hands them out one by one: it
+//! may fall behind by that many more. A bus without subscribers keeps nothing.
+//!
 //! ```
 //! use bus_tokio::{RecvError, SessionBus, SessionEvent};
 //!
@@ -83,16 +87,48 @@
 //! # });
 //! ```
 //!
+//! # Following
+//!
+//! A subscriber that connects late, or lags, has to read the log for what it missed, and to find the
+//! seam. [`follow`](SessionBus::follow) does that: everything durable after a cursor from the log,
+//! then live, each once and in order, with a number for what was live only and is lost: see
+//! [`Follow`].
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! # use std::sync::Arc;
+//! # use bus_tokio::{InMemorySessionLog, SessionBus, TenantId, ThreadKey};
+//! # let log = Arc::new(InMemorySessionLog::new());
+//! # let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+//! # let bus = SessionBus::new(1024).with_log(log, key);
+//! # bus.audit_sink().record_resumed("checkpoint-3");
+//! # bus.flush().await;
+//! let mut screen = bus.follow(0)?;
+//! let item = screen.next().await.expect("the bus is there")?;
+//! assert_eq!((item.ordinal(), screen.cursor()), (Some(1), 1));
+//! # Ok::<(), bus_tokio::LogError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! # Many sessions
+//!
+//! [`SessionHub`] makes a bus for each session when it is asked for, over one log and one writer, lets
+//! go of those that nobody uses, and shows all of them, or a tenant's, to one subscriber.
+//!
 //! # Runtimes
 //!
 //! Emitting works on any thread, in or out of a runtime, and every future of this crate under any
-//! executor. In async code, [`publish`](SessionBus::publish) durable events:
+//! executor. What an emit costs does not grow with the subscribers that wait: of more than two in
+//! tasks of one tokio runtime, a task that the bus spawns there wakes all but one; of more than 32
+//! elsewhere, a thread that all buses share does. In async code, [`publish`](SessionBus::publish) durable events:
 //! [`emit`](SessionBus::emit) blocks its thread until they are on disk.
 
 mod audit;
 mod bus;
 mod emit;
 mod envelope;
+mod follow;
+mod hub;
 mod legacy;
 mod line;
 mod order;
@@ -101,10 +137,13 @@ mod ring;
 mod sinks;
 mod speak;
 mod subscriber;
+mod sync;
 mod wait;
 
 pub use bus::SessionBus;
 pub use envelope::Envelope;
+pub use follow::{Follow, Followed, FollowedEvent};
+pub use hub::{HubConfig, HubEnvelope, HubSubscriber, SessionHub};
 pub use receipt::{EmitError, Receipt};
 pub use subscriber::{EnvelopeSubscriber, FromEnvelope, Subscriber};
 

@@ -14,13 +14,11 @@ mod thread;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll, Waker};
 
-use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
+use bus_core::{DateTime, Event, Helper, Ticket, TicketOutcome, Utc};
 
-use crate::Envelope;
+use crate::envelope::Origin;
 use crate::legacy::Legacy;
 use crate::order::{Pending, Place};
 use crate::receipt::ordinal_of;
@@ -76,18 +74,32 @@ impl Line {
         &self.ring
     }
 
-    /// Shows an event to the legacy channel and to every subscriber, past the line.
+    /// Shows an event to the legacy channel and to every subscriber, past the line. It was emitted
+    /// `at`, or is now.
+    #[inline(never)] // Inlined, it makes an `emit` vary by a third with where its frame happens to lie.
     pub(crate) fn broadcast(
         &self,
         legacy: Option<&Legacy>,
         event: Event,
-        at: DateTime<Utc>,
+        at: Option<DateTime<Utc>>,
         ordinal: Option<u64>,
+        origin: Origin,
     ) -> u64 {
         if let Some(legacy) = legacy {
             legacy.send(&event);
         }
-        self.ring.push(Envelope::new(event, at, ordinal))
+        self.ring.push(event, at, ordinal, origin)
+    }
+
+    /// Gives back the room that nothing is in now.
+    pub(crate) fn shrink(&self) {
+        let mut deferred = lock(&self.deferred);
+        if deferred.is_empty() {
+            deferred.shrink_to_fit();
+        }
+        drop(deferred);
+        lock(&self.queue).pending.shrink();
+        self.ring.shrink();
     }
 
     /// Whether this thread is inside a sink of this line.
@@ -95,8 +107,9 @@ impl Line {
         self.holder.is_me()
     }
 
-    /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it.
-    pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) {
+    /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it. Whoever blocks
+    /// until it is delivered can [help](Helper::help) the sink first.
+    pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) -> Option<Helper> {
         // What was left before goes first. What others take of it they take before this too.
         let earlier = lock(&self.deferred).len();
         for _ in 0..earlier {
@@ -108,8 +121,9 @@ impl Line {
         let held = self.holder.hold();
         let own = self.take(parcel);
         drop((held, order));
-        self.watch(own);
+        let helper = self.watch(own);
         self.pump();
+        helper
     }
 
     /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before. False if there
@@ -131,6 +145,24 @@ impl Line {
     /// Whether so many wait already that an audit record should not.
     pub(crate) fn is_crowded(&self) -> bool {
         lock(&self.deferred).len() >= MOST_DEFERRED
+    }
+
+    /// Leaves word that a record of `sinks` was lost behind all that were left before: however many are,
+    /// one after the other, they take one place.
+    pub(crate) fn leave_lost(self: &Arc<Self>, sinks: &Arc<Sinks>) {
+        if let Some(Parcel {
+            sinks: Some(last),
+            cargo: Cargo::Lost(records),
+        }) = lock(&self.deferred).back_mut()
+            && Arc::ptr_eq(last, sinks)
+        {
+            *records += 1;
+            return;
+        }
+        self.leave(Parcel {
+            sinks: Some(Arc::clone(sinks)),
+            cargo: Cargo::Lost(1),
+        });
     }
 
     /// Hands what was deferred to its sinks, unless another thread is doing so or will: it looks
@@ -155,7 +187,8 @@ impl Line {
         drop((held, order));
         let any = taken.is_some();
         if let Some(taken) = taken {
-            self.watch(taken);
+            // Nobody here waits for it: its sink is to see to it elsewhere.
+            drop(self.watch(taken));
         }
         any
     }
@@ -164,7 +197,13 @@ impl Line {
     fn take(&self, parcel: Parcel) -> Taken {
         let Parcel { sinks, mut cargo } = parcel;
         let ticket = match (&sinks, &cargo) {
-            (Some(sinks), Cargo::Event { event, to, .. }) => sinks.submit(event.clone(), to),
+            (Some(sinks), Cargo::Event { event, at, to, .. }) => {
+                sinks.submit(event.clone(), *at, to)
+            }
+            (Some(sinks), Cargo::Lost(records)) => {
+                sinks.lose(*records);
+                Ticket::ready(Ok(None))
+            }
             _ => Ticket::ready(cargo.outcome_of_mark()),
         };
         let taken = match &mut cargo {
@@ -183,30 +222,28 @@ impl Line {
     /// Sees to it that a parcel is delivered once its ticket tells how it ended. The callback holds
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
-    fn watch(self: &Arc<Self>, taken: Taken) {
+    fn watch(self: &Arc<Self>, taken: Taken) -> Option<Helper> {
         if let Some(to) = taken.taken {
             let outcome = Ok(None);
             // Its waker may panic.
             let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
             let _ = catch_unwind(AssertUnwindSafe(tell));
         }
-        let mut ticket = taken.ticket;
-        // A sink may hand over a ticket that has told already, which panics: the sink has failed.
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            pin!(&mut ticket).poll(&mut Context::from_waker(Waker::noop()))
-        }))
-        .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))));
+        let ticket = taken.ticket;
+        let told = ticket.is_told();
         if let Some(sinks) = &taken.sinks {
-            sinks.saw(told.is_ready());
+            sinks.saw(told);
         }
-        match told {
-            Poll::Ready(outcome) => self.settle(taken.place, outcome),
-            Poll::Pending => {
-                let line = Arc::clone(self);
-                let place = taken.place;
-                ticket.on_ready(move |outcome| line.settle(place, outcome));
-            }
+        if told {
+            // A sink may hand over a ticket that was asked already, which panics: the sink has failed.
+            let outcome = catch_unwind(AssertUnwindSafe(|| ticket.wait()))
+                .unwrap_or_else(|panic| Err(panicked(panic)));
+            self.settle(taken.place, outcome);
+            return None;
         }
+        let line = Arc::clone(self);
+        let place = taken.place;
+        Some(ticket.on_ready_helping(move |outcome| line.settle(place, outcome)))
     }
 
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
@@ -240,18 +277,19 @@ impl Line {
             Cargo::Event {
                 event,
                 at,
+                origin,
                 legacy,
                 to,
             } => {
                 let ordinal = ordinal_of(&outcome);
-                let seq = self.broadcast(legacy.as_deref(), event, at, ordinal);
+                let seq = self.broadcast(legacy.as_deref(), event, Some(at), ordinal, origin);
                 to.tell(Delivered { seq, outcome });
             }
             Cargo::Flush { to, .. } => {
                 let outcome = Ok(None);
                 to.tell(Delivered { seq: 0, outcome });
             }
-            Cargo::HandedIn(_) => {}
+            Cargo::HandedIn(_) | Cargo::Lost(_) => {}
             Cargo::Close => self.ring.close(),
         }
     }

@@ -68,6 +68,13 @@ impl<T, O> Pending<T, O> {
         self.slots.pop_front().map(|slot| (slot.thing, outcome))
     }
 
+    /// Gives back the room that nothing is in now.
+    pub(crate) fn shrink(&mut self) {
+        if self.slots.is_empty() {
+            self.slots.shrink_to_fit();
+        }
+    }
+
     /// Where the thing at `place` stands in the queue; `None` if it has left.
     fn index(&self, place: Place) -> Option<usize> {
         usize::try_from(place.0.checked_sub(self.first)?).ok()

@@ -1,65 +1,90 @@
-//! The ring: the last `capacity` envelopes, and who has yet to read them.
+//! The ring: the last `capacity` envelopes, who has yet to read them, and who waits for the next.
 //!
-//! One lock holds it all. Nothing of anybody else's runs under it: wakers are woken, and what fell
-//! off the ring is dropped, after it is released.
+//! One lock holds it all, for a time that does not depend on how many receivers there are, how far
+//! they are behind or how large the ring is. Nothing of anybody else's runs under it: wakers are
+//! cloned before, and woken or dropped after; what fell off the ring is dropped after it is released.
+//!
+//! - [`kept`]: the envelopes, and where receivers stand among them.
+//! - [`parked`]: the wakers of receivers that wait, in two lanes.
+//! - [`rouser`]: a task, or a thread, that wakes a lane's receivers where they are many.
+//! - [`census`]: what is stamped on each envelope for those who follow a log as well.
+//! - [`feed`]: rings that show the envelopes of others, each ring's in its order.
 
+mod census;
+mod cursor;
+mod feed;
+mod kept;
+mod parked;
 mod receiver;
-mod seats;
+mod rouser;
+#[cfg(not(loom))]
+mod thread;
+mod wakers;
 
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
-use seats::Seats;
+use bus_core::{DateTime, Event, Utc};
+
+use census::Census;
+use cursor::Cursor;
+use kept::Kept;
+use parked::{Parked, Quota};
+use rouser::Home;
+use wakers::Wakers;
 
 use crate::Envelope;
+use crate::envelope::{Origin, Tally};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 
+pub(crate) use census::Start;
+pub(crate) use feed::{Feed, Tap};
 pub(crate) use receiver::Receiver;
 
 pub(crate) struct Ring {
     capacity: usize,
+    /// The `seq` of the next envelope, as the state has it, for a look without the lock.
+    next: AtomicU64,
+    /// How many receivers there are, as the state has it, for a look without the lock.
+    receivers: AtomicUsize,
     state: Mutex<State>,
+    tap: Option<Tap>,
 }
 
 struct State {
-    /// The `seq` of the next envelope.
-    next: u64,
-    /// The envelopes before `next` that somebody has yet to read, at most `capacity`.
-    kept: VecDeque<Kept>,
+    kept: Kept,
     receivers: usize,
-    seats: Seats,
+    parked: Parked,
+    /// Where the rouser of the near lane runs, or is about to.
+    home: Option<Home>,
+    census: Census,
     closed: bool,
 }
 
-struct Kept {
-    envelope: Arc<Envelope>,
-    /// Receivers that have yet to read it. Nobody reads an envelope before the older ones, so that
-    /// the first to reach 0 is always the oldest.
-    unread: usize,
-}
-
-/// What a receiver finds at its cursor.
-enum Found {
-    Envelope(Arc<Envelope>),
-    /// So many were overwritten before it could read them.
-    Lagged(u64),
-    Nothing,
-    Closed,
-}
-
 impl Ring {
-    /// A ring of `capacity`, which must be a power of two.
+    /// A ring of `capacity`, which must be a power of two. It allocates nothing yet.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
             capacity,
+            next: AtomicU64::new(1),
+            receivers: AtomicUsize::new(0),
             state: Mutex::new(State {
-                next: 1,
-                kept: VecDeque::new(),
+                kept: Kept::new(),
                 receivers: 0,
-                seats: Seats::default(),
+                parked: Parked::default(),
+                home: None,
+                census: Census::default(),
                 closed: false,
             }),
+            tap: None,
+        }
+    }
+
+    /// The same, whose envelopes are shown where `tap` says too.
+    pub(crate) fn tapped(capacity: usize, tap: Tap) -> Self {
+        Self {
+            tap: Some(tap),
+            ..Self::new(capacity)
         }
     }
 
@@ -68,57 +93,178 @@ impl Ring {
     }
 
     pub(crate) fn receivers(&self) -> usize {
-        self.lock().receivers
+        self.receivers.load(Ordering::Relaxed)
     }
 
-    /// Gives the envelope its `seq`, shows it to every receiver, and returns the `seq`.
-    pub(crate) fn push(&self, envelope: Envelope) -> u64 {
-        let mut envelope = Arc::new(envelope);
+    /// The tap, if anybody reads there.
+    fn tap(&self) -> Option<&Tap> {
+        self.tap.as_ref().filter(|tap| tap.has_receivers())
+    }
+
+    /// Gives an event its `seq`, shows it to every receiver, and returns the `seq`. It was emitted
+    /// `at`, or is now: the clock is read, and memory taken, only if there is a receiver.
+    pub(crate) fn push(
+        &self,
+        event: Event,
+        at: Option<DateTime<Utc>>,
+        ordinal: Option<u64>,
+        origin: Origin,
+    ) -> u64 {
+        if self.receivers() == 0 && self.tap().is_none() {
+            let mut state = self.lock();
+            if state.receivers == 0 && self.tap().is_none() {
+                return self.skip(&mut state, ordinal, origin);
+            }
+            // Somebody joined just now.
+        }
+        let at = at.unwrap_or_else(Utc::now);
+        self.show(Arc::new(Envelope {
+            seq: 0,
+            at,
+            ordinal,
+            event,
+            origin,
+            tally: Tally::default(),
+            thread: None,
+        }))
+    }
+
+    fn show(&self, mut envelope: Arc<Envelope>) -> u64 {
         let mut state = self.lock();
-        let seq = state.next;
-        if state.closed {
-            // Nothing comes behind the end, and no bus is left to be told a `seq` of its own.
+        // Asked under the lock: once one envelope is shown there, those behind it are too.
+        let tap = self.tap();
+        if state.closed || (state.receivers == 0 && tap.is_none()) {
+            let seq = self.skip(&mut state, envelope.ordinal, envelope.origin);
+            drop(state);
             return seq;
         }
-        state.next += 1;
-        if state.receivers == 0 {
-            return seq;
-        }
+        let seq = state.kept.next();
+        let tally = state.census.count(envelope.ordinal, envelope.origin);
         if let Some(envelope) = Arc::get_mut(&mut envelope) {
             envelope.seq = seq;
+            envelope.tally = tally;
+            envelope.thread = tap.map(|tap| Arc::clone(&tap.key));
         }
-        let overwritten = if state.kept.len() == self.capacity {
-            state.kept.pop_front()
-        } else {
-            None
-        };
-        let unread = state.receivers;
-        state.kept.push_back(Kept { envelope, unread });
-        let wakers = state.seats.take_wakers();
-        drop(state);
-        drop(overwritten);
-        wake_all(wakers);
+        match tap {
+            None => self.give(state, envelope),
+            Some(tap) => self.give_also(tap, state, envelope),
+        }
         seq
+    }
+
+    /// Keeps an envelope, and wakes those who wait for it.
+    fn give(&self, mut state: MutexGuard<'_, State>, envelope: Arc<Envelope>) {
+        let overwritten = self.keep(&mut state, envelope);
+        if state.parked.is_empty() {
+            drop(state);
+        } else {
+            self.call(state);
+        }
+        drop(overwritten);
+    }
+
+    /// The same, and shows it where `tap` says, in the order of this ring.
+    #[inline(never)]
+    fn give_also(&self, tap: &Tap, state: MutexGuard<'_, State>, envelope: Arc<Envelope>) {
+        let elsewhere = tap.show(&envelope);
+        self.give(state, envelope);
+        elsewhere.into_iter().flatten().for_each(Left::finish);
+    }
+
+    /// Shows an envelope of another ring to every receiver, all but waking them.
+    fn show_other(&self, envelope: &Arc<Envelope>) -> Option<Left<'_>> {
+        if self.receivers() == 0 {
+            // One that joins now joins behind it.
+            return None;
+        }
+        let mut state = self.lock();
+        let overwritten = self.keep(&mut state, Arc::clone(envelope));
+        let mut wakers = Wakers::default();
+        let quota = state.parked.call(&mut wakers);
+        Some(Left {
+            ring: self,
+            overwritten,
+            quota,
+            wakers,
+        })
+    }
+
+    /// Keeps an envelope for those who are there. Returns one that is to be dropped outside the lock.
+    fn keep(&self, state: &mut State, envelope: Arc<Envelope>) -> Option<Arc<Envelope>> {
+        // Whoever sees it goes on to take the lock, which is what orders all else.
+        self.next.store(state.kept.next() + 1, Ordering::Relaxed);
+        if state.receivers == 0 {
+            state.kept.skip();
+            return Some(envelope);
+        }
+        state.kept.push(envelope, self.capacity)
+    }
+
+    /// Counts an envelope that nobody will read.
+    fn skip(&self, state: &mut State, ordinal: Option<u64>, origin: Origin) -> u64 {
+        let seq = state.kept.next();
+        // Nothing comes behind the end, and no bus is left to be told a `seq` of its own.
+        if !state.closed {
+            state.census.count(ordinal, origin);
+            state.kept.skip();
+            self.next.store(seq + 1, Ordering::Relaxed);
+        }
+        seq
+    }
+
+    /// Wakes those that wait for an envelope, or those who will.
+    #[inline(never)]
+    fn call(&self, mut state: MutexGuard<'_, State>) {
+        let mut wakers = Wakers::default();
+        let quota = state.parked.call(&mut wakers);
+        self.wake(state, quota, &mut wakers);
+    }
+
+    /// Wakes so many of each lane as `quota` says, a batch at a time, and before them `wakers`.
+    fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>, mut quota: Quota, wakers: &mut Wakers) {
+        loop {
+            state.parked.take(&mut quota, wakers);
+            drop(state);
+            wakers.wake();
+            if quota.is_met() {
+                return;
+            }
+            state = self.lock();
+        }
     }
 
     /// Lets receivers read what is there, and then find the end.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let wakers = state.seats.take_wakers();
-        drop(state);
-        wake_all(wakers);
+        let quota = state.parked.call_all();
+        self.wake(state, quota, &mut Wakers::default());
     }
 
     /// A receiver of every envelope from now on.
     pub(crate) fn subscribe(self: &Arc<Self>) -> Receiver {
+        Receiver::new(self.place(&mut self.lock()))
+    }
+
+    /// The same, with what one needs to follow a log together with it. `None` if others follow
+    /// another log.
+    pub(crate) fn follow(self: &Arc<Self>, origin: Origin) -> Option<(Receiver, Start)> {
         let mut state = self.lock();
+        let start = state.census.follow(origin)?;
+        Some((Receiver::new(self.place(&mut state)), start))
+    }
+
+    fn place(self: &Arc<Self>, state: &mut State) -> Cursor {
         state.receivers += 1;
-        Receiver {
-            cursor: state.next,
-            seat: state.seats.join(),
-            ring: Arc::clone(self),
-        }
+        self.receivers.store(state.receivers, Ordering::Relaxed);
+        let at = state.kept.join();
+        let seat = state.parked.join();
+        Cursor::new(Arc::clone(self), at, seat)
+    }
+
+    /// Gives back the room that nobody needs now.
+    pub(crate) fn shrink(&self) {
+        self.lock().kept.shrink();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,48 +272,26 @@ impl Ring {
     }
 }
 
-impl State {
-    /// Reads the envelope at `cursor`, which then stands behind it.
-    fn read(&mut self, cursor: &mut u64) -> Found {
-        let oldest = self.oldest();
-        if *cursor < oldest {
-            let missed = oldest - *cursor;
-            *cursor = oldest;
-            return Found::Lagged(missed);
-        }
-        match self.take(*cursor - oldest) {
-            Some(envelope) => {
-                *cursor += 1;
-                Found::Envelope(envelope)
-            }
-            None if self.closed => Found::Closed,
-            None => Found::Nothing,
-        }
-    }
+/// What is to be done once no lock is held: others' code runs in it.
+#[must_use]
+struct Left<'a> {
+    ring: &'a Ring,
+    overwritten: Option<Arc<Envelope>>,
+    quota: Quota,
+    wakers: Wakers,
+}
 
-    /// Counts the envelope at `index` as read by one more. Whoever is the last gets the ring's own.
-    fn take(&mut self, index: u64) -> Option<Arc<Envelope>> {
-        let kept = self.kept.get_mut(usize::try_from(index).ok()?)?;
-        kept.unread -= 1;
-        if kept.unread > 0 {
-            return Some(Arc::clone(&kept.envelope));
+impl Left<'_> {
+    fn finish(mut self) {
+        if !self.quota.is_met() || !self.wakers.is_empty() {
+            self.ring
+                .wake(self.ring.lock(), self.quota, &mut self.wakers);
         }
-        self.kept.pop_front().map(|kept| kept.envelope)
-    }
-
-    /// The `seq` of the oldest envelope kept; of the next one where none is.
-    fn oldest(&self) -> u64 {
-        self.next - self.kept.len() as u64
+        drop(self.overwritten);
     }
 }
 
-/// A waker is somebody else's code: one that panics must not keep the others asleep, nor stop the
-/// thread that happens to deliver.
-fn wake_all(wakers: Vec<Waker>) {
-    for waker in wakers {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -6,50 +6,118 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bus_log::{DurableSink, Event, LogWriter, SessionAuditSink, ThreadKey, Ticket};
+use bus_log::{
+    DateTime, DurableSink, Entry, Event, Followers, LogSink, LogWriter, Meta, SessionAuditSink,
+    ThreadKey, Ticket, Utc, to_micros,
+};
 
+use crate::envelope::Origin;
 use crate::line::Addressee;
 
 pub(crate) struct Sinks {
-    durable: Arc<dyn DurableSink>,
-    /// The face that counts and forgets, if the sink is a log's.
-    audit: Option<SessionAuditSink>,
+    durable: Durable,
     /// Whether the last event was durable, or failed, as soon as the sink had taken it: such a sink
     /// most likely waits for its disk while it takes one. A log's never does.
     blocks: AtomicBool,
 }
 
-impl Sinks {
+enum Durable {
     /// A sink of which nothing is known.
+    Sink(Arc<dyn DurableSink>),
+    Log(Log),
+}
+
+/// Both faces of a log's writer: one order.
+struct Log {
+    sink: LogSink,
+    audit: SessionAuditSink,
+    followers: Followers,
+    origin: Origin,
+}
+
+/// The thread of a log that a bus writes.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) followers: &'a Followers,
+    pub(crate) key: &'a ThreadKey,
+}
+
+impl Sinks {
     pub(crate) fn new(durable: Arc<dyn DurableSink>) -> Self {
         Self {
-            durable,
-            audit: None,
+            durable: Durable::Sink(durable),
             blocks: AtomicBool::new(true),
         }
     }
 
-    /// Both faces of a log's writer: one order.
-    pub(crate) fn of_log(writer: &LogWriter, key: ThreadKey) -> Self {
+    /// The thread `key`, which may be the `former` one: then its ordinals are the same.
+    pub(crate) fn of_log(writer: &LogWriter, key: ThreadKey, former: Option<&Self>) -> Self {
+        let same = |home: &Home<'_>| {
+            let (former, new) = (home.followers.log(), writer.log());
+            std::ptr::addr_eq(Arc::as_ptr(former), Arc::as_ptr(new)) && *home.key == key
+        };
+        let former = former.and_then(Self::home).filter(same);
+        let origin = former.map_or_else(Origin::new, |home| home.origin);
+        let audit = writer.audit(key.clone());
         Self {
-            durable: Arc::new(writer.sink(key.clone())),
-            audit: Some(writer.audit(key)),
+            durable: Durable::Log(Log {
+                sink: writer.sink(key),
+                audit,
+                followers: writer.followers().clone(),
+                origin,
+            }),
             blocks: AtomicBool::new(false),
         }
     }
 
+    /// The face that counts and forgets, if the sink is a log's.
     pub(crate) const fn audit(&self) -> Option<&SessionAuditSink> {
-        self.audit.as_ref()
+        match &self.durable {
+            Durable::Log(log) => Some(&log.audit),
+            Durable::Sink(_) => None,
+        }
+    }
+
+    pub(crate) fn home(&self) -> Option<Home<'_>> {
+        match &self.durable {
+            Durable::Log(log) => Some(Home {
+                origin: log.origin,
+                followers: &log.followers,
+                key: log.audit.thread_key(),
+            }),
+            Durable::Sink(_) => None,
+        }
+    }
+
+    /// Whose ordinals it tells.
+    pub(crate) const fn origin(&self) -> Origin {
+        match &self.durable {
+            Durable::Log(log) => log.origin,
+            Durable::Sink(_) => Origin::UNKNOWN,
+        }
     }
 
     /// Lets the sink take an event. One that panics has failed.
-    pub(crate) fn submit(&self, event: Event, to: &Addressee) -> Ticket {
-        let submit = || match (to, &self.audit) {
-            (Addressee::Books, Some(audit)) => audit.record_ticketed(event),
-            _ => self.durable.submit(event),
+    pub(crate) fn submit(&self, event: Event, at: DateTime<Utc>, to: &Addressee) -> Ticket {
+        let submit = || match (&self.durable, to) {
+            (Durable::Log(log), Addressee::Books) => log.audit.record_ticketed(event),
+            (Durable::Log(log), _) => log.sink.submit_entry(Entry {
+                at: to_micros(at),
+                meta: Meta::default(),
+                event,
+            }),
+            (Durable::Sink(sink), _) => sink.submit(event),
         };
         catch_unwind(AssertUnwindSafe(submit))
             .unwrap_or_else(|panic| Ticket::ready(Err(panicked(panic))))
+    }
+
+    /// Has a log note that audit records were lost here.
+    pub(crate) fn lose(&self, records: u64) {
+        if let Some(audit) = self.audit() {
+            audit.record_lost(records);
+        }
     }
 
     pub(crate) fn blocks(&self) -> bool {
@@ -57,7 +125,7 @@ impl Sinks {
     }
 
     pub(crate) fn saw(&self, told_at_once: bool) {
-        if self.audit.is_none() && self.blocks() != told_at_once {
+        if self.audit().is_none() && self.blocks() != told_at_once {
             self.blocks.store(told_at_once, Ordering::Relaxed);
         }
     }

@@ -42,7 +42,7 @@ pub trait FromEnvelope: sealed::Sealed + Sized + Send + 'static {
     fn open(envelope: Arc<Envelope>) -> Option<Self>;
 }
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for super::SessionEvent {}
     impl Sealed for super::Arc<super::Envelope> {}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bus_core::{DateTime, Event, TicketOutcome, Utc};
 
+use crate::envelope::Origin;
 use crate::legacy::Legacy;
 use crate::sinks::Sinks;
 use crate::wait::Teller;
@@ -21,9 +22,13 @@ pub(crate) enum Cargo {
     Event {
         event: Event,
         at: DateTime<Utc>,
+        /// Whose ordinal it gets.
+        origin: Origin,
         legacy: Option<Arc<Legacy>>,
         to: Addressee,
     },
+    /// So many audit records were lost here, on their way to a log: too many waited before them.
+    Lost(u64),
     /// Somebody wants to know when all before it are through. In a hurry, audit records before it
     /// are not waited for but seen early.
     Flush { to: Teller, hurry: bool },
@@ -40,7 +45,7 @@ impl Cargo {
             Self::Close | Self::Flush { hurry: true, .. } => {
                 Err(io::Error::other("waits for no audit records"))
             }
-            Self::Flush { .. } | Self::HandedIn(_) | Self::Event { .. } => Ok(None),
+            Self::Flush { .. } | Self::HandedIn(_) | Self::Event { .. } | Self::Lost(_) => Ok(None),
         }
     }
 

@@ -1,33 +1,49 @@
 //! One reader of the ring.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::task::coop;
 
-use super::{Found, Ring};
+use super::cursor::Cursor;
 use crate::Envelope;
 
-/// A cursor on the ring. It holds no lock and no envelope between calls.
+/// So many are read under one lock where fewer are asked for, if the ring holds as many.
+const READ_AHEAD: usize = 32;
+
+/// A reader that takes many envelopes from the ring at a time, and hands out as many as are asked
+/// for.
 pub(crate) struct Receiver {
-    pub(super) ring: Arc<Ring>,
-    /// The `seq` of the next envelope to read.
-    pub(super) cursor: u64,
-    pub(super) seat: usize,
+    cursor: Cursor,
+    /// What was read and not yet handed out: older than all that the cursor reads or misses next.
+    ahead: VecDeque<Arc<Envelope>>,
 }
 
 impl Receiver {
-    pub(crate) fn try_recv(&mut self) -> Result<Arc<Envelope>, TryRecvError> {
-        match self.ring.lock().read(&mut self.cursor) {
-            Found::Envelope(envelope) => Ok(envelope),
-            Found::Lagged(missed) => Err(TryRecvError::Lagged(missed)),
-            Found::Nothing => Err(TryRecvError::Empty),
-            Found::Closed => Err(TryRecvError::Closed),
-        }
+    pub(super) const fn new(cursor: Cursor) -> Self {
+        let ahead = VecDeque::new();
+        Self { cursor, ahead }
     }
 
-    /// Reads up to `limit` envelopes, at least one, under one lock, and gives each to `take`.
+    pub(crate) fn try_recv(&mut self) -> Result<Arc<Envelope>, TryRecvError> {
+        if let Some(envelope) = self.ahead.pop_front() {
+            return Ok(envelope);
+        }
+        let limit = READ_AHEAD.min(self.cursor.capacity());
+        let mut first = None;
+        self.cursor.try_read(limit, |envelope| {
+            if first.is_none() {
+                first = Some(envelope);
+            } else {
+                self.ahead.push_back(envelope);
+            }
+        })?;
+        first.ok_or(TryRecvError::Empty)
+    }
+
+    /// Waits for one, then gives up to `limit` of those that are there to `take`, under a lock.
     pub(crate) fn poll_recv(
         &mut self,
         cx: &mut Context<'_>,
@@ -36,47 +52,24 @@ impl Receiver {
     ) -> Poll<Result<(), RecvError>> {
         // A busy bus must not keep a task from ever yielding.
         let budget = ready!(coop::poll_proceed(cx));
-        let mut state = self.ring.lock();
-        let result = match state.read(&mut self.cursor) {
-            Found::Envelope(envelope) => {
-                take(envelope);
-                for _ in 1..limit {
-                    let Found::Envelope(envelope) = state.read(&mut self.cursor) else {
-                        break;
-                    };
+        if self.ahead.is_empty() {
+            let enough = READ_AHEAD.min(self.cursor.capacity()).max(limit);
+            let mut given = 0;
+            let read = self.cursor.poll_read(cx, enough, |envelope| {
+                if given < limit {
+                    given += 1;
                     take(envelope);
+                } else {
+                    self.ahead.push_back(envelope);
                 }
-                Ok(())
-            }
-            Found::Lagged(missed) => Err(RecvError::Lagged(missed)),
-            Found::Closed => Err(RecvError::Closed),
-            Found::Nothing => {
-                let replaced = state.seats.park(self.seat, cx.waker());
-                drop(state);
-                drop(replaced);
-                return Poll::Pending;
-            }
-        };
-        drop(state);
-        budget.made_progress();
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let mut unread = Vec::new();
-        let mut state = self.ring.lock();
-        loop {
-            match state.read(&mut self.cursor) {
-                Found::Envelope(envelope) => unread.push(envelope),
-                Found::Lagged(_) => {}
-                Found::Nothing | Found::Closed => break,
-            }
+            });
+            let result = ready!(read);
+            budget.made_progress();
+            return Poll::Ready(result);
         }
-        state.receivers -= 1;
-        let waker = state.seats.leave(self.seat);
-        drop(state);
-        drop((waker, unread));
+        let some = limit.min(self.ahead.len());
+        self.ahead.drain(..some).for_each(take);
+        budget.made_progress();
+        Poll::Ready(Ok(()))
     }
 }

@@ -1,117 +1,132 @@
-use std::task::{Context, Poll};
+mod crowd;
+mod model;
 
-use bus_core::{SessionEvent, Utc};
-use proptest::prelude::*;
+use std::task::{Context, Poll, Waker};
+
+use bus_core::SessionEvent;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use super::*;
 
-fn envelope() -> Envelope {
-    Envelope::new(SessionEvent::Thinking.into(), Utc::now(), None)
+fn push(ring: &Ring) -> u64 {
+    ring.push(SessionEvent::Thinking.into(), None, None, Origin::UNKNOWN)
 }
 
-fn poll(receiver: &mut Receiver) -> Poll<Result<(), RecvError>> {
-    receiver.poll_recv(&mut Context::from_waker(Waker::noop()), 1, drop)
+fn push_many(ring: &Ring, many: usize) {
+    for _ in 0..many {
+        push(ring);
+    }
+}
+
+fn poll(receiver: &mut Receiver, waker: &Waker) -> Poll<Result<(), RecvError>> {
+    receiver.poll_recv(&mut Context::from_waker(waker), 1, drop)
+}
+
+fn seq(receiver: &mut Receiver) -> Result<u64, TryRecvError> {
+    receiver.try_recv().map(|envelope| envelope.seq)
 }
 
 #[test]
 fn parking_again_and_again_keeps_one_seat_and_one_place_on_the_list() {
     let ring = Arc::new(Ring::new(2));
+    let _other = ring.subscribe();
     for _ in 0..100 {
         let mut receiver = ring.subscribe();
-        assert!(poll(&mut receiver).is_pending());
-        assert!(poll(&mut receiver).is_pending());
+        assert!(poll(&mut receiver, Waker::noop()).is_pending());
+        assert!(poll(&mut receiver, Waker::noop()).is_pending());
     }
-    let mut state = ring.lock();
-    assert_eq!(state.seats.lengths(), (1, 1));
-    assert!(state.seats.take_wakers().is_empty());
-}
-
-#[test]
-fn a_seat_taken_over_wakes_its_new_owner() {
-    let ring = Arc::new(Ring::new(2));
-    let mut first = ring.subscribe();
-    assert!(poll(&mut first).is_pending());
-    drop(first);
-    let mut second = ring.subscribe();
-    assert!(poll(&mut second).is_pending());
-    assert_eq!(ring.lock().seats.take_wakers().len(), 1);
+    let (seats, listed, _) = ring.lock().parked.lengths();
+    assert_eq!((seats, listed), (2, 1));
 }
 
 #[test]
 fn a_closed_ring_is_read_to_its_end() {
     let ring = Arc::new(Ring::new(2));
     let mut receiver = ring.subscribe();
-    ring.push(envelope());
+    push(&ring);
     ring.close();
-    assert!(receiver.try_recv().is_ok());
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
-    ring.push(envelope());
-    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
-    assert_eq!(ring.subscribe().try_recv(), Err(TryRecvError::Closed));
+    assert_eq!(seq(&mut receiver), Ok(1));
+    assert_eq!(seq(&mut receiver), Err(TryRecvError::Closed));
+    push(&ring);
+    assert_eq!(seq(&mut receiver), Err(TryRecvError::Closed));
+    assert_eq!(seq(&mut ring.subscribe()), Err(TryRecvError::Closed));
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Push,
-    Join,
-    Read(prop::sample::Index),
-    Leave(prop::sample::Index),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let any = any::<prop::sample::Index>;
-    let step = prop_oneof![
-        4 => Just(Step::Push),
-        1 => Just(Step::Join),
-        4 => any().prop_map(Step::Read),
-        1 => any().prop_map(Step::Leave),
-    ];
-    prop::collection::vec(step, 0..200)
-}
-
-proptest! {
-    /// Against a model that keeps nothing but each reader's cursor.
-    #[test]
-    fn readers_see_all_or_are_told_how_many_not_and_nothing_is_kept_for_nobody(
-        steps in steps(),
-        power in 0..4_u32,
-    ) {
-        let capacity = 1_usize << power;
-        let ring = Arc::new(Ring::new(capacity));
-        let mut readers: Vec<(Receiver, u64)> = Vec::new();
-        let mut next = 1;
-        for step in steps {
-            match step {
-                Step::Push => {
-                    prop_assert_eq!(ring.push(envelope()), next);
-                    next += 1;
-                }
-                Step::Join => readers.push((ring.subscribe(), next)),
-                Step::Read(_) | Step::Leave(_) if readers.is_empty() => {}
-                Step::Read(which) => {
-                    let index = which.index(readers.len());
-                    let (receiver, cursor) = &mut readers[index];
-                    let oldest = next.saturating_sub(capacity as u64).max(*cursor);
-                    let expected = if *cursor < oldest {
-                        let missed = oldest - *cursor;
-                        *cursor = oldest;
-                        Err(TryRecvError::Lagged(missed))
-                    } else if *cursor < next {
-                        *cursor += 1;
-                        Ok(*cursor - 1)
-                    } else {
-                        Err(TryRecvError::Empty)
-                    };
-                    prop_assert_eq!(receiver.try_recv().map(|e| e.seq), expected);
-                }
-                Step::Leave(which) => {
-                    readers.swap_remove(which.index(readers.len()));
-                }
-            }
-            let slowest = readers.iter().map(|(_, cursor)| next - cursor).max();
-            let wanted = slowest.unwrap_or(0).min(capacity as u64);
-            prop_assert_eq!(ring.lock().kept.len() as u64, wanted);
-        }
+#[test]
+fn what_was_read_ahead_is_handed_out_before_a_lag_is_told() {
+    let ring = Arc::new(Ring::new(4));
+    let mut receiver = ring.subscribe();
+    push_many(&ring, 4);
+    assert_eq!(seq(&mut receiver), Ok(1));
+    push_many(&ring, 6);
+    for expected in [
+        Ok(2),
+        Ok(3),
+        Ok(4),
+        Err(TryRecvError::Lagged(2)),
+        Ok(7),
+        Ok(8),
+        Ok(9),
+        Ok(10),
+        Err(TryRecvError::Empty),
+    ] {
+        assert_eq!(seq(&mut receiver), expected);
     }
+}
+
+#[test]
+fn a_receiver_reads_ahead_by_at_most_32() {
+    let ring = Arc::new(Ring::new(1024));
+    let mut receiver = ring.subscribe();
+    push_many(&ring, 1000);
+    assert_eq!(seq(&mut receiver), Ok(1));
+    assert_eq!(ring.lock().kept.lengths().0, 1000 - 32);
+}
+
+#[test]
+fn the_only_receiver_gets_the_ring_s_own_reference() {
+    let ring = Arc::new(Ring::new(4));
+    let mut receiver = ring.subscribe();
+    push(&ring);
+    assert_eq!(receiver.try_recv().map(|e| Arc::strong_count(&e)), Ok(1));
+}
+
+#[test]
+fn a_ring_that_nobody_reads_holds_no_memory() {
+    let ring = Arc::new(Ring::new(1 << 20));
+    let lengths = |ring: &Ring| {
+        let state = ring.lock();
+        (state.kept.lengths().1, state.parked.lengths().2)
+    };
+    push_many(&ring, 100);
+    assert_eq!(lengths(&ring), (0, 0));
+    assert!(size_of::<Ring>() <= 376, "{}", size_of::<Ring>());
+
+    let mut receivers: Vec<_> = (0..100).map(|_| ring.subscribe()).collect();
+    for receiver in &mut receivers {
+        assert!(poll(receiver, Waker::noop()).is_pending());
+    }
+    push_many(&ring, 100);
+    assert!(lengths(&ring) > (0, 0));
+    drop(receivers);
+    assert_eq!(lengths(&ring), (0, 0));
+}
+
+#[test]
+fn a_clock_is_read_at_the_time_of_the_emit() {
+    let ring = Arc::new(Ring::new(4));
+    let mut receiver = ring.subscribe();
+    let before = Utc::now();
+    push(&ring);
+    let after = Utc::now();
+    let at = receiver.try_recv().unwrap().at;
+    assert!(before <= at && at <= after);
+    ring.push(
+        SessionEvent::Thinking.into(),
+        Some(before),
+        Some(7),
+        Origin::UNKNOWN,
+    );
+    let told = receiver.try_recv().unwrap();
+    assert_eq!((told.at, told.ordinal), (before, Some(7)));
 }

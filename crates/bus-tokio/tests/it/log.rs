@@ -349,3 +349,59 @@ fn a_record_made_before_close_is_kept_though_an_emitter_is_waiting_for_room() {
         (made, made, 0)
     );
 }
+
+#[test]
+fn records_past_those_that_wait_behind_an_emitter_are_noted_where_they_were_lost() {
+    const MOST: usize = 65_536;
+    const LOST: usize = 10;
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default()
+        .with_sink_queue(1)
+        .with_audit_queue(10 * MOST)
+        .with_retry_for(DEADLINE);
+    let writer = LogWriter::with_config(log.clone(), config);
+    let bus = SessionBus::new(64).with_log_writer(&writer, key());
+    let audit = bus.audit_sink();
+    let mut made = 0;
+    let mut record = || {
+        audit.record_memory_recall("tier", "key", made);
+        made += 1;
+        made
+    };
+    let mut subscriber = bus.subscribe_envelopes();
+    std::thread::scope(|scope| {
+        scope.spawn(|| bus.emit(durable(1)));
+        scope.spawn(|| bus.emit(durable(2)));
+        // From when one of them waits for room, records have to wait too.
+        assert!(bus_testkit::eventually(DEADLINE, || {
+            let made = record() as u64;
+            bus.audit_stats().unwrap().accepted < made
+        }));
+        for _ in 1..MOST + LOST {
+            record();
+        }
+        assert_eq!(drain(&mut subscriber).len(), LOST, "seen at once");
+        gate.open();
+    });
+    bus_testkit::block_on(bus.flush());
+    record();
+    let stats = bus_testkit::block_on(bus.close()).unwrap();
+    assert_eq!(stats.dropped, LOST as u64);
+    assert_eq!(stats.accepted, made as u64);
+    let mut next = 0;
+    for recorded in bus_testkit::block_on(log.log().load_since(&key(), 0)).unwrap() {
+        match recorded.event {
+            Event::Audit(GraphEvent::MemoryRecall { hits, .. }) => {
+                assert_eq!(hits, next);
+                next += 1;
+            }
+            Event::Audit(GraphEvent::AuditGap { dropped, .. }) => {
+                next += usize::try_from(dropped).unwrap();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(next, made);
+}

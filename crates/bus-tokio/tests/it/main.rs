@@ -8,13 +8,17 @@
 mod audit;
 mod failure;
 mod file;
+mod follow;
+mod hub;
 mod kit;
 mod lag;
 mod legacy;
 mod lifetime;
 mod log;
 
+mod model;
 mod order;
 mod publish;
 mod reentry;
 mod seq;
+mod stress;

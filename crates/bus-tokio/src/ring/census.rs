@@ -1,0 +1,54 @@
+//! What the ring counts for those who follow it together with a log.
+
+use std::sync::{Arc, Weak};
+
+use crate::envelope::{Origin, Tally};
+
+/// The thread of a log that followers of this ring follow: one at a time.
+#[derive(Default)]
+pub(super) struct Census {
+    home: Origin,
+    /// Held by its followers.
+    followed: Weak<()>,
+    tally: Tally,
+}
+
+/// What a follower begins with.
+pub(crate) struct Start {
+    pub(crate) tally: Tally,
+    /// What was broadcast before may be in the log above `tally.last`.
+    pub(crate) is_first: bool,
+    /// To be held for as long as it follows.
+    pub(crate) following: Arc<()>,
+}
+
+impl Census {
+    /// Counts an envelope, and says what there was up to it.
+    pub(super) fn count(&mut self, ordinal: Option<u64>, origin: Origin) -> Tally {
+        match ordinal.filter(|_| origin.is_same(self.home)) {
+            Some(ordinal) => self.tally.last = self.tally.last.max(ordinal),
+            None => self.tally.unrecorded += 1,
+        }
+        self.tally
+    }
+
+    /// `None` if another thread is followed.
+    pub(super) fn follow(&mut self, origin: Origin) -> Option<Start> {
+        let followed = self.followed.upgrade();
+        if followed.is_some() && self.home != origin {
+            return None;
+        }
+        let is_first = followed.is_none();
+        if is_first {
+            self.home = origin;
+            self.tally.last = 0;
+        }
+        let following = followed.unwrap_or_default();
+        self.followed = Arc::downgrade(&following);
+        Some(Start {
+            tally: self.tally,
+            is_first,
+            following,
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! Many that wait, wherever they run.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::AtomicUsize;
+use std::task::Wake;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+
+use super::super::parked::{FEW, LaneName, MANY, Rouser};
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Counts how often it is woken, and how often by the shared thread.
+#[derive(Default)]
+struct Count {
+    woken: AtomicUsize,
+    by_thread: AtomicUsize,
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        if thread::current().name() == Some("bus-rouser") {
+            self.by_thread.fetch_add(1, Ordering::SeqCst);
+        }
+        self.woken.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn wait_until(what: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < DEADLINE, "it never happened");
+        thread::yield_now();
+    }
+}
+
+/// Receivers that wait by way of `count`'s waker.
+fn parked(ring: &Arc<Ring>, many: usize, count: &Arc<Count>) -> Vec<Receiver> {
+    let waker = Waker::from(Arc::clone(count));
+    let mut receivers: Vec<_> = (0..many).map(|_| ring.subscribe()).collect();
+    for receiver in &mut receivers {
+        assert!(poll(receiver, &waker).is_pending());
+    }
+    receivers
+}
+
+#[test]
+fn a_seat_taken_over_wakes_its_new_owner() {
+    let ring = Arc::new(Ring::new(2));
+    let (old, new) = (Arc::default(), Arc::default());
+    let _other = ring.subscribe();
+    drop(parked(&ring, 1, &old));
+    let _receiver = parked(&ring, 1, &new);
+    push(&ring);
+    assert_eq!(old.woken.load(Ordering::SeqCst), 0);
+    assert_eq!(new.woken.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_crowd_without_a_runtime_is_woken_by_the_shared_thread() {
+    let ring = Arc::new(Ring::new(8));
+    let count = Arc::new(Count::default());
+    let mut receivers = parked(&ring, MANY + 100, &count);
+    let waker = Waker::from(Arc::clone(&count));
+    for round in 1..=20 {
+        // The thread is called, or soon will have nothing more to do for the last round.
+        wait_until(|| matches!(ring.lock().parked.rouser(LaneName::Away), Rouser::Idle(_)));
+        push(&ring);
+        wait_until(|| count.woken.load(Ordering::SeqCst) == round * (MANY + 100));
+        let by_thread = count.by_thread.load(Ordering::SeqCst);
+        assert_eq!(
+            by_thread,
+            round * (MANY + 99),
+            "the emitter woke more than one"
+        );
+        for receiver in &mut receivers {
+            assert!(poll(receiver, &waker).is_ready());
+            assert!(poll(receiver, &waker).is_pending());
+        }
+    }
+}
+
+#[test]
+fn up_to_32_without_a_runtime_are_woken_by_the_emitter() {
+    let ring = Arc::new(Ring::new(8));
+    let count = Arc::new(Count::default());
+    let _receivers = parked(&ring, MANY, &count);
+    push(&ring);
+    assert_eq!(count.woken.load(Ordering::SeqCst), MANY);
+    assert_eq!(count.by_thread.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_others_from_being_woken() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of somebody else's");
+        }
+    }
+    let ring = Arc::new(Ring::new(8));
+    let count = Arc::new(Count::default());
+    let mut receivers = parked(&ring, 10, &count);
+    let panics = Waker::from(Arc::new(Panics));
+    for index in 0..100 {
+        let mut receiver = ring.subscribe();
+        if index % 3 == 0 {
+            assert!(poll(&mut receiver, &panics).is_pending());
+        }
+        receivers.push(receiver);
+    }
+    receivers.extend(parked(&ring, 50, &count));
+    push(&ring);
+    wait_until(|| count.woken.load(Ordering::SeqCst) == 60);
+    ring.close();
+}
+
+#[test]
+fn close_wakes_a_crowd() {
+    let ring = Arc::new(Ring::new(8));
+    let count = Arc::new(Count::default());
+    let _receivers = parked(&ring, 500, &count);
+    ring.close();
+    wait_until(|| count.woken.load(Ordering::SeqCst) == 500);
+}
+
+/// Tasks on `runtime` that read to the end, and how many envelopes they have seen.
+fn readers(runtime: &runtime::Runtime, ring: &Arc<Ring>, many: usize) -> Arc<AtomicUsize> {
+    let seen = Arc::new(AtomicUsize::new(0));
+    for _ in 0..many {
+        let mut receiver = ring.subscribe();
+        let seen = Arc::clone(&seen);
+        runtime.spawn(async move {
+            let mut next = |cx: &mut Context<'_>| receiver.poll_recv(cx, 1, drop);
+            while std::future::poll_fn(&mut next).await.is_ok() {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    seen
+}
+
+fn has_rouser(ring: &Ring) -> bool {
+    matches!(ring.lock().parked.rouser(LaneName::Near), Rouser::Idle(_))
+}
+
+fn single() -> runtime::Runtime {
+    let runtime = runtime::Builder::new_current_thread().build();
+    runtime.expect("a runtime of one thread can be had")
+}
+
+#[test]
+fn a_crowd_within_a_runtime_is_woken_by_a_task_of_the_bus() {
+    let ring = Arc::new(Ring::new(8));
+    let runtime = single();
+    let seen = readers(&runtime, &ring, 100);
+    let run = || runtime.block_on(async { tokio::task::yield_now().await });
+    let run_until = |many: usize| {
+        wait_until(|| {
+            run();
+            seen.load(Ordering::SeqCst) == many
+        })
+    };
+    // The first time they park, nobody knows yet that the runtime is driven.
+    run_until(0);
+    push(&ring);
+    run_until(100);
+    wait_until(|| {
+        run();
+        has_rouser(&ring) && ring.lock().parked.waiting(LaneName::Near) == 100
+    });
+    for round in 2..10 {
+        push(&ring);
+        // The emitter has woken one, and the task that wakes the rest.
+        assert_eq!(ring.lock().parked.waiting(LaneName::Near), 99);
+        run_until(round * 100);
+        wait_until(|| {
+            run();
+            ring.lock().parked.waiting(LaneName::Near) == 100
+        });
+    }
+    ring.close();
+}
+
+#[test]
+fn few_within_a_runtime_are_woken_by_the_emitter() {
+    let ring = Arc::new(Ring::new(8));
+    let runtime = single();
+    let _seen = readers(&runtime, &ring, FEW);
+    runtime.block_on(async { tokio::task::yield_now().await });
+    push(&ring);
+    assert!(ring.lock().parked.is_empty());
+    assert!(ring.lock().home.is_none());
+}
+
+#[test]
+fn a_rouser_ends_with_the_last_receiver() {
+    let ring = Arc::new(Ring::new(8));
+    let runtime = single();
+    let mut receivers = Vec::new();
+    let alive = |runtime: &runtime::Runtime| runtime.metrics().num_alive_tasks();
+    runtime.block_on(async {
+        for _ in 0..10 {
+            let mut receiver = ring.subscribe();
+            receivers.push(tokio::spawn(async move {
+                std::future::poll_fn(|cx| receiver.poll_recv(cx, 1, drop)).await
+            }));
+        }
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        assert!(has_rouser(&ring));
+        push(&ring);
+        for receiver in receivers {
+            receiver.await.unwrap().unwrap();
+        }
+    });
+    wait_until(|| {
+        runtime.block_on(async { tokio::task::yield_now().await });
+        alive(&runtime) == 0
+    });
+    assert!(ring.lock().home.is_none());
+}
+
+#[test]
+fn receivers_outlive_the_runtime_that_their_rouser_ran_on() {
+    let ring = Arc::new(Ring::new(8));
+    let runtime = single();
+    let _seen = readers(&runtime, &ring, 10);
+    let count = Arc::new(Count::default());
+    let _others = parked(&ring, 10, &count);
+    wait_until(|| {
+        runtime.block_on(async { tokio::task::yield_now().await });
+        has_rouser(&ring)
+    });
+    drop(runtime);
+    assert!(ring.lock().home.is_none());
+    let woken = count.woken.load(Ordering::SeqCst);
+    let new = Arc::new(Count::default());
+    let _new = parked(&ring, 10, &new);
+    push(&ring);
+    assert_eq!(new.woken.load(Ordering::SeqCst), 10);
+    assert_eq!(
+        woken, 10,
+        "the end of a rouser wakes all, to find their way anew"
+    );
+    // Another runtime takes over.
+    let runtime = single();
+    let _seen = readers(&runtime, &ring, 20);
+    wait_until(|| {
+        runtime.block_on(async { tokio::task::yield_now().await });
+        has_rouser(&ring)
+    });
+    ring.close();
+}
+
+/// The tasks of a `LocalSet` have tokio's wakers, and any executor may run them.
+#[test]
+fn a_runtime_that_nobody_drives_is_not_relied_on() {
+    let ring = Arc::new(Ring::new(8));
+    let runtime = single();
+    let _entered = runtime.enter();
+    let local = tokio::task::LocalSet::new();
+    let seen = Arc::new(AtomicUsize::new(0));
+    for _ in 0..MANY {
+        let mut receiver = ring.subscribe();
+        let seen = Arc::clone(&seen);
+        local.spawn_local(async move {
+            let mut next = |cx: &mut Context<'_>| receiver.poll_recv(cx, 1, drop);
+            while std::future::poll_fn(&mut next).await.is_ok() {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    let mut local = pin!(local);
+    let mut run = || local.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(run().is_pending());
+    for round in 1..5 {
+        push(&ring);
+        assert!(run().is_pending());
+        assert_eq!(seen.load(Ordering::SeqCst), round * MANY);
+    }
+    assert!(
+        ring.lock().home.is_some(),
+        "a rouser was spawned, and never ran"
+    );
+    ring.close();
+    assert!(run().is_ready());
+}
+
+#[test]
+fn a_stuck_runtime_holds_up_nobody_elsewhere() {
+    let ring = Arc::new(Ring::new(64));
+    let stuck = single();
+    let _asleep = readers(&stuck, &ring, 50);
+    wait_until(|| {
+        stuck.block_on(async { tokio::task::yield_now().await });
+        has_rouser(&ring)
+    });
+    // From here on nobody drives it.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()
+        .unwrap();
+    let seen = readers(&runtime, &ring, 50);
+    for round in 1..=20 {
+        push(&ring);
+        wait_until(|| seen.load(Ordering::SeqCst) == round * 50);
+    }
+    ring.close();
+}
