@@ -1,0 +1,103 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+
+use crate::row::{Class, Effort, Row};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask bench",
+    about = "Us beside our peers, on this machine"
+)]
+pub(crate) struct Cli {
+    /// Ordinary rows only, with short runs: under two minutes
+    #[arg(long, conflicts_with_all = ["smoke", "full"])]
+    quick: bool,
+    /// Every ordinary and slow row with tiny counts and no verdicts: does it run?
+    #[arg(long, conflicts_with = "full")]
+    smoke: bool,
+    /// The long rows too: half an hour, and some 10 GB of disk
+    #[arg(long)]
+    full: bool,
+    /// Only rows whose name holds this; long ones too. May be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    only: Vec<String>,
+    /// Only the micro rows that are counted by valgrind
+    #[arg(long, conflicts_with = "only")]
+    instructions: bool,
+    /// List the rows that would run
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Write all figures as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Where the page is written; docs/benchmarks.md if neither --only nor --smoke is given
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// The folder in which the logs are written, on the disk that is to be measured
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// The rows of `--instructions`.
+const COUNTED: &str = "instructions/";
+
+impl Cli {
+    pub(crate) const fn effort(&self) -> Effort {
+        if self.smoke {
+            Effort::Smoke
+        } else if self.quick {
+            Effort::Quick
+        } else {
+            Effort::Whole
+        }
+    }
+
+    pub(crate) fn wants(&self, row: &Row) -> bool {
+        if self.instructions {
+            return row.id.starts_with(COUNTED);
+        }
+        if !self.only.is_empty() {
+            return self.only.iter().any(|pattern| row.id.contains(pattern));
+        }
+        match row.class {
+            Class::Ordinary => true,
+            Class::Slow => !self.quick,
+            // With tiny counts, even these take no time.
+            Class::Long => self.full || self.smoke,
+        }
+    }
+
+    /// Where the page goes, if it is written.
+    pub(crate) fn markdown(&self, root: &Path) -> Option<PathBuf> {
+        let whole = self.only.is_empty() && !self.instructions && !self.smoke;
+        self.markdown
+            .clone()
+            .or_else(|| whole.then(|| root.join("docs/benchmarks.md")))
+    }
+
+    /// As it is typed, without paths of this machine.
+    pub(crate) fn command(&self) -> String {
+        let mut command = "cargo xtask bench".to_owned();
+        for (given, flag) in [
+            (self.quick, " --quick"),
+            (self.smoke, " --smoke"),
+            (self.full, " --full"),
+            (self.instructions, " --instructions"),
+        ] {
+            if given {
+                command.push_str(flag);
+            }
+        }
+        for pattern in &self.only {
+            command.push_str(" --only ");
+            command.push_str(pattern);
+        }
+        command
+    }
+}
+
+#[cfg(test)]
+mod tests;
