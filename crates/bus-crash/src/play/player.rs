@@ -1,0 +1,425 @@
+//! The one who plays a script on the logs of a simulated machine.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bus_log::{Entry, Event, Expect, LogError, LogErrorKind, SessionEvent, SessionLog};
+use futures_util::future::join_all;
+
+use super::check::check;
+use super::history::{History, Settled, Told};
+use super::observe::{Unseen, observe, tell, text_of};
+use super::script::{Act, Script, Step};
+use super::subject::{Settings, Subject, block_on, key};
+use super::tag::Tag;
+use crate::sim::{SimFs, World};
+
+/// How long to wait for what must come. Nothing here waits for a disk.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Nothing.
+    Well,
+    /// What is asked may be `Unavailable`.
+    Ill,
+}
+
+/// A process of the machine.
+struct Seat {
+    files: Arc<SimFs>,
+    log: Option<Arc<dyn SessionLog>>,
+}
+
+/// Plays a script on a log, and keeps its history.
+pub struct Player<'s> {
+    world: Arc<World>,
+    subject: &'s dyn Subject,
+    settings: Settings,
+    seats: Vec<Seat>,
+    /// What was asked and told.
+    pub history: History,
+    /// What may fail now.
+    pub mood: Mood,
+}
+
+impl<'s> Player<'s> {
+    /// One for `script` on an empty log; its processes have not opened it yet.
+    #[must_use]
+    pub fn new(world: &Arc<World>, subject: &'s dyn Subject, script: &Script) -> Self {
+        let history = History::new(script.sessions);
+        Self::with_history(world, subject, script, history)
+    }
+
+    /// One on a log of which this is known.
+    #[must_use]
+    pub fn with_history(
+        world: &Arc<World>,
+        subject: &'s dyn Subject,
+        script: &Script,
+        history: History,
+    ) -> Self {
+        let seat = |_| Seat {
+            files: world.process(),
+            log: None,
+        };
+        Self {
+            world: Arc::clone(world),
+            subject,
+            settings: script.settings,
+            seats: (0..script.processes).map(seat).collect(),
+            history,
+            mood: Mood::Well,
+        }
+    }
+
+    /// Has every process open the log that has not.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn open_all(&mut self) -> Result<(), String> {
+        (0..self.seats.len()).try_for_each(|process| self.open(process))
+    }
+
+    /// Has a process open the log, if it has not.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn open(&mut self, process: usize) -> Result<(), String> {
+        let seat = &mut self.seats[process];
+        if seat.log.is_some() || self.world.is_dead(seat.files.number()) {
+            return Ok(());
+        }
+        let files = Arc::clone(&seat.files);
+        match self.subject.open(files, self.settings) {
+            Ok(log) => seat.log = Some(log),
+            Err(error) => self.failed("open", process, &error)?,
+        }
+        Ok(())
+    }
+
+    /// Has a process close the log.
+    pub fn close(&mut self, process: usize) {
+        self.seats[process].log = None;
+    }
+
+    /// Has all close the log.
+    pub fn close_all(&mut self) {
+        (0..self.seats.len()).for_each(|process| self.close(process));
+    }
+
+    /// Plays all steps.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn play(&mut self, steps: &[Step]) -> Result<(), String> {
+        steps.iter().try_for_each(|step| self.step(step))
+    }
+
+    /// Plays one step.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn step(&mut self, Step { process, act }: &Step) -> Result<(), String> {
+        let process = *process;
+        self.open(process)?;
+        let Some(log) = self.seats[process].log.clone() else {
+            return Ok(());
+        };
+        match act {
+            Act::Append(batches) => self.append(process, &*log, batches),
+            Act::Archive { session, keep } => {
+                let last = self.last(process, &*log, *session)?;
+                match last.map(|last| last.saturating_sub(*keep)) {
+                    Some(watermark) => self.remove(process, &*log, *session, false, watermark),
+                    None => Ok(()),
+                }
+            }
+            Act::Erase { session } => match self.last(process, &*log, *session)? {
+                Some(last) => self.remove(process, &*log, *session, true, last),
+                None => Ok(()),
+            },
+            Act::Reopen => {
+                drop(log);
+                self.close(process);
+                self.open(process)
+            }
+            Act::Idle => {
+                // Its journal's lock is its own.
+                let number = self.seats[process].files.number();
+                wait_until(|| self.world.locks(number) <= 1)
+                    .ok_or_else(|| format!("process {process} does not let idle sessions go"))
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        process: usize,
+        log: &dyn SessionLog,
+        batches: &[(usize, Vec<usize>)],
+    ) -> Result<(), String> {
+        let now = self.world.changes();
+        let asked: Vec<(usize, u32, Vec<Event>)> = batches
+            .iter()
+            .map(|(session, sizes)| {
+                let batch = self.history.ask(*session, sizes, now);
+                (*session, batch, self.events(*session, batch))
+            })
+            .collect();
+        let keys: Vec<_> = asked.iter().map(|(session, ..)| key(*session)).collect();
+        let appends = keys
+            .iter()
+            .zip(&asked)
+            .map(|(key, (_, _, events))| log.append(key, events));
+        let told = block_on(join_all(appends));
+        for ((session, batch, _), told) in asked.into_iter().zip(told) {
+            self.told(process, session, batch, told)?;
+        }
+        Ok(())
+    }
+
+    fn told(
+        &mut self,
+        process: usize,
+        session: usize,
+        batch: u32,
+        told: bus_log::Result<u64>,
+    ) -> Result<(), String> {
+        let outcome = match &told {
+            Ok(last) => Told::Last(*last),
+            Err(error) if error.kind() == LogErrorKind::Busy => Told::Refused,
+            Err(_) => Told::Unknown,
+        };
+        let now = self.world.changes();
+        self.history.tell(session, batch, outcome, now);
+        told.map(drop)
+            .or_else(|error| self.failed("append", process, &error))
+    }
+
+    fn events(&self, session: usize, batch: u32) -> Vec<Event> {
+        let tags = self.history.tags(session, batch).into_iter();
+        tags.map(|tag| SessionEvent::TextComplete(tag.text()).into())
+            .collect()
+    }
+
+    fn last(
+        &self,
+        process: usize,
+        log: &dyn SessionLog,
+        session: usize,
+    ) -> Result<Option<u64>, String> {
+        match block_on(log.bounds(&key(session))) {
+            Ok(bounds) => Ok(Some(bounds.last).filter(|last| *last > 0)),
+            Err(error) => self.failed("bounds", process, &error).map(|()| None),
+        }
+    }
+
+    fn remove(
+        &mut self,
+        process: usize,
+        log: &dyn SessionLog,
+        session: usize,
+        erase: bool,
+        watermark: u64,
+    ) -> Result<(), String> {
+        let now = self.world.changes();
+        self.history.ask_removal(session, erase, watermark, now);
+        let done = if erase {
+            block_on(log.erase(&key(session)))
+        } else {
+            block_on(log.archive_before(&key(session), watermark)).map(drop)
+        };
+        match done {
+            Ok(()) => self.history.removed(session, self.world.changes()),
+            Err(error) => self.failed("archive or erase", process, &error)?,
+        }
+        Ok(())
+    }
+
+    /// Whether a failure may be.
+    fn failed(&self, what: &str, process: usize, error: &LogError) -> Result<(), String> {
+        let dead = self.world.is_dead(self.seats[process].files.number());
+        // A failed sync can leave holes in a file until the log has written it again: whoever only reads,
+        // or reads first, may be told of them.
+        let may = self.mood == Mood::Ill
+            && match error.kind() {
+                LogErrorKind::Unavailable => true,
+                LogErrorKind::Corrupt => !matches!(what, "append" | "open"),
+                _ => false,
+            };
+        if dead || may {
+            return Ok(());
+        }
+        Err(format!("{what} failed: {}", tell(error)))
+    }
+
+    /// What a process reads, checked against what is known now.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn look(&mut self, process: usize) -> Result<Vec<Settled>, String> {
+        let found = self.peek(process)?;
+        let now = self.world.changes();
+        check(&self.history, now, &found)?;
+        self.history.witness(&found, now);
+        Ok(found)
+    }
+
+    /// Has one event appended to every session, by whoever may: none that a fault left in a bad state stays
+    /// in it.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn append_everywhere(&mut self) -> Result<(), String> {
+        let now = self.world.changes();
+        for session in 0..self.history.sessions() {
+            let batch = self.history.ask(session, &[10], now);
+            let mut failure = String::new();
+            let mut processes = (0..self.seats.len()).cycle();
+            let done = wait_until(|| {
+                let process = processes.next().unwrap_or_default();
+                match self.try_append(process, session, batch) {
+                    Ok(known) => known,
+                    Err(error) => {
+                        failure = error;
+                        false
+                    }
+                }
+            });
+            done.ok_or_else(|| format!("recording does not go on: session {session}: {failure}"))?;
+        }
+        Ok(())
+    }
+
+    /// True once it is known what came of it, or that only a reader can tell.
+    fn try_append(&mut self, process: usize, session: usize, batch: u32) -> Result<bool, String> {
+        self.open(process)?;
+        let Some(log) = self.seats[process].log.clone() else {
+            return Err("the log can't be opened".to_owned());
+        };
+        match block_on(log.append(&key(session), &self.events(session, batch))) {
+            Ok(last) => {
+                let now = self.world.changes();
+                self.history.tell(session, batch, Told::Last(last), now);
+                Ok(true)
+            }
+            Err(error) if error.kind() == LogErrorKind::Unavailable => Ok(true),
+            Err(error) => Err(tell(&error)),
+        }
+    }
+
+    /// As [`look`](Self::look), where a disk that refuses may keep a process from reading.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn look_if_well(&mut self, process: usize) -> Result<(), String> {
+        let Some(log) = self.seats[process].log.clone() else {
+            return Ok(());
+        };
+        match observe(&*log, self.history.sessions()) {
+            Ok(found) => {
+                let now = self.world.changes();
+                check(&self.history, now, &found)?;
+                self.history.witness(&found, now);
+                Ok(())
+            }
+            Err(Unseen::Refused(error)) => self.failed("read", process, &error),
+            Err(Unseen::Wrong(wrong)) => Err(wrong),
+        }
+    }
+
+    /// How many appends there are of which nobody knows what became of them.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.history.unknown().len() as u64
+    }
+
+    /// What a process reads.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn peek(&mut self, process: usize) -> Result<Vec<Settled>, String> {
+        self.open(process)?;
+        let Some(log) = self.seats[process].log.clone() else {
+            return Err(format!("process {process} can't open the log"));
+        };
+        observe(&*log, self.history.sessions()).map_err(|unseen| unseen.to_string())
+    }
+
+    /// Appends whatever its caller does not know to be there, as a careful caller does: read, then append
+    /// only what is not there, expecting what was read. Returns how often that had to be tried.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn retry_unknown(&mut self) -> Result<u64, String> {
+        let mut tries = 0;
+        for (session, batch) in self.history.unknown() {
+            let mut failure = String::new();
+            // Whoever owns the session may write it.
+            let mut processes = (0..self.seats.len()).cycle();
+            let done = wait_until(|| {
+                tries += 1;
+                let process = processes.next().unwrap_or_default();
+                match self.retry(process, session, batch) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        failure = error;
+                        false
+                    }
+                }
+            });
+            done.ok_or_else(|| format!("recording does not go on: batch {batch}: {failure}"))?;
+        }
+        Ok(tries)
+    }
+
+    fn retry(&mut self, process: usize, session: usize, batch: u32) -> Result<(), String> {
+        self.open(process)?;
+        let Some(log) = self.seats[process].log.clone() else {
+            return Err("the log can't be opened".to_owned());
+        };
+        let bounds = block_on(log.bounds(&key(session))).map_err(|error| tell(&error))?;
+        let there = block_on(log.load_since(&key(session), 0)).map_err(|error| tell(&error))?;
+        let ours = there.iter().filter(|event| {
+            let tag = text_of(&event.event).and_then(Tag::of);
+            tag.is_some_and(|tag| tag.batch == batch)
+        });
+        let last = match ours.map(|event| event.ordinal).max() {
+            Some(last) => last,
+            None => {
+                let events = self.events(session, batch).into_iter();
+                let entries: Vec<Entry> = events.map(Entry::from).collect();
+                let expect = Expect::Last(bounds.last);
+                block_on(log.append_entries(&key(session), expect, &entries))
+                    .map_err(|error| tell(&error))?
+            }
+        };
+        let now = self.world.changes();
+        self.history.tell(session, batch, Told::Last(last), now);
+        Ok(())
+    }
+}
+
+/// `None` if it does not come.
+fn wait_until(mut holds: impl FnMut() -> bool) -> Option<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        if Instant::now() > deadline {
+            return None;
+        }
+        thread::park_timeout(Duration::from_millis(1));
+    }
+    Some(())
+}

@@ -1,0 +1,269 @@
+//! What is asked of a log, step by step.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::subject::Settings;
+
+/// What a process does.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Appends batches to sessions, all asked for at once. A batch is the sizes of its events.
+    Append(Vec<(usize, Vec<usize>)>),
+    /// Archives all but the last so many events of a session.
+    Archive {
+        /// The session.
+        session: usize,
+        /// Events that stay.
+        keep: u64,
+    },
+    /// Erases a session.
+    Erase {
+        /// The session.
+        session: usize,
+    },
+    /// Closes the log and opens it again.
+    Reopen,
+    /// Waits until idle sessions are let go.
+    Idle,
+}
+
+/// One process does something.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Which one.
+    pub process: usize,
+    /// What.
+    pub act: Act,
+}
+
+/// What is asked of a log, step by step.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// For people.
+    pub name: String,
+    /// How many processes have the log open.
+    pub processes: usize,
+    /// How many sessions there are.
+    pub sessions: usize,
+    /// How the log is set.
+    pub settings: Settings,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Script {
+    /// One process: first batches, groups of several sessions, archives, erasures, segments that
+    /// fill up, and reopening.
+    #[must_use]
+    pub fn one() -> Self {
+        let alone = |act| Step { process: 0, act };
+        let append = |session, sizes: &[usize]| alone(Act::Append(vec![(session, sizes.to_vec())]));
+        let mut steps = vec![
+            append(0, &[20]),
+            append(0, &[40, 5, 600]),
+            append(1, &[0]),
+            alone(Act::Append(
+                (0..5)
+                    .map(|session| (session, vec![30; session + 1]))
+                    .collect(),
+            )),
+            // Several batches of one session in a group, some beyond a sector and a page.
+            alone(Act::Append(
+                [10, 700, 1, 5000]
+                    .map(|size| (2, vec![size, size / 2]))
+                    .into(),
+            )),
+            append(2, &[100]),
+            alone(Act::Archive {
+                session: 2,
+                keep: 3,
+            }),
+            append(2, &[100, 1]),
+            alone(Act::Erase { session: 1 }),
+            append(1, &[50]),
+        ];
+        // Over the end of a segment, several times.
+        steps.extend((0..12).map(|n| append(n % 5, &[900, 30])));
+        steps.extend([
+            alone(Act::Archive {
+                session: 0,
+                keep: 0,
+            }),
+            append(0, &[60]),
+            alone(Act::Reopen),
+            append(3, &[10, 20]),
+            append(0, &[10]),
+            alone(Act::Erase { session: 3 }),
+            alone(Act::Erase { session: 0 }),
+            alone(Act::Reopen),
+            append(3, &[10, 20]),
+            alone(Act::Archive {
+                session: 4,
+                keep: 2,
+            }),
+            alone(Act::Archive {
+                session: 4,
+                keep: 1,
+            }),
+            alone(Act::Append(
+                (0..5).rev().map(|session| (session, vec![40])).collect(),
+            )),
+        ]);
+        Self::new("one", 1, 5, steps)
+    }
+
+    /// Two processes write different sessions of one folder, and then those of the other.
+    #[must_use]
+    pub fn two() -> Self {
+        let append = |process, session, sizes: &[usize]| Step {
+            process,
+            act: Act::Append(vec![(session, sizes.to_vec())]),
+        };
+        let mut steps = Vec::new();
+        for round in 0..3 {
+            for n in 0..3 {
+                let first = round % 2;
+                steps.push(append(first, n, &[30, 800]));
+                steps.push(append(1 - first, 3 + n, &[10, 500, 20]));
+            }
+            steps.push(Step {
+                process: round % 2,
+                act: Act::Archive {
+                    session: 0,
+                    keep: 1,
+                },
+            });
+            steps.push(Step {
+                process: 1 - round % 2,
+                act: Act::Erase { session: 3 },
+            });
+            // Each lets all go, so that the other can take it.
+            steps.extend([0, 1].map(|process| Step {
+                process,
+                act: Act::Reopen,
+            }));
+        }
+        steps.push(append(0, 5, &[10]));
+        steps.push(append(1, 0, &[10]));
+        Self::new("two", 2, 6, steps)
+    }
+
+    /// Two processes hand sessions over by leaving them alone for a while.
+    #[must_use]
+    pub fn idle() -> Self {
+        let append = |process, session: usize| Step {
+            process,
+            act: Act::Append(vec![(session, vec![200, 10]), (session + 1, vec![30])]),
+        };
+        let mut steps = Vec::new();
+        for round in 0..4 {
+            let process = round % 2;
+            let idle = Act::Idle;
+            steps.extend([append(process, 0), append(process, 1)]);
+            steps.push(Step { process, act: idle });
+        }
+        let settings = Settings {
+            idle: Duration::from_millis(2),
+            ..Settings::default()
+        };
+        Self {
+            settings,
+            ..Self::new("idle", 2, 3, steps)
+        }
+    }
+
+    /// Many more sessions than are owned at once.
+    #[must_use]
+    pub fn crowd() -> Self {
+        let all = |size: usize| Step {
+            process: 0,
+            act: Act::Append((0..12).map(|session| (session, vec![size])).collect()),
+        };
+        let one = |session: usize| Step {
+            process: 0,
+            act: Act::Append(vec![(session, vec![50])]),
+        };
+        let mut steps = vec![all(10)];
+        steps.extend((0..12).map(|n| one(n * 5 % 12)));
+        steps.push(all(300));
+        let settings = Settings {
+            open_threads: 8,
+            ..Settings::default()
+        };
+        Self {
+            settings,
+            ..Self::new("crowd", 1, 12, steps)
+        }
+    }
+
+    /// Steps by chance. Every session has one writer at a time.
+    #[must_use]
+    pub fn random(seed: u64, processes: usize, steps: usize) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let sessions = 4;
+        let mut owners: Vec<Option<usize>> = vec![None; sessions];
+        let steps = (0..steps).map(|_| {
+            let process = random.usize(..processes);
+            let free: Vec<usize> = (0..sessions)
+                .filter(|session| owners[*session].is_none_or(|owner| owner == process))
+                .collect();
+            let Some(session) = random.choice(&free).copied() else {
+                owners.retain_mut(|owner| {
+                    *owner = owner.filter(|owner| *owner != process);
+                    true
+                });
+                return Step {
+                    process,
+                    act: Act::Reopen,
+                };
+            };
+            owners[session] = Some(process);
+            let act = match random.u32(..20) {
+                0 => {
+                    for owner in &mut owners {
+                        *owner = owner.filter(|owner| *owner != process);
+                    }
+                    Act::Reopen
+                }
+                1 | 2 => Act::Archive {
+                    session,
+                    keep: random.u64(..4),
+                },
+                3 => Act::Erase { session },
+                4..=7 => {
+                    let some = (0..random.usize(2..6)).map(|_| {
+                        let session = free[random.usize(..free.len())];
+                        owners[session] = Some(process);
+                        (session, batch(&mut random))
+                    });
+                    Act::Append(some.collect())
+                }
+                _ => Act::Append(vec![(session, batch(&mut random))]),
+            };
+            Step { process, act }
+        });
+        let steps = steps.collect();
+        Self::new(&format!("random-{seed}"), processes, sessions, steps)
+    }
+
+    fn new(name: &str, processes: usize, sessions: usize, steps: Vec<Step>) -> Self {
+        Self {
+            name: name.to_owned(),
+            processes,
+            sessions,
+            settings: Settings::default(),
+            steps,
+        }
+    }
+}
+
+fn batch(random: &mut Rng) -> Vec<usize> {
+    let events = random.usize(1..4);
+    let size = |random: &mut Rng| match random.u32(..10) {
+        0 => random.usize(1000..6000),
+        _ => random.usize(..300),
+    };
+    (0..events).map(|_| size(random)).collect()
+}

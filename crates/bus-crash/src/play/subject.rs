@@ -1,0 +1,82 @@
+//! What is put to the test.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use bus_log::{Result, SessionLog, TenantId, ThreadKey};
+use bus_log_file::fs::FileSystem;
+use bus_log_file::{FileLogConfig, FileSessionLog};
+
+/// How a log is set for a script.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes of a journal segment.
+    pub segment_bytes: u64,
+    /// When an idle session is let go.
+    pub idle: Duration,
+    /// How many sessions are owned at once.
+    pub open_threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 4 << 10,
+            idle: Duration::from_secs(3600),
+            open_threads: 64,
+        }
+    }
+}
+
+/// A kind of log that is put to the test.
+pub trait Subject: Sync {
+    /// Opens the log on this file system, as one more process.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    fn open(&self, files: Arc<dyn FileSystem>, settings: Settings) -> Result<Arc<dyn SessionLog>>;
+}
+
+/// The embedded log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FileLog;
+
+impl Subject for FileLog {
+    fn open(&self, files: Arc<dyn FileSystem>, settings: Settings) -> Result<Arc<dyn SessionLog>> {
+        let config = FileLogConfig::default()
+            .with_file_system(files)
+            .with_segment_bytes(settings.segment_bytes)
+            .with_idle(settings.idle)
+            .with_open_threads(settings.open_threads);
+        Ok(Arc::new(FileSessionLog::open_with("/log", config)?))
+    }
+}
+
+/// The key of a script's session. Two of them share a tenant.
+pub(crate) fn key(session: usize) -> ThreadKey {
+    let tenant = TenantId::new(format!("t{}", session / 2));
+    ThreadKey::new(tenant, format!("s{session}"))
+}
+
+/// Runs a future with nothing around it.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Going over every point at which something can fail.
+
+mod damage;
+mod effort;
+mod kill;
+mod power;
+mod recorded;
+mod revive;
+mod trouble;
+mod workers;
+
+pub use damage::{End, damage, damage_some};
+pub use effort::Effort;
+pub use kill::kill;
+pub use power::power;
+pub use trouble::trouble;

@@ -1,0 +1,48 @@
+//! How much is tried.
+
+/// How much is tried, and with which dice.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Decides all that chance decides.
+    pub seed: u64,
+    /// Threads.
+    pub jobs: usize,
+    /// How often each loss with chance in it is made at a point.
+    pub rolls: u64,
+    /// At how many points of each recovery there is a second fault.
+    pub nested: u64,
+    /// Only this point.
+    pub point: Option<u64>,
+}
+
+impl Effort {
+    /// Dice for one purpose: the same whenever the numbers are the same.
+    pub(crate) fn dice(&self, numbers: &[u64]) -> fastrand::Rng {
+        let mut seed = fastrand::Rng::with_seed(self.seed).u64(..);
+        for number in numbers {
+            // Not a sum, in which other numbers could give the same.
+            seed = fastrand::Rng::with_seed(seed ^ number.wrapping_add(1)).u64(..);
+        }
+        fastrand::Rng::with_seed(seed)
+    }
+
+    /// The points of `0..=last` that are to be tried.
+    pub(crate) fn points(&self, last: u64) -> Vec<u64> {
+        match self.point {
+            Some(point) => (0..=last).filter(|n| *n == point).collect(),
+            None => (0..=last).collect(),
+        }
+    }
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            jobs: 1,
+            rolls: 1,
+            nested: 1,
+            point: None,
+        }
+    }
+}

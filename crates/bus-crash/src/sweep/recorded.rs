@@ -1,0 +1,69 @@
+//! A script, played once with nothing going wrong, and all that happened on the disk meanwhile.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::play::{History, Player, Script, Settled, Subject, check, observe};
+use crate::sim::{Disk, Recording, World};
+
+/// What was seen at some point, or that nothing could be.
+type Sight = (u64, Result<Vec<Settled>, String>);
+
+/// A script, played once with nothing going wrong.
+pub(super) struct Recorded {
+    pub(super) recording: Recording,
+    /// What was told, and what a reader in another process could see, when.
+    pub(super) history: History,
+    /// How often a reader looked.
+    pub(super) looks: u64,
+}
+
+impl Recorded {
+    /// Plays it, with a reader that looks after each change.
+    pub(super) fn play(subject: &dyn Subject, script: &Script) -> Result<Self, String> {
+        let world = World::boot(Disk::new());
+        let mut player = Player::new(&world, subject, script);
+        player.open_all()?;
+        let sights = watch(&world, subject, script)?;
+        let played = player.play(&script.steps);
+        world.unwatch();
+        played?;
+        player.look(0)?;
+        player.close_all();
+        let mut history = player.history;
+        let sights = std::mem::take(&mut *sights.lock().unwrap_or_else(PoisonError::into_inner));
+        let looks = sights.len() as u64;
+        for (point, found) in sights {
+            let found = found.map_err(|wrong| format!("a reader at point {point}: {wrong}"))?;
+            check(&history, point, &found)
+                .map_err(|wrong| format!("a reader at point {point}: {wrong}"))?;
+            history.witness(&found, point);
+        }
+        Ok(Self {
+            recording: world.recording(),
+            history,
+            looks,
+        })
+    }
+}
+
+fn watch(
+    world: &Arc<World>,
+    subject: &dyn Subject,
+    script: &Script,
+) -> Result<Arc<Mutex<Vec<Sight>>>, String> {
+    let files = world.process();
+    let process = files.number();
+    let opened = subject.open(files, script.settings);
+    let log = opened.map_err(|error| format!("a reader can't open the log: {error}"))?;
+    let sights = Arc::new(Mutex::new(Vec::new()));
+    let (seen, own, sessions) = (Arc::clone(&sights), Arc::downgrade(world), script.sessions);
+    world.watch(process, move || {
+        let Some(world) = own.upgrade() else { return };
+        let found = observe(&*log, sessions).map_err(|unseen| unseen.to_string());
+        let point = world.changes();
+        seen.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((point, found));
+    });
+    Ok(sights)
+}

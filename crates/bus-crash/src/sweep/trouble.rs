@@ -1,0 +1,168 @@
+//! A disk that refuses: full or broken, once or for a while, at every change.
+
+use std::sync::Arc;
+
+use super::effort::Effort;
+use super::power::failed;
+use super::revive::{OPENINGS, residue, revive};
+use super::workers::over;
+use crate::play::{Mood, Player, Script, Subject};
+use crate::report::{Tally, Violation};
+use crate::sim::{Disk, Fault, Loss, Trouble, World};
+
+/// Steps that are played while the disk refuses for a while.
+const WHILE: usize = 3;
+
+/// Changes that are told of a violation.
+const TRACE: u64 = 16;
+
+/// Plays `script` again and again, and has the disk refuse each of its changes, in every way. Whoever
+/// asked is told `Unavailable`, readers see nothing wrong, and once the disk is well recording goes on by
+/// itself, without a gap and without a double. What was acknowledged after that outlives a power cut, also
+/// where a sync had failed.
+pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
+    let mut sum = Tally::new(format!("full or broken disk: {}", script.name));
+    let tried = match count(subject, script) {
+        Ok(tried) => tried,
+        Err(wrong) => return failed(sum.name, wrong),
+    };
+    for trouble in [Trouble::Full, Trouble::Broken, Trouble::BrokenLate] {
+        for lasting in [false, true] {
+            let points = effort.points(tried);
+            let name = sum.name.clone();
+            sum.add(over(&name, effort, &points, |point, tally| {
+                let fault = Fault {
+                    trouble,
+                    at: point,
+                    process: None,
+                    lasting,
+                };
+                let world = World::boot(Disk::new());
+                world.plan(fault);
+                let run = Run {
+                    subject,
+                    script,
+                    effort,
+                    world: &world,
+                    point,
+                };
+                if let Err(wrong) = run.play(tally) {
+                    let recording = world.recording();
+                    let times = if lasting { "from then on" } else { "once" };
+                    tally.violate(Violation {
+                        sweep: name.clone(),
+                        point,
+                        fault: format!("{trouble:?} {times}"),
+                        wrong,
+                        trace: recording.tell(recording.len(), TRACE),
+                    });
+                }
+            }));
+        }
+    }
+    sum
+}
+
+fn count(subject: &dyn Subject, script: &Script) -> Result<u64, String> {
+    let world = World::boot(Disk::new());
+    let mut player = Player::new(&world, subject, script);
+    player.open_all()?;
+    player.play(&script.steps)?;
+    player.close_all();
+    Ok(world.tried(None))
+}
+
+/// One playing of the script, with one fault in it.
+struct Run<'a> {
+    subject: &'a dyn Subject,
+    script: &'a Script,
+    effort: &'a Effort,
+    world: &'a Arc<World>,
+    point: u64,
+}
+
+impl Run<'_> {
+    fn play(&self, tally: &mut Tally) -> Result<(), String> {
+        let mut player = Player::new(self.world, self.subject, self.script);
+        player.mood = Mood::Ill;
+        player.open_all()?;
+        let mut left = WHILE;
+        for step in &self.script.steps {
+            player.step(step)?;
+            if self.world.struck() == 0 {
+                continue;
+            }
+            // Nothing wrong is read meanwhile, by whoever can.
+            player.look_if_well(step.process)?;
+            left = left.saturating_sub(1);
+            if left == 0 {
+                self.recover(&mut player, tally)?;
+            }
+        }
+        self.recover(&mut player, tally)?;
+        for process in 0..self.script.processes {
+            player.look(process)?;
+        }
+        self.cut(&player, "before closing", tally)?;
+        // A refusal may also strike only now.
+        player.mood = Mood::Ill;
+        player.close_all();
+        let struck = self.world.heal();
+        tally.faults += u64::from(struck > 0);
+        tally.openings += 1;
+        player.mood = Mood::Well;
+        player.look(0)?;
+        player.close_all();
+        self.cut(&player, "after closing", tally)
+    }
+
+    /// The disk is well again: so is the log, at once.
+    fn recover(&self, player: &mut Player<'_>, tally: &mut Tally) -> Result<(), String> {
+        if self.world.struck() == 0 {
+            return Ok(());
+        }
+        let refused = self.world.heal();
+        tally.faults += 1;
+        tally.count("operations refused", refused);
+        player.append_everywhere()?;
+        let unknown = player.unknown();
+        let tries = player.retry_unknown()?;
+        tally.count("appends of unknown outcome", unknown);
+        tally.count("tries until they were settled", tries);
+        player.mood = Mood::Well;
+        player.look(0)?;
+        if self.script.processes > 1 {
+            // One of them has all sessions now, and the script gives them to others.
+            player.close_all();
+        }
+        player.open_all()
+    }
+
+    /// Cuts the power: at the end, and at some moment of what happened.
+    fn cut(&self, player: &Player<'_>, when: &str, tally: &mut Tally) -> Result<(), String> {
+        let recording = self.world.recording();
+        let mut dice = self.effort.dice(&[self.point, recording.len()]);
+        let last = recording.len();
+        let some = (0..self.effort.nested).map(|_| dice.u64(..=last));
+        let mut points: Vec<u64> = some.collect();
+        points.push(last);
+        for point in points {
+            let loss = if dice.bool() {
+                Loss::Everything
+            } else {
+                Loss::ALL[dice.usize(..Loss::ALL.len())]
+            };
+            let found = recording.at(point).cut(loss, dice.u64(..));
+            tally.openings += OPENINGS;
+            residue(&found, &player.history, point)
+                .and_then(|()| revive(self.subject, self.script, found, &player.history, point))
+                .map_err(|wrong| {
+                    let told = recording.tell(point, 12).join("\n      ");
+                    format!(
+                        "{when}, power cut at change {point}, loss {loss:?}: {wrong}\n      {told}"
+                    )
+                })?;
+        }
+        Ok(())
+    }
+}

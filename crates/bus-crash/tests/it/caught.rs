@@ -1,0 +1,64 @@
+//! Logs with one flaw each: a sweep that does not find it proves nothing.
+
+use bus_crash::play::{Act, Script, Step};
+use bus_crash::report::Tally;
+use bus_crash::sweep::{Effort, power};
+
+use crate::toy::{Flaw, Toy};
+
+fn sweep(flaw: Flaw) -> Tally {
+    let append = |session, sizes: &[usize]| Act::Append(vec![(session, sizes.to_vec())]);
+    let acts = [
+        append(0, &[10]),
+        append(0, &[700, 20, 900]),
+        append(1, &[5, 5]),
+        append(0, &[1]),
+        append(1, &[2000]),
+    ];
+    let steps = acts.into_iter().map(|act| Step { process: 0, act });
+    let script = Script {
+        name: format!("{flaw:?}"),
+        sessions: 2,
+        steps: steps.collect(),
+        ..Script::one()
+    };
+    let effort = Effort {
+        rolls: 3,
+        ..Effort::default()
+    };
+    power(&Toy(flaw), &script, &effort)
+}
+
+fn assert_caught(flaw: Flaw, wrong: &str) {
+    let tally = sweep(flaw);
+    let told: Vec<&str> = tally.violations.iter().map(|v| v.wrong.as_str()).collect();
+    assert!(told.iter().any(|told| told.contains(wrong)), "{told:?}");
+}
+
+#[test]
+fn a_sound_log_passes() {
+    let tally = sweep(Flaw::None);
+    let told: String = tally.violations.iter().map(ToString::to_string).collect();
+    assert_eq!(tally.violated, 0, "{told}");
+    assert!(tally.faults > 100 && tally.openings > tally.faults);
+}
+
+#[test]
+fn a_log_that_forgets_to_sync_a_folder_is_caught() {
+    assert_caught(Flaw::ForgetsFolder, "acknowledged");
+}
+
+#[test]
+fn a_log_that_acknowledges_before_its_sync_is_caught() {
+    assert_caught(Flaw::ForgetsSync, "acknowledged");
+}
+
+#[test]
+fn a_log_that_keeps_half_a_batch_is_caught() {
+    assert_caught(Flaw::KeepsHalves, "of its batch are there");
+}
+
+#[test]
+fn a_log_that_shows_an_event_before_its_sync_is_caught() {
+    assert_caught(Flaw::ShowsEarly, "acknowledged");
+}

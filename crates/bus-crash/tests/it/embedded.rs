@@ -1,0 +1,80 @@
+//! The embedded log through small sweeps. The large ones are `cargo xtask crash`.
+
+use bus_crash::play::{Act, FileLog, Script, Step};
+use bus_crash::report::Tally;
+use bus_crash::sweep::{Effort, kill, power};
+
+fn effort() -> Effort {
+    Effort {
+        jobs: 2,
+        ..Effort::default()
+    }
+}
+
+fn assert_sound(tally: &Tally) {
+    let told: String = tally.violations.iter().map(ToString::to_string).collect();
+    assert!(tally.violated == 0 && tally.points > 0, "{told}");
+}
+
+/// A few steps, so that every second stop after every first one can be tried.
+fn short(steps: Vec<Act>) -> Script {
+    let steps = steps.into_iter().map(|act| Step { process: 0, act });
+    Script {
+        name: "short".into(),
+        sessions: 2,
+        steps: steps.collect(),
+        ..Script::one()
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_to_a_power_cut() {
+    let script = short(vec![
+        Act::Append(vec![(0, vec![10, 700]), (1, vec![5])]),
+        Act::Append(vec![(0, vec![3000, 1])]),
+        Act::Reopen,
+        Act::Append(vec![(1, vec![50, 2, 2])]),
+    ]);
+    assert_sound(&power(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn a_killed_maker_of_a_log_leaves_names_that_the_next_writer_makes_durable() {
+    let script = short(vec![Act::Append(vec![(0, vec![10])])]);
+    // Every point of making the log; at one, every second stop is tried.
+    for point in 0..10 {
+        let effort = Effort {
+            point: Some(point),
+            ..effort()
+        };
+        assert_sound(&power(&FileLog, &script, &effort));
+    }
+}
+
+#[test]
+fn an_archive_that_was_killed_before_its_folder_was_synced_takes_nothing_along() {
+    let script = short(vec![
+        Act::Append(vec![(0, vec![10, 20, 30])]),
+        Act::Archive {
+            session: 0,
+            keep: 1,
+        },
+        Act::Erase { session: 0 },
+    ]);
+    let all = power(&FileLog, &script, &effort());
+    assert_sound(&all);
+    for point in 25..all.points {
+        let effort = Effort {
+            point: Some(point),
+            ..effort()
+        };
+        assert_sound(&power(&FileLog, &script, &effort));
+    }
+}
+
+#[test]
+fn a_process_goes_on_and_takes_over_when_the_other_is_killed() {
+    let mut script = Script::two();
+    script.steps.truncate(8);
+    assert_sound(&kill(&FileLog, &script, &effort()));
+}

@@ -1,0 +1,6 @@
+//! The sweeps, on the embedded log and on logs that they must find out.
+
+mod caught;
+mod embedded;
+mod process;
+mod toy;
