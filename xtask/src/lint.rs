@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
+use crate::{bench, cargo};
 
 /// The cargo-deny that `deny.toml` is written for.
 const CARGO_DENY: &str = "0.20.2";
@@ -37,7 +37,9 @@ const STEPS: &[(&str, Step)] = &[
 
 fn rustfmt(root: &Path) -> Result<()> {
     need_component(root, "fmt", "rustfmt")?;
-    cargo::run(cargo::cargo(root).args(["fmt", "--all", "--check"]))
+    cargo::run(cargo::cargo(root).args(["fmt", "--all", "--check"]))?;
+    // A workspace of its own. Its lints need its peers built: `bench --smoke` has them.
+    cargo::run(cargo::cargo(root).args(["fmt", "--manifest-path", bench::MANIFEST, "--check"]))
 }
 
 fn clippy(root: &Path) -> Result<()> {

@@ -1,13 +1,19 @@
 //! The door to every chore of this repository: `cargo xtask VERB`.
 //!
 //! `test` is what a change must pass, `tidy` holds the house rules, `lint` the tools' opinions;
-//! `conformance` shows the laws against the logs, `api` what the libraries promise. This crate
-//! depends on no bus crate: it must run, and say what is wrong, when they do not compile.
+//! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `loom` the
+//! models of what threads do to each other, `fuzz` every reader against hostile bytes, `api` what the
+//! libraries promise, `bench` how fast they are beside their peers. This crate depends on no bus crate:
+//! it must run, and say what is wrong, when they do not compile.
 
 mod api;
+mod bench;
 mod cargo;
 mod conformance;
+mod crash;
+mod fuzz;
 mod lint;
+mod loom;
 mod test;
 mod tidy;
 
@@ -37,6 +43,14 @@ enum Verb {
         /// Only this log: `memory`, `file`, or a crate's name
         log: Option<String>,
     },
+    /// Try what can go wrong with the embedded log, on a simulated disk
+    Crash {
+        /// What `bus-crash --help` tells: `--ci`, `--seed N`, `--only PATTERN`, `--point N`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run the models of what threads do to each other through every order of their steps
+    Loom,
     /// Compare the public API of the library crates to docs/api/*.txt
     Api {
         /// Write the snapshots instead of comparing
@@ -45,6 +59,20 @@ enum Verb {
         /// Print the API of these crates and do not compare
         #[arg(long = "print", value_name = "CRATE", conflicts_with = "bless")]
         print: Vec<String>,
+    },
+    /// Measure us beside our peers: `--quick`, `--only PATTERN`, `--smoke`, … (`bench --help` for all)
+    #[command(disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Run every fuzz target from its seeds, on a stable toolchain
+    Fuzz {
+        /// How long each target runs, in seconds
+        #[arg(long, default_value_t = 30)]
+        seconds: u32,
+        /// Only the targets whose name holds this
+        target: Option<String>,
     },
 }
 
@@ -55,7 +83,11 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&root),
         Verb::Lint => lint::run(&root),
         Verb::Conformance { log } => conformance::run(&root, log.as_deref()),
+        Verb::Crash { args } => crash::run(&root, &args),
+        Verb::Loom => loom::run(&root),
         Verb::Api { bless, print } => api::run(&root, bless, &print),
+        Verb::Bench { arguments } => bench::run(&root, &arguments),
+        Verb::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref()),
     };
     finish(outcome)
 }

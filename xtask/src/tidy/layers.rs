@@ -24,6 +24,8 @@ fn may_use(user: &str, used: &str) -> Option<bool> {
         "bus-http" => matches!(used, "bus-core" | "bus-log" | "bus-tokio"),
         "bus-cli" => used != "bus-bench",
         "bus-bench" => used != "bus-cli",
+        // It simulates the disk below the embedded log, and knows that log only.
+        "bus-crash" => matches!(used, "bus-log" | "bus-log-file"),
         _ => return None,
     };
     Some(may && used != "xtask")

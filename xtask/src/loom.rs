@@ -1,0 +1,66 @@
+//! `cargo xtask loom`: the models of what threads do to each other, run through every order.
+//!
+//! A model is a test in a module called `models`, built with `--cfg loom`. Its crate prints a line
+//! `model NAME: N orders` for each. None at all is an error: silence proves nothing.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::cargo;
+
+/// Which crates have models.
+const CRATES: &[&str] = &["bus-tokio"];
+
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut models = 0;
+    let mut orders = 0;
+    for name in CRATES {
+        let text = run_models(root, name)?;
+        let counts = counts(&text);
+        ensure!(!counts.is_empty(), "{name}: no model ran");
+        models += counts.len();
+        orders += counts.iter().sum::<u64>();
+    }
+    println!("loom: {models} models hold in {orders} orders");
+    Ok(())
+}
+
+/// Runs the models of one crate, shows what they print and returns it.
+fn run_models(root: &Path, name: &str) -> Result<String> {
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    let mut command = cargo::cargo(root);
+    command
+        .env("RUSTFLAGS", format!("{flags} --cfg loom").trim())
+        // Everything is built anew with these flags: elsewhere, so that nothing else is.
+        .env("CARGO_TARGET_DIR", root.join("target/loom"))
+        .args(["test", "--release", "--locked", "--package", name, "--lib"])
+        .args(["models::", "--", "--nocapture"]);
+    eprintln!("$ RUSTFLAGS=--cfg loom {}", cargo::typed(&command));
+    let out = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("could not start cargo")?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    print!("{text}");
+    if !out.status.success() {
+        bail!("{name}: a model does not hold: {}", out.status);
+    }
+    Ok(text)
+}
+
+/// How many orders each model ran through. Other output may stand before it on the same line.
+fn counts(text: &str) -> Vec<u64> {
+    text.lines()
+        .filter_map(|line| {
+            let (_, model) = line.split_once("model ")?;
+            let (_, count) = model.strip_suffix(" orders")?.rsplit_once(": ")?;
+            count.parse().ok()
+        })
+        .collect()
+}
