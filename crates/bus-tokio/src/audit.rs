@@ -62,8 +62,20 @@ impl SessionBus {
     /// what is left counts as dropped. Afterwards the bus goes on live: a durable event fails and is
     /// broadcast, a record counts as dropped and is broadcast. Subscribers find the end when the
     /// last clone is dropped.
+    ///
+    /// The writer of a [`SessionHub`](crate::SessionHub)'s bus belongs to all its sessions: there it is as
+    /// [`flush`](Self::flush), returns the count of all, and ends nothing.
     pub async fn close(&self) -> Option<AuditStats> {
+        let lent = self
+            .core()
+            .sinks
+            .as_ref()
+            .is_some_and(|sinks| sinks.is_writer_lent());
         match self.audit_face() {
+            Some(_) if lent => {
+                self.flush().await;
+                self.audit_stats()
+            }
             Some(face) => {
                 // A record may still wait for an emitter to let go of the sink: it was made before.
                 self.hand_in().await;

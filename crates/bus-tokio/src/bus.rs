@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
 
 use bus_log::{
     DurabilityPolicy, DurableSink, Event, LogWriter, SessionEvent, SessionLog, ThreadKey,
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::legacy::Legacy;
 use crate::line::{Cargo, Line, Parcel};
-use crate::ring::{Ring, Tap};
+use crate::ring::{Feeds, Ring};
 use crate::sinks::Sinks;
 use crate::{EnvelopeSubscriber, Subscriber};
 
@@ -77,8 +78,8 @@ impl SessionBus {
     }
 
     /// One of a hub. The capacity is a power of two.
-    pub(crate) fn tapped(capacity: usize, tap: Tap) -> Self {
-        Self::on(Ring::tapped(capacity, tap))
+    pub(crate) fn tapped(capacity: usize, key: Arc<ThreadKey>, feeds: Feeds) -> Self {
+        Self::on(Ring::tapped(capacity, key, feeds))
     }
 
     #[track_caller]
@@ -164,6 +165,15 @@ impl SessionBus {
         })
     }
 
+    /// As [`with_log_writer`](Self::with_log_writer), on a writer that outlives the bus's
+    /// [`close`](Self::close).
+    pub(crate) fn with_lent_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
+        self.with(|core| {
+            let sinks = Sinks::of_log(writer, key, core.sinks.as_deref());
+            core.sinks = Some(Arc::new(sinks.on_lent_writer()));
+        })
+    }
+
     /// The same with every session event going to `tx` as well, after the sink has it and before any
     /// subscriber does.
     ///
@@ -220,7 +230,11 @@ impl SessionBus {
         Arc::strong_count(&self.open) == 1
             && Arc::strong_count(&self.core) == 1
             && Arc::strong_count(&self.core.line) == 2
-            && self.subscriber_count() == 0
+            && {
+                // The counts are relaxed loads: what whoever counted down did before is seen from here on.
+                fence(Ordering::Acquire);
+                self.core.line.ring().is_unread()
+            }
     }
 
     /// Gives back the room that nothing is in now.

@@ -55,7 +55,8 @@ pub use config::HubConfig;
 ///
 /// # The end
 ///
-/// [`close`](Self::close) waits for all that was taken. Subscribers to many sessions find the end when
+/// [`close`](Self::close) waits for all that was taken, of all sessions; a bus's own
+/// [`close`](SessionBus::close) waits as well, and ends nothing. Subscribers to many sessions find the end when
 /// the last clone of the hub is gone and the last of its buses; the last of them to be dropped joins
 /// the log's writer.
 #[derive(Clone)]
@@ -127,10 +128,10 @@ impl SessionHub {
         }
         let unused = sessions.sweep_some(self.inner.config.idle);
         let key = Arc::new(key.clone());
-        let tap = sessions.tap(Arc::clone(&key));
-        let bus = SessionBus::tapped(self.inner.config.capacity, tap)
+        let feeds = sessions.feeds(key.tenant_id());
+        let bus = SessionBus::tapped(self.inner.config.capacity, Arc::clone(&key), feeds)
             .with_durability(self.inner.config.durability)
-            .with_log_writer(&self.inner.writer, (*key).clone());
+            .with_lent_writer(&self.inner.writer, (*key).clone());
         sessions.insert(key, bus.clone());
         drop(sessions);
         drop(unused);

@@ -24,10 +24,11 @@ mod wakers;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use bus_core::{DateTime, Event, Utc};
+use bus_core::{DateTime, Event, ThreadKey, Utc};
 
 use census::Census;
 use cursor::Cursor;
+use feed::Tap;
 use kept::Kept;
 use parked::{Parked, Quota};
 use rouser::Home;
@@ -38,7 +39,7 @@ use crate::envelope::{Origin, Tally};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 
 pub(crate) use census::Start;
-pub(crate) use feed::{Feed, Tap};
+pub(crate) use feed::{Feed, Feeds};
 pub(crate) use receiver::Receiver;
 
 pub(crate) struct Ring {
@@ -58,6 +59,8 @@ struct State {
     /// Where the rouser of the near lane runs, or is about to.
     home: Option<Home>,
     census: Census,
+    /// Kept open until this ring is closed.
+    feeds: Option<Feeds>,
     closed: bool,
 }
 
@@ -74,18 +77,19 @@ impl Ring {
                 parked: Parked::default(),
                 home: None,
                 census: Census::default(),
+                feeds: None,
                 closed: false,
             }),
             tap: None,
         }
     }
 
-    /// The same, whose envelopes are shown where `tap` says too.
-    pub(crate) fn tapped(capacity: usize, tap: Tap) -> Self {
-        Self {
-            tap: Some(tap),
-            ..Self::new(capacity)
-        }
+    /// The same, whose envelopes are shown on `feeds` too, with the key.
+    pub(crate) fn tapped(capacity: usize, key: Arc<ThreadKey>, feeds: Feeds) -> Self {
+        let mut ring = Self::new(capacity);
+        ring.tap = Some(Tap::new(key, &feeds));
+        ring.lock().feeds = Some(feeds);
+        ring
     }
 
     pub(crate) const fn capacity(&self) -> usize {
@@ -94,6 +98,11 @@ impl Ring {
 
     pub(crate) fn receivers(&self) -> usize {
         self.receivers.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is no receiver, asked under the lock.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.lock().receivers == 0
     }
 
     /// The tap, if anybody reads there.
@@ -143,7 +152,7 @@ impl Ring {
         if let Some(envelope) = Arc::get_mut(&mut envelope) {
             envelope.seq = seq;
             envelope.tally = tally;
-            envelope.thread = tap.map(|tap| Arc::clone(&tap.key));
+            envelope.thread = tap.map(|tap| Arc::clone(tap.key()));
         }
         match tap {
             None => self.give(state, envelope),
@@ -237,8 +246,11 @@ impl Ring {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
+        // Who still reads here keeps no feed open: nothing is shown there any more.
+        let feeds = state.feeds.take();
         let quota = state.parked.call_all();
         self.wake(state, quota, &mut Wakers::default());
+        drop(feeds);
     }
 
     /// A receiver of every envelope from now on.

@@ -33,6 +33,8 @@ struct Log {
     audit: SessionAuditSink,
     followers: Followers,
     origin: Origin,
+    /// Others use the writer, which is not this bus's to close.
+    lent: bool,
 }
 
 /// The thread of a log that a bus writes.
@@ -66,9 +68,23 @@ impl Sinks {
                 audit,
                 followers: writer.followers().clone(),
                 origin,
+                lent: false,
             }),
             blocks: AtomicBool::new(false),
         }
+    }
+
+    /// The same on a writer that is not this bus's to close.
+    pub(crate) fn on_lent_writer(mut self) -> Self {
+        if let Durable::Log(log) = &mut self.durable {
+            log.lent = true;
+        }
+        self
+    }
+
+    /// Whether the log's writer is not this bus's to close.
+    pub(crate) const fn is_writer_lent(&self) -> bool {
+        matches!(&self.durable, Durable::Log(Log { lent: true, .. }))
     }
 
     /// The face that counts and forgets, if the sink is a log's.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bus_core::{TenantId, ThreadKey};
 
 use crate::SessionBus;
-use crate::ring::{Feed, Tap};
+use crate::ring::{Feed, Feeds};
 
 /// How many buses are looked at for each new one. More than one, so that the hand goes round before
 /// there are twice as many.
@@ -70,13 +70,9 @@ impl Sessions {
         });
     }
 
-    /// The places where a new session shows its envelopes.
-    pub(super) fn tap(&mut self, key: Arc<ThreadKey>) -> Tap {
-        let tenant = self.tenant(key.tenant_id());
-        Tap {
-            key,
-            feeds: [Arc::clone(&self.all), tenant],
-        }
+    /// The places where a new session of a tenant shows its envelopes.
+    pub(super) fn feeds(&mut self, tenant: &TenantId) -> Feeds {
+        [Arc::clone(&self.all), self.tenant(tenant)]
     }
 
     pub(super) const fn all(&self) -> &Arc<Feed> {

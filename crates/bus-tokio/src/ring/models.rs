@@ -192,7 +192,7 @@ fn one_that_joins_a_feed_sees_all_of_a_session_from_then_on() {
         let feeds = [0, 1].map(|_| Arc::new(Feed::new(4)));
         let wall = Arc::clone(feeds[0].ring());
         let key = Arc::new(ThreadKey::new(TenantId::new("t"), "s"));
-        let ring = Arc::new(Ring::tapped(4, Tap { key, feeds }));
+        let ring = Arc::new(Ring::tapped(4, key, feeds));
         let emitters = [0, 1].map(|_| {
             let ring = Arc::clone(&ring);
             thread::spawn(move || push(&ring))
@@ -214,7 +214,7 @@ fn a_reader_of_a_feed_is_woken_for_each_of_two_sessions() {
         let mut receiver = feeds[0].ring().subscribe();
         let emitters = [0, 1].map(|_| {
             let (key, feeds) = (Arc::clone(&key), feeds.clone());
-            let ring = Ring::tapped(4, Tap { key, feeds });
+            let ring = Ring::tapped(4, key, feeds);
             thread::spawn(move || push(&ring))
         });
         assert_eq!(recv(&mut receiver), Ok(1));

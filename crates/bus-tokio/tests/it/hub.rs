@@ -255,6 +255,34 @@ async fn a_wall_ends_with_the_hub_and_its_last_bus() {
 }
 
 #[tokio::test]
+async fn a_wall_ends_though_one_that_reads_a_session_or_records_in_it_is_left() {
+    let (_log, hub) = hub();
+    let mut wall = hub.subscribe_all();
+    let bus = hub.bus(&key(1));
+    let mut left = bus.subscribe();
+    let audit = bus.audit_sink();
+    drop((hub, bus));
+    assert_eq!(left.recv().await, Err(RecvError::Closed));
+    let end = timeout(DEADLINE, wall.recv()).await.unwrap();
+    assert_eq!(end, Err(RecvError::Closed));
+    audit.record_resumed("goes to the log");
+}
+
+#[tokio::test]
+async fn closing_the_bus_of_one_session_ends_nothing_for_the_others() {
+    let (log, hub) = hub();
+    let (one, other) = (hub.bus(&key(1)), hub.bus(&key(2)));
+    one.audit_sink().record_resumed("c");
+    let stats = one.close().await.unwrap();
+    assert_eq!((stats.accepted, stats.written), (1, 1));
+    for bus in [&other, &one, &hub.bus(&key(3))] {
+        assert!(bus.publish(durable(1)).await.unwrap().durable);
+    }
+    hub.close().await;
+    assert_eq!(log.bounds(&key(1)).await.unwrap().last, 2);
+}
+
+#[tokio::test]
 async fn a_wall_does_not_keep_a_bus_and_sees_the_one_that_comes_after() {
     let (_log, hub) = hub();
     let mut wall = hub.subscribe_all();
