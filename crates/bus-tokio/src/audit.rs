@@ -26,6 +26,9 @@ impl SessionBus {
     /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
     /// in which case their ordinal is `None`: a record never holds up an event.
     ///
+    /// At most 65,536 stand in line for their ordinals. When there are more, the records in line are seen
+    /// as they are; behind an emitter's event, which is waited for, further ones are seen before it.
+    ///
     /// Behind an emitter that waits for room in a log that hangs, 65,536 records wait in line. Those that
     /// come after them are lost: they are seen at once, and the log notes at their place how many.
     ///
@@ -102,7 +105,7 @@ impl SessionBus {
 
     /// Waits until the sinks have taken all that was handed to this bus before.
     pub(crate) async fn hand_in(&self) {
-        self.mark(|to| Cargo::HandedIn(Some(to))).await;
+        self.mark(|to| Cargo::HandedIn(to)).await;
     }
 
     fn audit_face(&self) -> Option<&SessionAuditSink> {
@@ -112,7 +115,7 @@ impl SessionBus {
     /// Puts a mark behind everything in line, and waits for what it is to tell.
     async fn mark(&self, cargo: impl FnOnce(Teller) -> Cargo) {
         let (to, waiting) = waiting();
-        self.core().line.leave(Parcel {
+        self.core().line.drop_off(Parcel {
             sinks: None,
             cargo: cargo(to),
         });
@@ -140,7 +143,7 @@ impl BusAudit {
             None => Addressee::Nobody,
         };
         let parcel = core.parcel(sinks, event, at, to);
-        core.line.leave(parcel);
+        core.line.drop_off(parcel);
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
 use bus_log::LogWriter;
-use tokio::runtime::Handle;
 
 use crate::bus::Core;
 use crate::envelope::Origin;
-use crate::line::{Addressee, Cargo, Line, Parcel, delivers};
+use crate::line::{Addressee, Cargo, Parcel, delivers, pump_on_pool};
 use crate::receipt::{told, would_deadlock};
 use crate::sinks::Sinks;
 use crate::wait::{Waiting, waiting};
@@ -85,7 +84,9 @@ impl SessionBus {
         let (parcel, waiting) = core.begin(sinks, event)?;
         let blocks = sinks.blocks();
         core.line.defer(parcel);
-        hand_in(&core.line, blocks);
+        if !(blocks && pump_on_pool(&core.line)) {
+            core.line.pump();
+        }
         told(waiting.await)
     }
 }
@@ -166,23 +167,4 @@ fn told_now(waiting: Waiting) -> Result<Receipt, EmitError> {
         },
         told,
     )
-}
-
-/// Gets what was deferred to its sinks: here, or where it may block.
-pub(crate) fn hand_in(line: &Arc<Line>, may_block: bool) {
-    /// Does so also if the runtime ends before it has run it.
-    struct Pump(Arc<Line>);
-    impl Drop for Pump {
-        fn drop(&mut self) {
-            self.0.pump();
-        }
-    }
-    let runtime = may_block.then(Handle::try_current).and_then(Result::ok);
-    match runtime {
-        Some(runtime) => {
-            let pump = Pump(Arc::clone(line));
-            runtime.spawn_blocking(move || drop(pump));
-        }
-        None => line.pump(),
-    }
 }

@@ -9,6 +9,7 @@
 //! - `queue` holds what sinks have taken. Whoever settles the first of it delivers what has settled,
 //!   one thread at a time, with the lock released.
 
+mod elsewhere;
 mod parcel;
 mod thread;
 
@@ -27,11 +28,17 @@ use crate::sinks::{Sinks, panicked};
 use crate::speak::warn_not_durable;
 use crate::wait::{Delivered, Teller};
 
+pub(crate) use elsewhere::pump_on_pool;
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
 pub(crate) use thread::delivers;
 
-/// How many audit records may wait for a sink that is busy: as many as `bus-log` queues.
+/// How many may wait for a sink that is busy before an audit record no longer does: as many as
+/// `bus-log` queues.
 const MOST_DEFERRED: usize = 65_536;
+
+/// How many may wait to be told before an audit record no longer waits for its turn to be seen. A log
+/// that is down keeps its records, within its own bound; they need not all be kept here as well.
+const MOST_PENDING: usize = 65_536;
 
 pub(crate) struct Line {
     ring: Arc<Ring>,
@@ -49,11 +56,18 @@ struct Queue {
 
 /// A parcel that its sink has taken.
 struct Taken {
-    place: Place,
+    stands: Stands,
     ticket: Ticket,
     sinks: Option<Arc<Sinks>>,
-    /// Who waits for no more than that.
-    taken: Option<Teller>,
+}
+
+/// Where a parcel waits to be delivered.
+enum Stands {
+    In(Place),
+    /// It does not: too many do. It is an audit record.
+    Past(Cargo),
+    /// There is nothing to deliver, but to tell whoever waits for no more than that it was taken.
+    Nowhere(Option<Teller>),
 }
 
 impl Line {
@@ -142,6 +156,14 @@ impl Line {
         }
     }
 
+    /// As [`leave`](Self::leave), for a parcel that nobody may be kept waiting for: what others left behind
+    /// it, for sinks that take their time, is handed in elsewhere.
+    pub(crate) fn drop_off(self: &Arc<Self>, parcel: Parcel) {
+        if self.defer(parcel) {
+            self.pump_while(|next| !next.may_block());
+        }
+    }
+
     /// Whether so many wait already that an audit record should not.
     pub(crate) fn is_crowded(&self) -> bool {
         lock(&self.deferred).len() >= MOST_DEFERRED
@@ -159,7 +181,7 @@ impl Line {
             *records += 1;
             return;
         }
-        self.leave(Parcel {
+        self.drop_off(Parcel {
             sinks: Some(Arc::clone(sinks)),
             cargo: Cargo::Lost(1),
         });
@@ -168,12 +190,26 @@ impl Line {
     /// Hands what was deferred to its sinks, unless another thread is doing so or will: it looks
     /// again once it has let go of `order`.
     pub(crate) fn pump(self: &Arc<Self>) {
+        self.pump_while(|_| true);
+    }
+
+    /// The same as long as the next in line is for this thread to hand in; the rest is for another.
+    fn pump_while(self: &Arc<Self>, is_mine: impl Fn(&Parcel) -> bool) {
         while !lock(&self.deferred).is_empty() {
             let order = match self.order.try_lock() {
                 Ok(order) => order,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
+            // Only who has `order` takes from there.
+            if lock(&self.deferred)
+                .front()
+                .is_some_and(|next| !is_mine(next))
+            {
+                drop(order);
+                elsewhere::pump(self);
+                return;
+            }
             self.take_next(order);
         }
     }
@@ -195,7 +231,7 @@ impl Line {
 
     /// The caller holds `order`.
     fn take(&self, parcel: Parcel) -> Taken {
-        let Parcel { sinks, mut cargo } = parcel;
+        let Parcel { sinks, cargo } = parcel;
         let ticket = match (&sinks, &cargo) {
             (Some(sinks), Cargo::Event { event, at, to, .. }) => {
                 sinks.submit(event.clone(), *at, to)
@@ -206,16 +242,22 @@ impl Line {
             }
             _ => Ticket::ready(cargo.outcome_of_mark()),
         };
-        let taken = match &mut cargo {
-            Cargo::HandedIn(to) => to.take(),
-            _ => None,
+        let stands = match cargo {
+            Cargo::HandedIn(to) => Stands::Nowhere(Some(to)),
+            Cargo::Lost(_) => Stands::Nowhere(None),
+            cargo => {
+                let mut queue = lock(&self.queue);
+                if queue.pending.len() >= MOST_PENDING && !cargo.is_awaited() {
+                    Stands::Past(cargo)
+                } else {
+                    Stands::In(queue.pending.push(cargo))
+                }
+            }
         };
-        let place = lock(&self.queue).pending.push(cargo);
         Taken {
-            place,
+            stands,
             ticket,
             sinks,
-            taken,
         }
     }
 
@@ -223,27 +265,50 @@ impl Line {
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) -> Option<Helper> {
-        if let Some(to) = taken.taken {
-            let outcome = Ok(None);
-            // Its waker may panic.
-            let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
-            let _ = catch_unwind(AssertUnwindSafe(tell));
-        }
         let ticket = taken.ticket;
         let told = ticket.is_told();
         if let Some(sinks) = &taken.sinks {
             sinks.saw(told);
         }
+        let place = match taken.stands {
+            Stands::In(place) => place,
+            Stands::Past(record) => {
+                // Those before it are seen first, as far as nobody waits for what becomes of them.
+                self.see_early();
+                let deliver = || self.deliver(record, Ok(None));
+                let _ = catch_unwind(AssertUnwindSafe(|| thread::delivering(deliver)));
+                return None;
+            }
+            Stands::Nowhere(to) => {
+                let outcome = Ok(None);
+                let tell = || Addressee::from(to).tell(Delivered { seq: 0, outcome });
+                // Its waker may panic.
+                let _ = catch_unwind(AssertUnwindSafe(tell));
+                return None;
+            }
+        };
         if told {
             // A sink may hand over a ticket that was asked already, which panics: the sink has failed.
             let outcome = catch_unwind(AssertUnwindSafe(|| ticket.wait()))
                 .unwrap_or_else(|panic| Err(panicked(panic)));
-            self.settle(taken.place, outcome);
+            self.settle(place, outcome);
             return None;
         }
         let line = Arc::clone(self);
-        let place = taken.place;
         Some(ticket.on_ready_helping(move |outcome| line.settle(place, outcome)))
+    }
+
+    /// Delivers the audit records at the front of the queue, whatever becomes of them.
+    fn see_early(&self) {
+        let mut queue = lock(&self.queue);
+        if queue
+            .pending
+            .first()
+            .is_some_and(|first| !first.is_awaited())
+        {
+            queue.pending.settle_all(Cargo::seen_early);
+            self.deliver_settled(queue);
+        }
     }
 
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
@@ -256,6 +321,11 @@ impl Line {
             queue.pending.settle_before(place, Cargo::seen_early);
         }
         queue.pending.settle(place, outcome);
+        self.deliver_settled(queue);
+    }
+
+    /// Delivers from the front of the queue what has settled, unless another thread is doing so.
+    fn deliver_settled<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) {
         if queue.delivering {
             return;
         }
@@ -289,9 +359,16 @@ impl Line {
                 let outcome = Ok(None);
                 to.tell(Delivered { seq: 0, outcome });
             }
+            // Taken is all they are: they take no place.
             Cargo::HandedIn(_) | Cargo::Lost(_) => {}
             Cargo::Close => self.ring.close(),
         }
+    }
+}
+
+impl From<Option<Teller>> for Addressee {
+    fn from(to: Option<Teller>) -> Self {
+        to.map_or(Self::Nobody, Self::Emitter)
     }
 }
 

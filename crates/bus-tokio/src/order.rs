@@ -46,6 +46,16 @@ impl<T, O> Pending<T, O> {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The first thing.
+    pub(crate) fn first(&self) -> Option<&T> {
+        self.slots.front().map(|slot| &slot.thing)
+    }
+
     /// The thing at `place`, unless it has left.
     pub(crate) fn get(&self, place: Place) -> Option<&T> {
         Some(&self.slots.get(self.index(place)?)?.thing)
@@ -54,7 +64,16 @@ impl<T, O> Pending<T, O> {
     /// Settles those before `place` that have not, as far as `outcome` has one for them.
     pub(crate) fn settle_before(&mut self, place: Place, outcome: impl Fn(&T) -> Option<O>) {
         let before = self.index(place).unwrap_or(0);
-        for slot in self.slots.iter_mut().take(before) {
+        self.settle_first(before, outcome);
+    }
+
+    /// Settles all that have not, as far as `outcome` has one for them.
+    pub(crate) fn settle_all(&mut self, outcome: impl Fn(&T) -> Option<O>) {
+        self.settle_first(self.slots.len(), outcome);
+    }
+
+    fn settle_first(&mut self, many: usize, outcome: impl Fn(&T) -> Option<O>) {
+        for slot in self.slots.iter_mut().take(many) {
             if slot.outcome.is_none() {
                 slot.outcome = outcome(&slot.thing);
             }

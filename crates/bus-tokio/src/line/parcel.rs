@@ -32,10 +32,25 @@ pub(crate) enum Cargo {
     /// Somebody wants to know when all before it are through. In a hurry, audit records before it
     /// are not waited for but seen early.
     Flush { to: Teller, hurry: bool },
-    /// Somebody wants to know when the sinks have taken all before it. `None` once they are told.
-    HandedIn(Option<Teller>),
+    /// Somebody wants to know when the sinks have taken all before it.
+    HandedIn(Teller),
     /// Subscribers have seen everything once this is first. Always in a hurry.
     Close,
+}
+
+impl Parcel {
+    /// Whether its sink may take its time for it, though it is nothing that has none.
+    pub(super) fn may_block(&self) -> bool {
+        let blocks = self.sinks.as_ref().is_some_and(|sinks| sinks.blocks());
+        blocks
+            && matches!(
+                &self.cargo,
+                Cargo::Event {
+                    to: Addressee::Emitter(_),
+                    ..
+                }
+            )
+    }
 }
 
 impl Cargo {

@@ -8,7 +8,7 @@ use bus_tokio::{
     AuditSink, DurableSink, Event, GraphEvent, SessionBus, SessionEvent, Ticket, UsageLimitBreach,
 };
 
-use crate::kit::{Disk, Gate, WriteOnly, drain, durable, warnings_of, while_syncing};
+use crate::kit::{DEADLINE, Disk, Gate, WriteOnly, drain, durable, warnings_of, while_syncing};
 
 /// One record of each kind.
 fn record_all(audit: &dyn AuditSink) {
@@ -201,6 +201,53 @@ impl DurableSink for Hanging {
         self.0.pass();
         Ok(())
     }
+}
+
+/// Takes records when its gate opens, and is long about events: it writes them as it takes them.
+#[derive(Default)]
+struct Slow {
+    records: Gate,
+    events: Gate,
+}
+
+impl DurableSink for Slow {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        self.events.pass();
+        Ok(())
+    }
+
+    fn submit(&self, event: Event) -> Ticket {
+        match event.as_session() {
+            Some(event) => Ticket::ready(self.write(event).map(|()| None)),
+            None => {
+                self.records.pass();
+                Ticket::ready(Ok(None))
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_does_not_write_what_others_publish_while_the_sink_has_it() {
+    let sink = Arc::new(Slow::default());
+    let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+    let (done, over) = std::sync::mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            bus.audit_sink().record_resumed("c");
+            done.send(()).unwrap();
+        });
+        sink.records.wait_for(1);
+        let mut publish = Box::pin(bus.publish(durable(1)));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(publish.as_mut().poll(&mut cx).is_pending());
+        sink.records.open();
+        let returned = over.recv_timeout(DEADLINE).is_ok();
+        sink.events.open();
+        assert!(returned, "the record waits for the disk of the publish");
+        // And still somebody sees to it.
+        assert!(bus_testkit::block_on(publish).unwrap().durable);
+    });
 }
 
 #[test]

@@ -270,6 +270,57 @@ async fn records_that_find_the_queue_full_do_not_cost_the_others_their_ordinals(
     ));
 }
 
+/// How many records stand in line at most, for their ordinals.
+const MOST_IN_LINE: usize = 65_536;
+
+#[tokio::test]
+async fn a_log_that_is_down_keeps_a_bounded_number_of_records_from_being_seen() {
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default().with_audit_queue(100);
+    let writer = LogWriter::with_config(log.clone(), config);
+    let bus = SessionBus::new(4 * MOST_IN_LINE).with_log_writer(&writer, key());
+    let mut subscriber = bus.subscribe_envelopes();
+    let audit = bus.audit_sink();
+    let many = 3 * MOST_IN_LINE;
+    for n in 0..many {
+        audit.record_context_compacted(n, n);
+    }
+    let mut seen = drain(&mut subscriber);
+    assert!(seen.len() >= many - MOST_IN_LINE, "{} are seen", seen.len());
+    assert!(seen.iter().all(|envelope| envelope.ordinal.is_none()));
+    gate.open();
+    timeout(DEADLINE, bus.flush()).await.unwrap();
+    seen.extend(drain(&mut subscriber));
+    let numbers = seen.iter().map(|envelope| match &envelope.event {
+        Event::Audit(GraphEvent::ContextCompacted { dropped_chars, .. }) => *dropped_chars,
+        other => panic!("{other:?}"),
+    });
+    assert!(numbers.eq(0..many), "not in order, or not once");
+}
+
+#[tokio::test]
+async fn behind_an_event_that_is_waited_for_the_line_of_records_is_bounded_too() {
+    let log = log();
+    let gate = Gate::closed();
+    log.always(Fault::Wait(gate.clone()));
+    let bus = SessionBus::new(2 * MOST_IN_LINE).with_log(log.clone(), key());
+    let mut subscriber = bus.subscribe_envelopes();
+    let mut publish = Box::pin(bus.publish(durable(1)));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(publish.as_mut().poll(&mut cx).is_pending());
+    let audit = bus.audit_sink();
+    for n in 0..MOST_IN_LINE + 9 {
+        audit.record_context_compacted(n, n);
+    }
+    assert_eq!(drain(&mut subscriber).len(), 10);
+    gate.open();
+    assert_eq!(publish.await.unwrap().ordinal, Some(1));
+    timeout(DEADLINE, bus.flush()).await.unwrap();
+    assert_eq!(drain(&mut subscriber).len(), MOST_IN_LINE);
+}
+
 #[tokio::test]
 async fn close_comes_to_an_end_on_a_log_that_hangs() {
     let log = log();
