@@ -105,7 +105,7 @@ impl SessionBus {
 
     /// Waits until the sinks have taken all that was handed to this bus before.
     pub(crate) async fn hand_in(&self) {
-        self.mark(|to| Cargo::HandedIn(to)).await;
+        self.mark(Cargo::HandedIn).await;
     }
 
     fn audit_face(&self) -> Option<&SessionAuditSink> {
