@@ -3,6 +3,7 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod custom;
+mod encode;
 #[cfg(test)]
 pub(crate) mod examples;
 mod known;

@@ -170,7 +170,7 @@ impl<'de> Deserialize<'de> for Json {
 /// Why some text is not JSON, or not JSON of the expected shape.
 #[derive(Debug, thiserror::Error)]
 #[error("invalid json")]
-pub struct JsonError(#[source] serde_json::Error);
+pub struct JsonError(#[source] pub(crate) serde_json::Error);
 
 impl JsonError {
     /// 1-based line of the fault, 0 if it has no place.

@@ -31,6 +31,7 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
 /// |---|---|---|
 /// | `write` | return `Ok` only when the event is durable | block |
 /// | `submit` | keep the order in which it is called | wait for room, not for the disk |
+/// | `is_prompt` | answer the same every time | |
 pub trait DurableSink: Send + Sync + 'static {
     /// Writes one event; it is durable when this returns `Ok`.
     ///
@@ -53,6 +54,15 @@ pub trait DurableSink: Send + Sync + 'static {
             )),
         })
     }
+
+    /// Whether [`submit`](Self::submit) keeps that promise and never waits for a disk or a network. The default
+    /// says no, as is true of the default `submit`.
+    ///
+    /// Of a sink that does not say so, a caller that must not block learns it from tickets that are told later. One
+    /// that tells all tickets at once, because it acknowledges before it writes, should say so.
+    fn is_prompt(&self) -> bool {
+        false
+    }
 }
 
 impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
@@ -62,6 +72,10 @@ impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
 
     fn submit(&self, event: Event) -> Ticket {
         (**self).submit(event)
+    }
+
+    fn is_prompt(&self) -> bool {
+        (**self).is_prompt()
     }
 }
 
@@ -76,6 +90,10 @@ impl DurableSink for NoopSink {
 
     fn submit(&self, _event: Event) -> Ticket {
         Ticket::ready(Ok(None))
+    }
+
+    fn is_prompt(&self) -> bool {
+        true
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
 
 /// Bytes of a time in RFC 3339, at most: `2026-01-02T03:04:05.678901234Z`.
-const LONGEST: usize = 30;
+pub(crate) const LONGEST: usize = 30;
 
 /// As chrono's own, to the byte, without the machinery of formatting: that took more time than all the
 /// rest of a record.
@@ -21,7 +21,7 @@ pub(crate) fn serialize<S: Serializer>(
 
 /// Writes the time and says how many bytes it took; `None` for what hardly ever is: years of other
 /// than four digits, and leap seconds.
-fn write(at: &DateTime<Utc>, text: &mut [u8; LONGEST]) -> Option<usize> {
+pub(crate) fn write(at: &DateTime<Utc>, text: &mut [u8; LONGEST]) -> Option<usize> {
     let at = at.naive_utc();
     let year = u32::try_from(at.year()).ok().filter(|year| *year <= 9999)?;
     let nanos = Some(at.nanosecond()).filter(|nanos| *nanos < 1_000_000_000)?;

@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::ops::Range;
 
 use bus_log::{
-    DateTime, Event, LogError, MAX_EVENT_BYTES, Meta, Result, SessionEvent, Utc, to_micros,
+    DateTime, Event, JsonError, LogError, MAX_EVENT_BYTES, Meta, Result, SessionEvent, Utc,
+    to_micros,
 };
 use crc32c::crc32c;
-use serde::Serialize;
 
 use crate::layout::ThreadId;
 use crate::line::{PREFIX, finish_sum, prefix_of};
@@ -19,8 +19,8 @@ pub(crate) struct Lines {
     /// Most batches hold one event: no memory is taken for the others.
     first: Option<Span>,
     others: Vec<Span>,
-    /// The time that was written last: the events of a batch often share it.
-    at: Option<(DateTime<Utc>, Range<usize>)>,
+    /// The second that was written last, and where: the events of a batch often share it.
+    second: Option<(i64, Range<usize>)>,
 }
 
 #[derive(Debug)]
@@ -32,29 +32,19 @@ struct Span {
 
 /// How the JSON text of an event is got.
 pub(crate) trait Encode {
-    fn write(&self, bytes: &mut Vec<u8>) -> serde_json::Result<()>;
+    fn write(&self, bytes: &mut Vec<u8>) -> std::result::Result<(), JsonError>;
 }
 
 impl Encode for Event {
-    fn write(&self, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
-        match self {
-            Self::Custom(event) => {
-                bytes.extend_from_slice(event.as_json().as_str().as_bytes());
-                Ok(())
-            }
-            event => json(event, bytes),
-        }
+    fn write(&self, bytes: &mut Vec<u8>) -> std::result::Result<(), JsonError> {
+        self.write_json(bytes)
     }
 }
 
 impl Encode for SessionEvent {
-    fn write(&self, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
-        json(self, bytes)
+    fn write(&self, bytes: &mut Vec<u8>) -> std::result::Result<(), JsonError> {
+        self.write_json(bytes)
     }
-}
-
-fn json(value: &impl Serialize, bytes: &mut Vec<u8>) -> serde_json::Result<()> {
-    serde_json::to_writer(bytes, value)
 }
 
 impl Lines {
@@ -64,7 +54,7 @@ impl Lines {
             bytes: Vec::with_capacity(events.min(1024) * 256),
             first: None,
             others: Vec::with_capacity(events.saturating_sub(1)),
-            at: None,
+            second: None,
         }
     }
 
@@ -121,14 +111,18 @@ impl Lines {
     }
 
     fn push_time(&mut self, at: DateTime<Utc>) {
-        match &self.at {
-            Some((same, text)) if *same == at => self.bytes.extend_from_within(text.clone()),
-            _ => {
-                let start = self.bytes.len();
-                push_time(&mut self.bytes, at);
-                self.at = Some((at, start..self.bytes.len()));
-            }
+        let (seconds, micros) = (at.timestamp(), at.timestamp_subsec_micros());
+        if let Some((same, text)) = &self.second
+            && *same == seconds
+            && micros < 1_000_000
+        {
+            self.bytes.extend_from_within(text.clone());
+            push_micros(&mut self.bytes, micros);
+            return;
         }
+        let start = self.bytes.len();
+        let is_usual = push_time(&mut self.bytes, at);
+        self.second = is_usual.then(|| (seconds, start..start + TO_SECONDS));
     }
 
     /// Numbers the lines from `first` on.
@@ -169,25 +163,35 @@ fn push_number(bytes: &mut Vec<u8>, mut number: usize) {
     bytes.extend_from_slice(&text[start..]);
 }
 
-/// Writes a time to the microsecond: `2024-02-29T23:59:59.000001Z`.
-fn push_time(bytes: &mut Vec<u8>, at: DateTime<Utc>) {
+/// Length of a time of the usual form up to its seconds.
+const TO_SECONDS: usize = "2024-02-29T23:59:59".len();
+
+/// Writes a time to the microsecond: `2024-02-29T23:59:59.000001Z`. Says whether it has that form.
+fn push_time(bytes: &mut Vec<u8>, at: DateTime<Utc>) -> bool {
     let (seconds, micros) = (at.timestamp(), at.timestamp_subsec_micros());
     let days = seconds.div_euclid(86_400);
     if micros >= 1_000_000 || !(YEAR_0..=YEAR_9999).contains(&days) {
         // A leap second, or a year of another width.
         let _ = write!(bytes, "{}", to_micros(at).format("%Y-%m-%dT%H:%M:%S%.6fZ"));
-        return;
+        return false;
     }
     let of_day = seconds.rem_euclid(86_400) as u32;
     let (year, month, day) = civil(days);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut text = *b"0000-00-00T00:00:00";
     digits(&mut text[..4], year);
     digits(&mut text[5..7], month);
     digits(&mut text[8..10], day);
     digits(&mut text[11..13], of_day / 3600);
     digits(&mut text[14..16], of_day / 60 % 60);
     digits(&mut text[17..19], of_day % 60);
-    digits(&mut text[20..26], micros);
+    bytes.extend_from_slice(&text);
+    push_micros(bytes, micros);
+    true
+}
+
+fn push_micros(bytes: &mut Vec<u8>, micros: u32) {
+    let mut text = *b".000000Z";
+    digits(&mut text[1..7], micros);
     bytes.extend_from_slice(&text);
 }
 

@@ -53,4 +53,8 @@ impl DurableSink for FileSink {
     fn submit(&self, event: Event) -> Ticket {
         self.submit_one(&event.without_messages())
     }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
 }

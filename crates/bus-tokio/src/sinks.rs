@@ -16,8 +16,10 @@ use crate::line::Addressee;
 
 pub(crate) struct Sinks {
     durable: Durable,
-    /// Whether the last event was durable, or failed, as soon as the sink had taken it: such a sink
-    /// most likely waits for its disk while it takes one. A log's never does.
+    /// The sink says of itself that it waits for no disk while it takes an event. A log's never does.
+    prompt: bool,
+    /// Of one that does not say so: whether the last event was durable, or failed, as soon as the sink had
+    /// taken it. Such a sink most likely waits for its disk meanwhile.
     blocks: AtomicBool,
 }
 
@@ -47,9 +49,11 @@ pub(crate) struct Home<'a> {
 
 impl Sinks {
     pub(crate) fn new(durable: Arc<dyn DurableSink>) -> Self {
+        let prompt = durable.is_prompt();
         Self {
             durable: Durable::Sink(durable),
-            blocks: AtomicBool::new(true),
+            prompt,
+            blocks: AtomicBool::new(!prompt),
         }
     }
 
@@ -70,6 +74,7 @@ impl Sinks {
                 origin,
                 lent: false,
             }),
+            prompt: true,
             blocks: AtomicBool::new(false),
         }
     }
@@ -141,7 +146,7 @@ impl Sinks {
     }
 
     pub(crate) fn saw(&self, told_at_once: bool) {
-        if self.audit().is_none() && self.blocks() != told_at_once {
+        if !self.prompt && self.blocks() != told_at_once {
             self.blocks.store(told_at_once, Ordering::Relaxed);
         }
     }

@@ -43,7 +43,19 @@ fn the_time_s_digits_are_chrono_s_at_every_edge_of_the_calendar() {
 
 #[test]
 fn each_line_has_its_own_time() {
-    let times = [0, 0, 1, 0, 1, 1].map(|second| DateTime::from_timestamp(second, 0).unwrap());
+    // With a leap second among them, as chrono has it.
+    let times = [
+        (0, 0),
+        (0, 1_999),
+        (1, 999_999_999),
+        (1, 0),
+        (-1, 7_000),
+        (-1, 8_000),
+        (59, 1_500_000_000),
+        (59, 500_000_000),
+        (59, 1_500_000_000),
+    ]
+    .map(|(second, nanos)| DateTime::from_timestamp(second, nanos).unwrap());
     let mut lines = Lines::with_capacity(times.len());
     for (number, at) in (1..).zip(times) {
         let event = SessionEvent::Thinking;

@@ -137,4 +137,8 @@ impl DurableSink for LogSink {
     fn submit(&self, event: Event) -> Ticket {
         self.submit_entry(event.into())
     }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
 }

@@ -1,8 +1,11 @@
 //! A bus on the embedded log.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::time::Duration;
 
-use bus_log_file::FileSessionLog;
+use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 use bus_tokio::{SessionBus, SessionLog, TenantId, ThreadKey};
 
 use crate::kit::{drain, durable, number, on_threads};
@@ -50,4 +53,23 @@ fn emitters_share_the_syncs_of_a_file_log_by_its_own_sink() {
 #[test]
 fn emitters_share_the_syncs_of_a_file_log_by_the_writer() {
     emitters_share_syncs(|log, key| SessionBus::new(1024).with_log(log.clone(), key));
+}
+
+/// A sink that tells every ticket at once looks like one that waits for its disk; it would be called on
+/// another thread for each event.
+#[tokio::test]
+async fn a_file_log_that_acknowledges_at_once_is_called_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = ThreadKey::new(TenantId::new("local"), "session-1");
+    let interval = Durability::Interval(Duration::from_millis(10));
+    let config = FileLogConfig::default().with_durability(interval);
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let bus = SessionBus::new(16).with_durable_sink(log.durable_sink(key));
+    // The first one waits until the session is owned.
+    bus.publish(durable(0)).await.unwrap();
+    for i in 1..=3 {
+        let publish = pin!(bus.publish(durable(i)));
+        let polled = publish.poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_ready(), "event {i}");
+    }
 }
