@@ -4,6 +4,7 @@
 //! held for no call of anybody else. Callbacks and wakers run under none of them.
 
 mod checkpoint;
+mod cohort;
 mod commit;
 mod driver;
 mod flush;
@@ -28,6 +29,7 @@ use crate::layout::Layout;
 use crate::stats::Counters;
 use crate::watch::Watch;
 
+use cohort::Cohort;
 use flush::{Behind, Owed};
 use keeper::Keeper;
 use owned::Files;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     tell: Tell,
     keeper: Keeper,
     behind: Behind,
+    cohort: Cohort,
 }
 
 /// What is written by whoever commits.
@@ -95,6 +98,7 @@ impl Shared {
             tell: Tell::default(),
             keeper: Keeper::default(),
             behind: Behind::default(),
+            cohort: Cohort::default(),
         }
     }
 

@@ -124,9 +124,12 @@ impl Shared {
     }
 
     fn commit_group(&self, mut lead: Lead<'_>) -> bool {
+        self.cohort
+            .gather(|| self.queue.len(), || self.tell.is_busy());
         let Some(appends) = self.take_appends() else {
             return false;
         };
+        self.cohort.took(appends.len());
         let mut group = Group::default();
         let mut plan = self.plan();
         self.plan_into(&mut lead, &mut plan, &mut group, appends);
@@ -261,7 +264,9 @@ impl Shared {
         let Some(journal) = &mut writer.journal else {
             return Ok(());
         };
+        let start = Instant::now();
         journal.sync()?;
+        self.cohort.synced(start.elapsed());
         Counters::add(&self.counters.syncs, 1);
         Ok(())
     }

@@ -15,7 +15,7 @@ impl Driver for Shared {
         if self.tell.is_me() {
             return self.help_within(told);
         }
-        while !told() && !self.tell.is_busy() {
+        while !told() {
             let Some(lead) = self.try_lead() else {
                 // They commit what came meanwhile too, or have it done.
                 return;

@@ -290,7 +290,12 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len.load(Ordering::SeqCst) == 0
+        self.len() == 0
+    }
+
+    /// How many requests wait.
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::SeqCst)
     }
 
     /// Whether it was closed by a panic.
