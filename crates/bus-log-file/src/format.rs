@@ -1,5 +1,7 @@
 //! The marker that makes a folder a log.
 
+use std::fmt::Display;
+
 use bus_log::{LogError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +59,15 @@ pub(crate) fn expect(layout: &Layout) -> Result<()> {
     }
 }
 
+/// Checks that the folder did not become a log of another version since it was opened.
+pub(crate) fn recheck(layout: &Layout) -> Result<()> {
+    match layout.disk.open(&layout.format())? {
+        Some(file) => check(layout, &file.range(0, 4096)?),
+        // Somebody removed it; what is open goes on.
+        None => Ok(()),
+    }
+}
+
 /// Makes the folders that every log has.
 fn folders(layout: &Layout) -> Result<()> {
     let disk = &layout.disk;
@@ -99,14 +110,22 @@ fn check(layout: &Layout, text: &[u8]) -> Result<()> {
         )));
     }
     if marker.version != crate::VERSION {
-        return Err(LogError::unsupported(format!(
-            "{}: format version {}, this is for {}",
-            path.display(),
-            marker.version,
-            crate::VERSION
-        )));
+        return Err(other_version(path.display(), marker.version));
     }
     Ok(())
+}
+
+/// Something of a version that can't be read here.
+pub(crate) fn other_version(place: impl Display, found: u32) -> LogError {
+    let ours = crate::VERSION;
+    let advice = if found < ours {
+        "it was never settled, and only the program that wrote it can read it"
+    } else {
+        "a newer program wrote it"
+    };
+    LogError::unsupported(format!(
+        "{place}: format version {found}, this program reads version {ours}: {advice}"
+    ))
 }
 
 /// Writes the marker whole or not at all. Others may do the same at the same time.

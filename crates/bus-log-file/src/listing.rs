@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use bus_log::{Bounds, LogErrorKind, Result, TenantId, ThreadKey, ThreadSummary};
+use bus_log::{Bounds, Result, TenantId, ThreadKey, ThreadSummary};
 
 use crate::layout::Layout;
-use crate::names::{Nameless, Names, header, thread_of};
+use crate::names::{Nameless, Names, header, is_unreadable, thread_of};
 use crate::session_file::Snapshot;
 
 /// The tenant's threads in byte order of their ids, at most `limit`, those after `after`.
@@ -38,7 +38,7 @@ fn summary(layout: &Layout, key: ThreadKey) -> Result<Option<ThreadSummary>> {
                 .with_last_at(snapshot.last_at)
                 .with_bytes(snapshot.end)
         })),
-        Err(error) if error.kind() == LogErrorKind::Corrupt => Ok(Some(
+        Err(error) if is_unreadable(&error) => Ok(Some(
             ThreadSummary::new(key, Bounds::default()).as_damaged(),
         )),
         Err(error) => Err(error),

@@ -50,11 +50,19 @@ pub(crate) struct Threads {
 #[derive(Debug, Default)]
 pub(crate) struct Nameless(Vec<String>);
 
+/// True if it is one file that can't be read, whatever is tried, and no reason to hide the others.
+pub(crate) fn is_unreadable(error: &LogError) -> bool {
+    matches!(
+        error.kind(),
+        LogErrorKind::Corrupt | LogErrorKind::Unsupported
+    )
+}
+
 impl Nameless {
     /// Keeps damage for later; any other error stops at once.
     pub(crate) fn keep<T>(&mut self, found: Result<Option<T>>) -> Result<Option<T>> {
         match found {
-            Err(error) if error.kind() == LogErrorKind::Corrupt => {
+            Err(error) if is_unreadable(&error) => {
                 // The kind is said once, of all of them.
                 let text = error.to_string();
                 let place = text.split_once(": ").map(|(_kind, place)| place);

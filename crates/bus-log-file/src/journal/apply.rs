@@ -224,7 +224,7 @@ fn is_newer(
         };
         let valid = match peek_ordinal(ours) {
             Some(ordinal) => Line::parse(line.bytes, id).is_ok_and(|line| line.ordinal == ordinal),
-            None => Header::parse(line.bytes).is_some(),
+            None => Header::parse(line.bytes).is_ok(),
         };
         if !valid || !line.terminated {
             return Ok(false);

@@ -48,9 +48,13 @@ pub(crate) struct SegmentHeader {
 
 impl SegmentHeader {
     pub(crate) fn to_bytes(self) -> [u8; SEGMENT_HEADER] {
+        self.to_bytes_of(crate::VERSION)
+    }
+
+    fn to_bytes_of(self, version: u32) -> [u8; SEGMENT_HEADER] {
         let mut bytes = [0; SEGMENT_HEADER];
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
-        bytes[8..12].copy_from_slice(&crate::VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
         bytes[12..28].copy_from_slice(&self.id.journal);
         bytes[28..36].copy_from_slice(&self.id.number.to_le_bytes());
         bytes[36..44].copy_from_slice(&self.previous.number.to_le_bytes());
@@ -62,12 +66,26 @@ impl SegmentHeader {
 
     /// Reads the header of the segment `id`.
     pub(crate) fn parse(bytes: &[u8], id: SegmentId) -> Option<Self> {
+        let (header, version) = Self::parse_any(bytes, id)?;
+        (version == crate::VERSION).then_some(header)
+    }
+
+    /// The version of the segment `id`, if that is not ours and its header is valid but for it.
+    pub(crate) fn other_version(bytes: &[u8], id: SegmentId) -> Option<u32> {
+        let (_, version) = Self::parse_any(bytes, id)?;
+        (version != crate::VERSION).then_some(version)
+    }
+
+    fn parse_any(bytes: &[u8], id: SegmentId) -> Option<(Self, u32)> {
+        let (version, _) = bytes.get(8..)?.split_first_chunk()?;
+        let version = u32::from_le_bytes(*version);
         let previous = Ended {
             number: number_at(bytes, 36)?,
             end: number_at(bytes, 44)?,
         };
         let header = Self { id, previous };
-        (bytes.get(..SEGMENT_HEADER)? == header.to_bytes()).then_some(header)
+        let whole = bytes.get(..SEGMENT_HEADER)? == header.to_bytes_of(version);
+        whole.then_some((header, version))
     }
 
     /// The number of the segment that a file was before it was taken for the segment `id`, if its

@@ -9,6 +9,7 @@ use super::frame::{
     Ended, FRAME_HEADER, FRAME_MAGIC, FrameHeader, SEGMENT_HEADER, SegmentHeader, SegmentId,
 };
 use super::window::{WINDOW, Window};
+use crate::format::other_version;
 use crate::fs::{Disk, DiskFile};
 
 /// A frame that is valid.
@@ -171,7 +172,11 @@ impl Scan {
 impl SegmentFile {
     fn header(&self) -> Result<Option<SegmentHeader>> {
         let bytes = self.file.range(0, SEGMENT_HEADER as u64)?;
-        Ok(SegmentHeader::parse(&bytes, self.id))
+        match SegmentHeader::other_version(&bytes, self.id) {
+            // Passed over as not begun, it would be removed.
+            Some(found) => Err(other_version(self.file.path().display(), found)),
+            None => Ok(SegmentHeader::parse(&bytes, self.id)),
+        }
     }
 
     /// Checks that a segment without a valid header was only being made, or made ready: nothing in it

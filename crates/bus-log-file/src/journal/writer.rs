@@ -77,6 +77,8 @@ impl Journal {
         counters: Arc<JournalCounters>,
     ) -> Result<Self> {
         let guard = lock::recovery(layout)?;
+        // A newer program may have taken the folder over while nobody wrote.
+        format::recheck(layout)?;
         format::settle(layout)?;
         let id = random_id();
         let owner = Owner::new(&id);

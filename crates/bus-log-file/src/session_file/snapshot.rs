@@ -4,8 +4,9 @@ use bus_log::{Bounds, DateTime, LogError, LogErrorKind, Result, ThreadKey, Utc};
 
 use super::lines::{LineReader, line_start};
 use super::{damage, stable, verify};
+use crate::format;
 use crate::fs::DiskFile;
-use crate::header::Header;
+use crate::header::{Header, HeaderError};
 use crate::layout::{Layout, ThreadId};
 use crate::line::{Line, LineError, MAX_LINE, may_begin_with, peek_ordinal};
 
@@ -104,16 +105,21 @@ pub(crate) fn read_header(file: &DiskFile, len: u64) -> Result<Option<(Header, u
         return Ok(None);
     };
     if line.terminated {
-        let header = Header::parse(line.bytes).ok_or_else(|| bad("not the header of a session"))?;
-        return Ok(Some((header, lines.position())));
+        return match Header::parse(line.bytes) {
+            Ok(header) => Ok(Some((header, lines.position()))),
+            Err(HeaderError::Version(found)) => {
+                let place = format_args!("{}: line 1", file.path().display());
+                Err(format::other_version(place, found))
+            }
+            Err(HeaderError::Form) => Err(bad("not the header of a session")),
+        };
     }
     // A new file's header is written together with its first batch, from the start on: what is
     // there of it must be its beginning. A rewritten one is complete or not there.
     let [start @ .., _] = line.bytes else {
         return Ok(None);
     };
-    let whole = Header::parse(line.bytes).is_some_and(|header| header.synced > 0);
-    if whole || Header::parse(start).is_some() || !Header::may_begin_with(line.bytes) {
+    if Header::parse(start).is_ok() || !Header::may_begin_with(line.bytes) {
         return Err(bad("damaged header"));
     }
     Ok(None)

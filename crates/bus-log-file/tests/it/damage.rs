@@ -71,6 +71,28 @@ fn bytes_behind_the_last_line_that_no_write_begins_with_are_damage() {
     }
 }
 
+#[test]
+fn a_rewritten_file_cut_in_its_header_is_damage_once_the_header_says_that_it_is_one() {
+    let dir = closed_log();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    block_on(log.archive_before(&key("a"), 2)).unwrap();
+    drop(log);
+    let path = session_file(dir.path());
+    let whole = fs::read(&path).unwrap();
+    let header = whole.iter().position(|byte| *byte == b'\n').unwrap();
+    let synced = memchr::memmem::find(&whole, br#""synced":"#).unwrap() + 9;
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for cut in synced + 1..=header {
+        fs::write(&path, &whole[..cut]).unwrap();
+        assert_corrupt(&log, "line 1");
+        let error = append(&log, &key("a"), &["new"]).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Corrupt);
+    }
+    // Before that, nothing tells it from a new file whose first write was cut short.
+    fs::write(&path, &whole[..synced]).unwrap();
+    assert_eq!(load(&log, &key("a")).unwrap(), [""; 0]);
+}
+
 /// Changes the session file line by line.
 fn edit(dir: &tempfile::TempDir, edit: impl FnOnce(&mut Vec<String>)) {
     let path = session_file(dir.path());

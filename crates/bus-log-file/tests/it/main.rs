@@ -12,6 +12,7 @@ mod follow;
 mod foreign;
 mod full;
 mod gate;
+mod golden;
 mod groups;
 mod laws;
 mod leaders;

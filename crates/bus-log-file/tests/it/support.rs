@@ -100,12 +100,12 @@ pub(crate) fn image(dir: &Path) -> TempDir {
     copy
 }
 
-fn copy_into(from: &Path, to: &Path) {
+pub(crate) fn copy_into(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
+            fs::create_dir_all(&target).unwrap();
             copy_into(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), target).unwrap();

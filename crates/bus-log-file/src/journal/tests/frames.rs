@@ -23,7 +23,7 @@ fn a_segment_is_the_bytes_that_the_format_says() {
     let mut payload = Vec::new();
     record.write(&mut payload);
     let (bytes, _) = build(5, after(4, 77), &[&[&payload]]);
-    let mut expected = b"BUSWAL\0\0\0\0\0\0".to_vec();
+    let mut expected = b"BUSWAL\0\0\x01\0\0\0".to_vec();
     expected.extend([7; 16]);
     for number in [5_u64, 4, 77] {
         expected.extend(number.to_le_bytes());

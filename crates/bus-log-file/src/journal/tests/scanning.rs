@@ -10,6 +10,35 @@ fn is_damage(scan: bus_log::Result<Scan>) -> bool {
 }
 
 #[test]
+fn a_segment_of_another_version_is_refused_and_not_passed_over() {
+    let (one, _) = first(&[b"first"]);
+    let (two, _) = build(2, after(1, one.len()), &[&[b"second"]]);
+    for version in [0, crate::VERSION + 1, u32::MAX] {
+        let reversioned = |bytes: &[u8], number| {
+            let mut bytes = bytes.to_vec();
+            bytes[8..12].copy_from_slice(&version.to_le_bytes());
+            let mut seed = JOURNAL.to_vec();
+            seed.extend(u64::to_le_bytes(number));
+            seed.extend([0; 8]);
+            let sum = crc32c::crc32c(&[&seed, &bytes[..52]].concat());
+            bytes[52..56].copy_from_slice(&sum.to_le_bytes());
+            bytes
+        };
+        let [first, second] = [reversioned(&one, 1), reversioned(&two, 2)];
+        for segments in [[&one, &second], [&first, &two]] {
+            let error = scan(&[(1, segments[0]), (2, segments[1])]).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Unsupported);
+            let text = error.to_string();
+            assert!(text.contains(&format!("version {version}, ")), "{text}");
+            assert!(
+                text.contains(&format!("version {}: ", crate::VERSION)),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_segment_cut_at_any_byte_gives_the_frames_before_the_cut() {
     let (bytes, ends) = first(&[b"first", b"", b"the third"]);
     for cut in 0..=bytes.len() {
