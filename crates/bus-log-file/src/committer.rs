@@ -48,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) config: FileLogConfig,
     pub(crate) queue: Queue,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     recovery: Mutex<RecoveryReport>,
     /// Whoever has it commits.
     writer: Mutex<Writer>,
@@ -89,7 +89,7 @@ impl Shared {
             queue: Queue::new(config.queue_bytes),
             config,
             watch,
-            counters: Counters::default(),
+            counters: Arc::default(),
             recovery: Mutex::new(report),
             writer: Mutex::default(),
             plan: Mutex::default(),

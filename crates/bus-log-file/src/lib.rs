@@ -57,7 +57,7 @@ pub use journal::RecoveryReport;
 pub use log::FileSessionLog;
 pub use reader::FileLogReader;
 pub use scan::RawEvent;
-pub use stats::FileLogStats;
+pub use stats::{FileLogCounters, FileLogStats};
 pub use usage::DiskUsage;
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.

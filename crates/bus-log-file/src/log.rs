@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bus_log::{
-    Bounds, DurableSink, Entry, Event, Expect, LogError, Meta, Page, Result, SessionLog, TenantId,
-    ThreadKey, ThreadSummary, Ticket, TicketOutcome, Utc, async_trait,
+    Bounds, DurableSink, Entry, Event, Expect, LogError, Meta, Page, Recorded, Result, SessionLog,
+    TenantId, ThreadKey, ThreadSummary, Ticket, TicketOutcome, Utc, async_trait,
 };
 
 use crate::committer::{Append, Committer, Request, Shared};
@@ -19,7 +19,7 @@ use crate::lines::Lines;
 use crate::name::Name;
 use crate::reader::FileLogReader;
 use crate::sink::FileSink;
-use crate::stats::FileLogStats;
+use crate::stats::{FileLogCounters, FileLogStats};
 use crate::watch::Watch;
 
 /// A session log in a folder.
@@ -110,6 +110,12 @@ impl FileSessionLog {
     #[must_use]
     pub fn stats(&self) -> FileLogStats {
         self.shared().counters.read()
+    }
+
+    /// What reads [`stats`](Self::stats), also once the log is closed.
+    #[must_use]
+    pub fn counters(&self) -> FileLogCounters {
+        FileLogCounters(Arc::clone(&self.shared().counters))
     }
 
     /// The folder.
@@ -220,6 +226,11 @@ impl SessionLog for FileSessionLog {
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         self.shared().caught_up().await?;
         self.reader().read(key, cursor, limit).await
+    }
+
+    async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
+        self.shared().caught_up().await?;
+        self.reader().load_since(key, cursor).await
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {

@@ -19,7 +19,7 @@ use crate::layout::{Layout, ThreadId};
 use crate::line::{Line, LineError};
 use crate::names::Names;
 use crate::scan::{self, RawEvent};
-use crate::session_file::{Snapshot, read_page, stable};
+use crate::session_file::{Snapshot, read_all, read_page, stable};
 use crate::usage::{self, DiskUsage};
 use crate::watch::{News, Watch};
 use crate::{format, listing};
@@ -181,6 +181,13 @@ impl SessionLog for FileLogReader {
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         self.page(key, cursor, limit, |line| line.typed())
+    }
+
+    async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
+        stable(|| match Snapshot::open(&self.layout, key)? {
+            Some((file, snapshot)) => read_all(&file, &snapshot, cursor),
+            None => Ok(Vec::new()),
+        })
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {

@@ -10,7 +10,7 @@ use std::fmt::Display;
 use bus_log::{LogError, Result};
 
 pub(crate) use lines::LineReader;
-pub(crate) use page::{read_page, visit};
+pub(crate) use page::{read_all, read_page, visit};
 pub(crate) use search::{find, verify};
 pub(crate) use snapshot::{Snapshot, check_key, read_header};
 

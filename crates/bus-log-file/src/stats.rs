@@ -22,7 +22,7 @@ pub struct FileLogStats {
     /// Syncs of session files.
     pub session_syncs: u64,
     /// Events that were acknowledged before they were durable and never became so: only with
-    /// [`Durability`](crate::Durability) other than `Sync`, and a disk that refused to the end.
+    /// [`Durability`](crate::Durability) other than `Sync`, and a disk that refused to the end. It is counted when the log is closed: see [`FileLogCounters`].
     pub lost_events: u64,
     /// Journal segments begun.
     pub journal_segments: u64,
@@ -34,6 +34,32 @@ pub struct FileLogStats {
     pub journal_segments_recycled: u64,
     /// Bytes that journal segments were filled with to make them ready, beside `journal_bytes`.
     pub journal_filler_bytes: u64,
+}
+
+/// Reads the counters of a log, also after it was closed: what it lost is known only then.
+///
+/// ```
+/// use bus_log_file::{FileSessionLog, SessionEvent, TenantId, ThreadKey};
+///
+/// let dir = tempfile::tempdir()?;
+/// let log = FileSessionLog::open(dir.path())?;
+/// let counters = log.counters();
+/// let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+/// log.durable_sink(key).write(&SessionEvent::Done)?;
+/// drop(log);
+/// assert_eq!(counters.read().events, 1);
+/// assert_eq!(counters.read().lost_events, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FileLogCounters(pub(crate) Arc<Counters>);
+
+impl FileLogCounters {
+    /// What the log has done by now.
+    #[must_use]
+    pub fn read(&self) -> FileLogStats {
+        self.0.read()
+    }
 }
 
 #[derive(Debug, Default)]

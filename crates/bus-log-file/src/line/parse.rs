@@ -42,11 +42,16 @@ pub(crate) enum LineError {
 /// The ordinal at the start of a line; nothing else of the line is checked.
 pub(crate) fn peek_ordinal(bytes: &[u8]) -> Option<u64> {
     let digits = bytes.strip_prefix(ORDINAL)?.first_chunk::<DIGITS>()?;
-    let spaces = digits.iter().take_while(|byte| **byte == b' ').count();
-    match number(&digits[spaces..])? {
-        (number, []) => Some(number),
-        _ => None,
+    // From behind: most have a few digits, and what is left is looked at all at once.
+    let mut start = DIGITS;
+    while start > 0 && digits[start - 1].is_ascii_digit() {
+        start -= 1;
     }
+    let (spaces, digits) = digits.split_at(start);
+    if spaces != &[b' '; DIGITS][..start] {
+        return None;
+    }
+    number(digits).map(|(number, _)| number)
 }
 
 /// Bytes of a line that [`peek_ordinal`] needs.
@@ -129,7 +134,7 @@ impl<'a> Line<'a> {
     /// The event's type, where it stands first and is spelt without escapes: as we write it.
     pub(crate) fn leading_type(&self) -> Option<&'a str> {
         let rest = self.event.strip_prefix(br#"{"type":""#)?;
-        let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let end = memchr::memchr2(b'"', b'\\', rest)?;
         let (kind, rest) = rest.split_at(end);
         // Of several types the last one counts: only where `data` is all that follows is it this one.
         let alone = match rest {
@@ -179,18 +184,25 @@ fn text(bytes: &[u8]) -> Result<&str, LineError> {
 
 /// The number at the beginning, in its one spelling, and what follows.
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = bytes
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    /// So many digits fit, whatever they are.
+    const SAFE: usize = 19;
+    let mut number = 0_u64;
+    let mut digits = 0;
+    while let Some(byte) = bytes.get(digits)
+        && byte.is_ascii_digit()
+    {
+        let digit = u64::from(byte - b'0');
+        number = if digits < SAFE {
+            number * 10 + digit
+        } else {
+            number.checked_mul(10)?.checked_add(digit)?
+        };
+        digits += 1;
+    }
     if digits == 0 || (digits > 1 && bytes[0] == b'0') {
         return None;
     }
-    let (digits, rest) = bytes.split_at(digits);
-    let number = digits.iter().try_fold(0_u64, |number, digit| {
-        number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })?;
-    Some((number, rest))
+    Some((number, &bytes[digits..]))
 }
 
 /// Eight hex digits, all at once: a nibble to each byte, then to each its character.
@@ -242,14 +254,19 @@ fn nested_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the string ends of which `at` is the first character, after its quote.
-fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+/// Where the string ends of which `start` is the first character, after its quote.
+///
+/// Quotes are looked for, and not escapes: the output of tools has many line breaks, and few quotes.
+fn string_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
     loop {
-        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
-        match bytes[at] {
-            b'"' => return Some(at + 1),
-            // Whatever is escaped is no end.
-            _ => at += 2,
+        at += memchr::memchr(b'"', bytes.get(at..)?)?;
+        let before = bytes[start..at].iter().rev();
+        let escapes = before.take_while(|byte| **byte == b'\\').count();
+        at += 1;
+        // Each two of them are one that is escaped.
+        if escapes.is_multiple_of(2) {
+            return Some(at);
         }
     }
 }

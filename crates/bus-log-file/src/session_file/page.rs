@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use super::{damage, find};
 use crate::fs::DiskFile;
 use crate::layout::ThreadId;
-use crate::line::{Line, LineError};
+use crate::line::{Line, LineError, PREFIX};
 
 /// At most `limit` events after `cursor`, as many as a page holds, each made by `make`.
 pub(crate) fn read_page(
@@ -20,11 +20,7 @@ pub(crate) fn read_page(
     make: impl Fn(&Line<'_>) -> Result<Recorded, LineError>,
 ) -> Result<Page> {
     let limit = limit.max(1);
-    let left = snapshot
-        .last
-        .saturating_sub(cursor.max(snapshot.header.watermark));
-    let mut events =
-        Vec::with_capacity(usize::try_from(left).unwrap_or(limit).min(limit).min(4096));
+    let mut events = Vec::with_capacity(events_after(snapshot, cursor).min(limit).min(4096));
     let mut bytes = 0;
     visit(file, snapshot, cursor, |line| {
         bytes += line.size();
@@ -41,6 +37,28 @@ pub(crate) fn read_page(
         .last()
         .is_some_and(|last| last.ordinal < snapshot.last);
     Ok(Page::new(events, more))
+}
+
+/// All events after `cursor`, in memory that is taken once: page by page each would be moved, and take
+/// new memory.
+pub(crate) fn read_all(file: &DiskFile, snapshot: &Snapshot, cursor: u64) -> Result<Vec<Recorded>> {
+    let mut events = Vec::with_capacity(events_after(snapshot, cursor));
+    visit(file, snapshot, cursor, |line| {
+        events.push(line.typed()?);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(events)
+}
+
+/// How many events there are after `cursor`; no more than the file has room for, whatever it says.
+fn events_after(snapshot: &Snapshot, cursor: u64) -> usize {
+    let shown = cursor.max(snapshot.header.watermark);
+    let bytes = snapshot.end.saturating_sub(snapshot.header_len);
+    let left = snapshot
+        .last
+        .saturating_sub(shown)
+        .min(bytes / PREFIX as u64);
+    usize::try_from(left).unwrap_or(usize::MAX)
 }
 
 /// Shows every line after `cursor` to `see`, in order, until it breaks. Sums are checked, and that no

@@ -177,3 +177,44 @@ fn many_sessions_and_full_segments_are_kept_in_every_mode() {
         }
     }
 }
+
+#[test]
+fn what_a_closed_log_could_not_make_durable_is_counted_as_lost_and_nothing_else_is() {
+    for durability in EARLY {
+        let dir = scratch();
+        let gate = Gate::new("wal");
+        let log = open(dir.path(), durability, &gate);
+        let counters = log.counters();
+        append(&log, &key("a"), &["1"]).unwrap();
+        assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
+        gate.set(Sync::Fails);
+        append(&log, &key("a"), &["2", "3"]).unwrap();
+        assert_eq!(counters.read().lost_events, 0, "{durability:?}");
+        drop(log);
+        assert_eq!(counters.read().lost_events, 2, "{durability:?}");
+        gate.set(Sync::Passes);
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        assert_eq!(load(&log, &key("a")).unwrap(), ["1"], "{durability:?}");
+        assert_eq!(log.stats().lost_events, 0);
+    }
+}
+
+#[test]
+fn nothing_is_lost_by_a_log_whose_disk_takes_writes_again_before_it_is_closed() {
+    for durability in EARLY {
+        let dir = scratch();
+        let gate = Gate::new("wal");
+        let log = open(dir.path(), durability, &gate);
+        let counters = log.counters();
+        append(&log, &key("a"), &["1"]).unwrap();
+        assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
+        gate.set(Sync::Fails);
+        append(&log, &key("a"), &["2"]).unwrap();
+        assert!(load(&log, &key("a")).is_err(), "{durability:?}");
+        gate.set(Sync::Passes);
+        drop(log);
+        assert_eq!(counters.read().lost_events, 0, "{durability:?}");
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2"], "{durability:?}");
+    }
+}

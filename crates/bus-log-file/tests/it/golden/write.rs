@@ -17,12 +17,12 @@ use crate::support::{copy_into, files, image, scratch};
 pub(crate) fn all(dir: &Path, again: bool) {
     let settled = dir.join("settled/log");
     script::settled(&FileSessionLog::open(&settled).unwrap());
-    tell(&dir.join("settled"), |log| script::settled(log));
+    tell(&dir.join("settled"), script::settled);
     let crashed = dir.join("crashed/log");
     // Which file is ready when a segment ends is not ours to say.
     let found = (0..200).any(|_| crash(&crashed, again));
     assert!(found, "no segment was used again in the end");
-    tell(&dir.join("crashed"), |log| script::crashed(log));
+    tell(&dir.join("crashed"), script::crashed);
 }
 
 /// Writes what a log in memory says that is to be read, and that the log on disk says the same.
