@@ -2,6 +2,7 @@
 
 mod follower;
 mod followers;
+mod shared;
 mod watched;
 
 use std::sync::Arc;

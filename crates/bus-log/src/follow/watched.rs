@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bus_core::ThreadKey;
 use futures_timer::Delay;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared, WeakShared, ready};
 
+use super::shared::{Shared, WeakShared};
 use crate::{LogError, Recorded, Result, SessionLog};
 
 /// Events of one page.
@@ -21,10 +21,10 @@ const WAIT: Duration = Duration::from_secs(30);
 pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
 /// A wait for the log's last ordinal to rise. Whichever of its clones is polled drives it.
-pub(super) type News = Shared<BoxFuture<'static, Result<u64>>>;
+pub(super) type News = Shared<Result<u64>>;
 
 /// A read of one page, driven likewise.
-pub(super) type Reading = Shared<BoxFuture<'static, Result<Arc<Batch>>>>;
+pub(super) type Reading = Shared<Result<Arc<Batch>>>;
 
 /// A page that many may look at.
 pub(super) struct Batch {
@@ -53,7 +53,7 @@ struct State {
     sweep_at: usize,
 }
 
-type Pending<T> = WeakShared<BoxFuture<'static, Result<T>>>;
+type Pending<T> = WeakShared<Result<T>>;
 
 /// Where a read begins, and how it reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -96,14 +96,14 @@ impl Watched {
         if state.last > cursor {
             // A wait begins where the last is known to be: it would never tell of this.
             let last = Ok(state.last);
-            return told(ready(last).boxed().shared(), late);
+            return told(Shared::ready(last), late);
         }
         if let Some(news) = under_way(state.late_news.as_ref().filter(|_| late)) {
             return news;
         }
         let soon = under_way(state.news.as_ref()).unwrap_or_else(|| {
             let (watched, after) = (Arc::clone(self), state.last);
-            let news = async move { watched.wait(after).await }.boxed().shared();
+            let news = Shared::new(async move { watched.wait(after).await }.boxed());
             state.news = news.downgrade();
             news
         });
@@ -137,7 +137,7 @@ impl Watched {
         }
         let watched = Arc::clone(self);
         let reading = async move { watched.page(place, through).await };
-        let reading = reading.boxed().shared();
+        let reading = Shared::new(reading.boxed());
         if let Some(weak) = reading.downgrade() {
             let reading = weak;
             state.reads.insert(place, Read { through, reading });
@@ -198,7 +198,7 @@ fn told(news: News, late: bool) -> News {
         }
         last
     });
-    late.boxed().shared()
+    Shared::new(late.boxed())
 }
 
 /// A wait that is over has nothing to say to one who begins to wait.
