@@ -42,9 +42,10 @@ pub use config::HubConfig;
 /// For one key there is never more than one bus alive: whoever asks gets a clone of it, as long as
 /// anybody has a clone, an audit sink, a subscriber or a follower of it, or something is on its way
 /// into the log. One that nobody uses is let go after [`idle`](HubConfig::idle), and the next who asks
-/// gets a new one, which counts [`seq`](Envelope::seq) anew; ordinals go on. Those are found when new
-/// buses are made, four looked at for each, so that at most about a third are there in vain;
-/// [`let_go`](Self::let_go) looks at all, for a process in which no new sessions come.
+/// gets a new one, which counts [`seq`](Envelope::seq) anew; ordinals go on. Those are found when buses
+/// are asked for: four are looked at for each new one, so that at most about a third are there in vain,
+/// and one for each that there was. Nothing is let go while nobody asks; [`let_go`](Self::let_go) looks
+/// at all, for a process that may ask for none in a long time.
 ///
 /// # Memory
 ///
@@ -124,6 +125,9 @@ impl SessionHub {
     pub fn bus(&self, key: &ThreadKey) -> SessionBus {
         let mut sessions = self.sessions();
         if let Some(bus) = sessions.get(key) {
+            let unused = sessions.sweep_one(self.inner.config.idle);
+            drop(sessions);
+            drop(unused);
             return bus;
         }
         let unused = sessions.sweep_some(self.inner.config.idle);

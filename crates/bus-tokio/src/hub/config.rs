@@ -27,7 +27,9 @@ pub struct HubConfig {
     pub hub_capacity: usize,
     /// What is durable: see [`SessionBus::with_durability`](crate::SessionBus::with_durability).
     pub durability: DurabilityPolicy,
-    /// For how long a bus is kept that nobody uses. 60 s by default.
+    /// For how long a bus is kept that nobody uses, at least: it is let go when the hub comes to it,
+    /// which it does while buses are asked for. See [which buses there
+    /// are](crate::SessionHub#which-buses-there-are). 60 s by default.
     pub idle: Duration,
     /// The one writer that all sessions share.
     pub writer: LogWriterConfig,

@@ -99,6 +99,11 @@ impl Sessions {
         self.sweep(LOOKED_AT.min(self.len()), idle)
     }
 
+    /// Takes out the next, if it is one of those.
+    pub(super) fn sweep_one(&mut self, idle: Duration) -> Vec<SessionBus> {
+        self.sweep(1, idle)
+    }
+
     /// Takes out all of those.
     pub(super) fn sweep_all(&mut self, idle: Duration) -> Vec<SessionBus> {
         self.hand = 0;

@@ -43,7 +43,8 @@ fn who_asks_for_a_session_gets_the_bus_that_there_is() {
     let (_log, hub) = hub();
     let bus = hub.bus(&key(1));
     let mut screen = bus.subscribe();
-    hub.bus(&key(2)).emit(SessionEvent::Done);
+    let other = hub.bus(&key(2));
+    other.emit(SessionEvent::Done);
     hub.clone().bus(&key(1)).emit(SessionEvent::Thinking);
     assert_eq!(screen.try_recv(), Ok(SessionEvent::Thinking));
     assert_eq!(screen.try_recv(), Err(TryRecvError::Empty));
@@ -148,6 +149,20 @@ fn under_churn_no_more_than_a_third_are_there_in_vain() {
         let receipt = hub.bus(&key(n)).try_emit(ephemeral(n)).unwrap();
         assert_eq!(receipt.seq, 2, "still the same bus");
     }
+}
+
+#[test]
+fn who_asks_for_buses_that_there_are_lets_go_of_those_that_nobody_uses() {
+    let (_log, hub) = hub();
+    let used = hub.bus(&key(0));
+    let made: Vec<_> = (1..20).map(|n| hub.bus(&key(n))).collect();
+    drop(made);
+    assert_eq!(hub.len(), 20);
+    for _ in 0..20 {
+        drop(hub.bus(&key(0)));
+    }
+    assert_eq!(hub.keys(), [key(0)]);
+    drop(used);
 }
 
 #[test]
