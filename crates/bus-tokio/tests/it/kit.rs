@@ -1,7 +1,8 @@
 //! Events, sinks and waits that the tests share.
 
+use std::cell::Cell;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use bus_tokio::{
     Completer, DurableSink, Envelope, EnvelopeSubscriber, Event, SessionEvent, Ticket, TokenDelta,
     TokenSource, TryRecvError,
 };
+use tracing_subscriber::layer::{Context, SubscriberExt};
 
 /// How long a test waits for what must happen. Far more than it takes.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -235,19 +237,40 @@ impl Gate {
     }
 }
 
-/// How many warnings `work` gives on this thread.
-pub(crate) fn warnings_of(work: impl FnOnce()) -> usize {
-    use tracing_subscriber::layer::{Context, SubscriberExt};
+thread_local! {
+    static WARNINGS: Cell<usize> = const { Cell::new(0) };
+}
 
-    struct Count(Arc<Mutex<usize>>);
-    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
-        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-            *self.0.lock().unwrap() +=
-                usize::from(*event.metadata().level() == tracing::Level::WARN);
+/// Counts the warnings of each thread.
+struct Count;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        if *event.metadata().level() == tracing::Level::WARN {
+            WARNINGS.set(WARNINGS.get() + 1);
         }
     }
-    let count = Arc::new(Mutex::new(0));
-    let counting = tracing_subscriber::registry().with(Count(Arc::clone(&count)));
-    tracing::subscriber::with_default(counting, work);
-    *count.lock().unwrap()
+}
+
+/// Sees to it that warnings reach those who listen on this thread.
+///
+/// tracing asks once per call site whether anybody listens, and remembers. While there is no more than
+/// one subscriber it asks the thread that came by, which may be another test's where nobody does:
+/// a subscriber of this thread alone would then hear nothing. So there is one for all threads.
+pub(crate) fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Count))
+            .unwrap();
+    });
+    // For one that came by just before.
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// How many warnings `work` gives on this thread.
+pub(crate) fn warnings_of(work: impl FnOnce()) -> usize {
+    listen();
+    let before = WARNINGS.get();
+    work();
+    WARNINGS.get() - before
 }

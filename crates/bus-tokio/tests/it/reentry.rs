@@ -9,7 +9,7 @@ use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::kit::{DEADLINE, Disk, Gate, drain, durable, ephemeral, number, numbers};
+use crate::kit::{DEADLINE, Disk, Gate, drain, durable, ephemeral, listen, number, numbers};
 
 /// Fails the test instead of hanging it.
 fn within_deadline(work: impl FnOnce() + Send + 'static) {
@@ -63,6 +63,7 @@ fn a_tracing_subscriber_that_emits_to_the_bus_does_not_deadlock() {
                 seen: Mutex::new(0),
             };
             let traced = tracing_subscriber::registry().with(layer);
+            listen();
             tracing::subscriber::with_default(traced, || bus.emit(durable(0)));
             assert_eq!(subscriber.try_recv(), Ok(durable(0)));
             assert_eq!(subscriber.try_recv(), Ok(event));
@@ -84,6 +85,7 @@ fn a_warning_on_the_delivering_thread_may_emit_too() {
             seen: Mutex::new(0),
         };
         let traced = tracing_subscriber::registry().with(layer);
+        listen();
         tracing::subscriber::with_default(traced, || disk.fail("gone"));
         disk.sync();
         let seen = drain(&mut subscriber);
