@@ -6,6 +6,7 @@ use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
 use bus_log::LogWriter;
 
 use crate::bus::Core;
+use crate::clock;
 use crate::envelope::Origin;
 use crate::line::{Addressee, Cargo, Parcel, delivers, pump_on_pool};
 use crate::receipt::{told, would_deadlock};
@@ -120,7 +121,7 @@ impl Core {
 
     /// Makes an event ready to go to its sinks.
     fn begin(&self, sinks: &Arc<Sinks>, event: Event) -> Result<(Parcel, Waiting), EmitError> {
-        let at = Utc::now();
+        let at = clock::now();
         if self.line.is_held_here() {
             let seq = self.broadcast(event, Some(at));
             let error = would_deadlock("emitted from within the sink itself");

@@ -125,6 +125,7 @@
 
 mod audit;
 mod bus;
+mod clock;
 mod emit;
 mod envelope;
 mod follow;

@@ -35,6 +35,7 @@ use rouser::Home;
 use wakers::Wakers;
 
 use crate::Envelope;
+use crate::clock;
 use crate::envelope::{Origin, Tally};
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 
@@ -126,7 +127,7 @@ impl Ring {
             }
             // Somebody joined just now.
         }
-        let at = at.unwrap_or_else(Utc::now);
+        let at = at.unwrap_or_else(clock::now);
         self.show(Arc::new(Envelope {
             seq: 0,
             at,
