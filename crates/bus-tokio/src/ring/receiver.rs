@@ -50,9 +50,10 @@ impl Receiver {
         limit: usize,
         mut take: impl FnMut(Arc<Envelope>),
     ) -> Poll<Result<(), RecvError>> {
-        // A busy bus must not keep a task from ever yielding.
-        let budget = ready!(coop::poll_proceed(cx));
         if self.ahead.is_empty() {
+            // A busy bus must not keep a task from ever yielding. What was read ahead is not counted:
+            // a task that yields is soon another thread's, and takes all it touches along.
+            let budget = ready!(coop::poll_proceed(cx));
             let enough = READ_AHEAD.min(self.cursor.capacity()).max(limit);
             let mut given = 0;
             let read = self.cursor.poll_read(cx, enough, |envelope| {
@@ -69,7 +70,6 @@ impl Receiver {
         }
         let some = limit.min(self.ahead.len());
         self.ahead.drain(..some).for_each(take);
-        budget.made_progress();
         Poll::Ready(Ok(()))
     }
 }

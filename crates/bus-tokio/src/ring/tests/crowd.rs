@@ -180,9 +180,27 @@ fn a_crowd_within_a_runtime_is_woken_by_a_task_of_the_bus() {
         run_until(round * 100);
         wait_until(|| {
             run();
-            ring.lock().parked.waiting(LaneName::Near) == 100
+            has_rouser(&ring) && ring.lock().parked.waiting(LaneName::Near) == 100
         });
     }
+    ring.close();
+}
+
+#[test]
+fn a_task_that_reads_a_busy_bus_yields_for_every_128_looks_at_it() {
+    let ring = Arc::new(Ring::new(16_384));
+    let runtime = single();
+    let seen = readers(&runtime, &ring, 1);
+    for _ in 0..10_000 {
+        push(&ring);
+    }
+    let mut turns = Vec::new();
+    while seen.load(Ordering::SeqCst) < 10_000 {
+        let before = seen.load(Ordering::SeqCst);
+        runtime.block_on(async { tokio::task::yield_now().await });
+        turns.push(seen.load(Ordering::SeqCst) - before);
+    }
+    assert_eq!(turns, [4_096, 4_096, 1_808]);
     ring.close();
 }
 
