@@ -182,7 +182,8 @@ impl Follower {
     }
 
     fn take(&mut self, batch: Arc<Batch>) -> Doing {
-        self.more = batch.more;
+        // Who was told meanwhile to look again must not take an older look for it.
+        self.more = batch.more || self.fresh;
         if batch.events.is_empty() {
             // What the log had reached by then is hidden: it can't be read any more.
             self.advance(batch.through);

@@ -11,7 +11,7 @@ use bus_log::{
 use bus_testkit::{CountingLog, block_on, samples};
 use futures_util::StreamExt;
 
-use crate::support::{key, wait_until};
+use crate::support::{ScriptedLog, key, record, wait_until};
 
 type Log = CountingLog<InMemorySessionLog>;
 
@@ -125,6 +125,21 @@ async fn an_older_read_that_found_nothing_hides_nothing_from_one_who_knows_more(
     told.catch_up(2);
     assert_eq!(now(&mut told), [1, 2]);
     assert_eq!(now(&mut idle), [1, 2]);
+}
+
+#[test]
+fn a_look_that_began_before_does_not_count_as_looking_again() {
+    let log = Arc::new(ScriptedLog::failing([]));
+    let followers = Followers::new(log.clone());
+    log.hold_reads();
+    // Patient, as one that is asked for the last time, so that no news of it comes at once.
+    let mut follower = followers.follow(&key("s"), 0).patient();
+    assert!(now(&mut follower).is_empty());
+    // The read under way has seen an empty thread, and its answer is on the way.
+    block_on(log.append(&key("s"), &[record(1), record(2)])).unwrap();
+    follower.look_again();
+    log.open_gate();
+    assert_eq!(now(&mut follower), [1, 2]);
 }
 
 /// A wait begins after what others have read on to, of which it would never tell.

@@ -53,6 +53,8 @@ pub(crate) struct ScriptedLog {
     script: Mutex<Script>,
     gate: watch::Sender<bool>,
     down: AtomicBool,
+    /// Reads that have begun answer once the gate is open.
+    holds_reads: AtomicBool,
     /// Appends that have begun.
     appends: AtomicUsize,
 }
@@ -66,6 +68,7 @@ impl ScriptedLog {
             script: Mutex::new(Box::new(script)),
             gate: watch::Sender::new(false),
             down: AtomicBool::new(false),
+            holds_reads: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
         }
     }
@@ -92,6 +95,11 @@ impl ScriptedLog {
 
     pub(crate) fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// From now on reads look at once, and answer once the gate is open.
+    pub(crate) fn hold_reads(&self) {
+        self.holds_reads.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn open_gate(&self) {
@@ -172,7 +180,11 @@ impl SessionLog for ScriptedLog {
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         self.up()?;
         // Small pages, so that looking for a batch takes several.
-        self.inner.read(key, cursor, limit.min(3)).await
+        let page = self.inner.read(key, cursor, limit.min(3)).await;
+        if self.holds_reads.load(Ordering::SeqCst) {
+            self.pass_gate().await;
+        }
+        page
     }
 
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
