@@ -114,10 +114,6 @@ impl Commit {
         }
         match self.last {
             None => self.ask_last().await,
-            Some(last) if self.doubt.is_some() && !self.work.tags().any(is_live) => {
-                // Nobody would count it as written: look, but don't write it again.
-                self.settle_doubt(last).await;
-            }
             Some(last) => self.append(last).await,
         }
         true
@@ -195,11 +191,27 @@ impl Commit {
     }
 
     async fn append(&mut self, last: u64) {
+        let shared = Arc::clone(&self.shared);
+        let Some(permit) = self.permit(&shared).await else {
+            return;
+        };
+        // Some may have expired, and were told so.
+        if self.doubt.is_none() {
+            self.drop_dead();
+            if self.work.is_empty() {
+                return;
+            }
+        } else if !self.work.tags().any(is_live) {
+            drop(permit);
+            // Nobody would count it as written: look, but don't write it again.
+            self.settle_doubt(last).await;
+            return;
+        }
         let len = self.doubt.unwrap_or_else(|| self.size());
         if self.again {
             self.count_retry(len);
         }
-        match self.call_append(last, len).await {
+        match self.call_append(last, len, permit).await {
             Outcome::Stopped => {}
             Outcome::Done(Ok(new)) => self.written(len, new),
             Outcome::Done(Err(failure)) => match failure.error.kind() {

@@ -1,13 +1,14 @@
 //! Nothing is written twice, though the outcome of an append may be unknown.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus_log::{
     CustomEvent, DurableSink, Entry, Event, Expect, InMemorySessionLog, Json, LogSink, LogWriter,
-    SessionAuditSink, SessionEvent, SessionLog,
+    LogWriterConfig, NotDurable, SessionAuditSink, SessionEvent, SessionLog, Ticket,
 };
 
-use crate::support::{Fault, ScriptedLog, Seen, block_on, key, record, seen, wait_until};
+use crate::support::{Fault, LONG, ScriptedLog, Seen, block_on, key, record, seen, wait_until};
 
 fn numbers(range: std::ops::Range<u64>) -> Vec<Seen> {
     range.map(Seen::Record).collect()
@@ -151,4 +152,38 @@ fn events_of_both_faces_stand_in_one_order() {
         let chunk = Event::from(SessionEvent::TextChunk(n.to_string()));
         assert_eq!(pair[1].event, chunk);
     }
+}
+
+/// Whether the event of a ticket that fails may be in the log.
+fn may_be_written(ticket: Ticket) -> bool {
+    let error = ticket.wait().unwrap_err();
+    let own = error.get_ref().unwrap().downcast_ref::<NotDurable>();
+    own.unwrap().may_be_written()
+}
+
+#[test]
+fn what_was_told_to_be_lost_while_its_append_waited_for_its_turn_is_not_written_later() {
+    let log = Arc::new(ScriptedLog::new(|key, _| {
+        match key.thread_id().starts_with("hangs") {
+            true => Fault::Gate,
+            false => Fault::None,
+        }
+    }));
+    let config = LogWriterConfig::default().with_retry_for(Duration::from_millis(300));
+    let writer = LogWriter::with_config(log.clone(), config);
+    let sink = writer.sink(key("s"));
+    sink.submit(record(1)).wait().unwrap();
+    // As many calls as may be under way at a time.
+    let hanging: Vec<_> = (0..256)
+        .map(|n| writer.audit(key(&format!("hangs-{n}"))))
+        .collect();
+    for audit in &hanging {
+        audit.record(record(0));
+    }
+    wait_until("all hang", || log.appends() == 257);
+    assert!(!may_be_written(sink.submit(record(2))));
+    log.open_gate();
+    assert_eq!(sink.submit(record(3)).wait().unwrap(), Some(2));
+    let expected = [1, 3].map(Seen::Record);
+    assert_eq!(block_on(seen(&log.inner, &key("s"))), expected);
 }

@@ -5,14 +5,13 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 
-use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Slot, tell, waits_until};
+use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Shared, Slot, tell, waits_until};
 use crate::{LogError, LogErrorKind, Result};
 
 /// How a call went.
@@ -47,27 +46,42 @@ impl Failure {
 }
 
 impl Commit {
-    pub(super) async fn call_append(&mut self, last: u64, len: usize) -> Outcome<u64> {
+    /// Waits for its turn to call the log; `None` if the thread has to end. What expires meanwhile is
+    /// out for certain, unless it was in doubt before: it must not be appended after that.
+    pub(super) async fn permit<'a>(&mut self, shared: &'a Shared) -> Option<SemaphorePermit<'a>> {
+        // Closed never: it lives as long as the thread.
+        let call = async { Ok(shared.calls.acquire().await.ok()) };
+        let slot = Arc::clone(&self.slot);
+        let in_doubt = self.doubt.unwrap_or(0);
+        let (_, parts) = self.work.split(0);
+        let expire = |now| {
+            let queues = (&mut self.backlog, &*slot);
+            expire(parts, in_doubt, queues, self.trouble.as_ref(), now)
+        };
+        match watched(call, &mut self.phase, &slot, expire).await {
+            Outcome::Done(Ok(permit)) => permit,
+            Outcome::Done(Err(_)) | Outcome::Stopped => None,
+        }
+    }
+
+    /// Appends the first `len` of the work.
+    pub(super) async fn call_append(
+        &mut self,
+        last: u64,
+        len: usize,
+        permit: SemaphorePermit<'_>,
+    ) -> Outcome<u64> {
         let shared = Arc::clone(&self.shared);
         let slot = Arc::clone(&self.slot);
-        let before = self.doubt.unwrap_or(0);
-        let begun = AtomicBool::new(false);
         let (entries, parts) = self.work.split(len);
         let call = guarded(async {
-            // Closed never: it lives as long as the thread.
-            let _permit = shared.calls.acquire().await;
-            begun.store(true, Ordering::Relaxed);
+            let _permit = permit;
             let expect = Expect::Last(last);
             shared.log.append_entries(&slot.key, expect, entries).await
         });
         let expire = |now| {
-            let in_doubt = if begun.load(Ordering::Relaxed) {
-                len
-            } else {
-                before
-            };
             let queues = (&mut self.backlog, &*slot);
-            expire(parts, in_doubt, queues, self.trouble.as_ref(), now)
+            expire(parts, len, queues, self.trouble.as_ref(), now)
         };
         watched(call, &mut self.phase, &slot, expire).await
     }
