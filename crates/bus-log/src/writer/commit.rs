@@ -207,15 +207,22 @@ impl Commit {
             self.settle_doubt(last).await;
             return;
         }
-        let len = self.doubt.unwrap_or_else(|| self.size());
+        let before = self.doubt;
+        let len = before.unwrap_or_else(|| self.size());
         if self.again {
             self.count_retry(len);
         }
-        match self.call_append(last, len, permit).await {
+        // Until the log has answered: the append may be broken off.
+        self.doubt = Some(len);
+        let outcome = self.call_append(last, len, permit).await;
+        if let Outcome::Done(Err(_)) = outcome {
+            self.doubt = before;
+        }
+        match outcome {
             Outcome::Stopped => {}
             Outcome::Done(Ok(new)) => self.written(len, new),
             Outcome::Done(Err(failure)) => match failure.error.kind() {
-                LogErrorKind::Conflict if self.doubt.is_some() => self.settle_doubt(last).await,
+                LogErrorKind::Conflict if before.is_some() => self.settle_doubt(last).await,
                 LogErrorKind::Conflict => {
                     self.again = true;
                     let actual = failure.error.actual();
@@ -438,7 +445,7 @@ impl Commit {
 
     /// Gives up all that is left, as the thread has to end.
     fn abandon(&mut self) -> bool {
-        let in_doubt = self.doubt.take().unwrap_or(0);
+        let mut in_doubt = self.doubt.take().unwrap_or(0);
         let mut records = 0;
         let mut left = self.work.take(self.work.len());
         loop {
@@ -465,6 +472,8 @@ impl Commit {
             self.slot.refill(&mut self.backlog);
             self.work.fill(&mut self.backlog, BATCH_ENTRIES, usize::MAX);
             left = self.work.take(self.work.len());
+            // Nothing of this was ever tried.
+            in_doubt = 0;
             if left.is_empty() {
                 break;
             }

@@ -162,6 +162,24 @@ fn may_be_written(ticket: Ticket) -> bool {
 }
 
 #[test]
+fn an_append_that_the_end_breaks_off_may_have_been_written() {
+    let log = Arc::new(ScriptedLog::failing([Fault::LandsGate]));
+    let config = LogWriterConfig::default()
+        .with_retry_for(LONG)
+        .with_close_timeout(Duration::from_millis(200));
+    let writer = LogWriter::with_config(log.clone(), config);
+    let sink = writer.sink(key("s"));
+    let begun = sink.submit(record(0));
+    let last = || block_on(log.inner.bounds(&key("s"))).unwrap().last;
+    wait_until("the append has landed", || last() == 1);
+    let never_tried = sink.submit(record(1));
+    drop((sink, writer));
+    assert_eq!(last(), 1);
+    assert!(may_be_written(begun));
+    assert!(!may_be_written(never_tried));
+}
+
+#[test]
 fn what_was_told_to_be_lost_while_its_append_waited_for_its_turn_is_not_written_later() {
     let log = Arc::new(ScriptedLog::new(|key, _| {
         match key.thread_id().starts_with("hangs") {
