@@ -6,7 +6,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bus_core::{CustomEvent, Event, TenantId, ThreadKey};
+use bus_core::{CustomEvent, Event, Meta, TenantId, ThreadKey};
 use chrono::{DateTime, Utc};
 use futures_timer::Delay;
 
@@ -356,8 +356,17 @@ impl ThreadSummary {
 /// An entry's size as the limits count it: the bytes of its event's and its meta's JSON text.
 #[must_use]
 pub fn encoded_bytes(entry: &Entry) -> usize {
-    meta_bytes(entry)
-        + match &entry.event {
+    bytes_of(&entry.meta, &entry.event)
+}
+
+/// The same of what was recorded.
+pub(crate) fn recorded_bytes(recorded: &Recorded) -> usize {
+    bytes_of(&recorded.meta, &recorded.event)
+}
+
+fn bytes_of(meta: &Meta, event: &Event) -> usize {
+    meta_bytes(meta)
+        + match event {
             Event::Custom(event) => event.as_json().as_str().len(),
             event => {
                 let mut count = Count(0);
@@ -370,11 +379,11 @@ pub fn encoded_bytes(entry: &Entry) -> usize {
         }
 }
 
-pub(crate) fn meta_bytes(entry: &Entry) -> usize {
-    if entry.meta.is_empty() {
+pub(crate) fn meta_bytes(meta: &Meta) -> usize {
+    if meta.is_empty() {
         0
     } else {
-        entry.meta.as_str().len()
+        meta.as_str().len()
     }
 }
 

@@ -74,7 +74,7 @@ impl Encoded {
                     LogError::invalid("event without a JSON form").with_source(error)
                 })?,
             }
-            let bytes = text.len() - begin + meta_bytes(entry);
+            let bytes = text.len() - begin + meta_bytes(&entry.meta);
             if bytes > MAX_EVENT_BYTES {
                 return Err(LogError::invalid(format!(
                     "event of {bytes} bytes, at most {MAX_EVENT_BYTES}"

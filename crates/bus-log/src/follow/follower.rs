@@ -18,9 +18,6 @@ use crate::{LogError, LogErrorKind, Recorded, Result};
 /// How long to leave a log alone that has just failed.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// A page of more events is not kept for others by one who has read it and waits.
-const SMALL_PAGE: usize = 16;
-
 /// One thread's events after a cursor, as they come: see [`Followers::follow`](super::Followers).
 ///
 /// It is a [`Stream`]; [`next`](Self::next) is the same without another crate. All state is in here
@@ -38,6 +35,9 @@ pub struct Follower {
     more: bool,
     /// The next read must begin after now.
     fresh: bool,
+    /// No read with a lower number is shared: it began before this follower, and may have found what
+    /// was erased since.
+    since: u64,
     page: VecDeque<Arc<Recorded>>,
     /// The page, for others at the same place to find; `None` for one that shares with nobody.
     kept: Option<Option<Reading>>,
@@ -58,6 +58,7 @@ enum Doing {
 impl Follower {
     pub(super) fn new(watched: Arc<Watched>, cursor: u64, raw: bool) -> Self {
         Self {
+            since: watched.next_read(),
             watched,
             raw,
             patient: false,
@@ -173,8 +174,10 @@ impl Follower {
             cursor: self.cursor,
             raw: self.raw,
         };
-        let fresh = std::mem::take(&mut self.fresh);
-        let reading = self.watched.read(place, self.known, fresh);
+        if std::mem::take(&mut self.fresh) {
+            self.since = self.watched.next_read();
+        }
+        let reading = self.watched.read(place, self.known, self.since);
         if let Some(kept) = &mut self.kept {
             *kept = Some(reading.clone());
         }
@@ -188,7 +191,7 @@ impl Follower {
             // What the log had reached by then is hidden: it can't be read any more.
             self.advance(batch.through);
         }
-        if !(1..=SMALL_PAGE).contains(&batch.events.len())
+        if !batch.is_small
             && let Some(kept) = self.kept.as_mut().filter(|_| !batch.more)
         {
             *kept = None;

@@ -21,8 +21,11 @@ use crate::weak_map::WeakMap;
 /// that log from it; [`LogWriter::followers`](crate::LogWriter::followers) is the one that a bus on
 /// the log uses. It keeps the log open.
 ///
+/// A follower is given nothing that was read before it was made: what was erased before is not shown to
+/// it. One that was there already may be given a page that was read for others up to a second ago.
+///
 /// **Memory:** per follower one page at most, which those at the same place share, and of an idle one
-/// no more than 16 events; per thread that is followed, one wait. Nothing for all other threads.
+/// no more than 16 events and 64 KiB; per thread that is followed, one wait. Nothing for all other threads.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

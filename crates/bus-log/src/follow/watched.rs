@@ -9,6 +9,7 @@ use futures_timer::Delay;
 use futures_util::FutureExt;
 
 use super::shared::{Shared, WeakShared};
+use crate::log::recorded_bytes;
 use crate::{LogError, Recorded, Result, SessionLog};
 
 /// Events of one page.
@@ -26,10 +27,20 @@ pub(super) type News = Shared<Result<u64>>;
 /// A read of one page, driven likewise.
 pub(super) type Reading = Shared<Result<Arc<Batch>>>;
 
+/// How long ago a page may have been begun to be read that is given to one more: what was erased or
+/// archived since is in it.
+const SHARED_FOR: Duration = Duration::from_secs(1);
+
+/// Events and bytes of a page, at most, that is kept for others by one who has read it and waits.
+const KEPT_EVENTS: usize = 16;
+const KEPT_BYTES: usize = 64 << 10;
+
 /// A page that many may look at.
 pub(super) struct Batch {
     pub(super) events: Vec<Arc<Recorded>>,
     pub(super) more: bool,
+    /// Whether it may be kept for others.
+    pub(super) is_small: bool,
     /// The log had reached this before it was read: where the page is empty, all up to here is
     /// hidden.
     pub(super) through: u64,
@@ -49,6 +60,8 @@ struct State {
     news: Option<Pending<u64>>,
     late_news: Option<Pending<u64>>,
     reads: HashMap<Place, Read>,
+    /// How many reads were begun.
+    begun: u64,
     /// Size at which reads that nobody looks at any more are swept out.
     sweep_at: usize,
 }
@@ -64,6 +77,9 @@ pub(super) struct Place {
 
 struct Read {
     through: u64,
+    /// How many were begun before it.
+    number: u64,
+    began: Instant,
     reading: Pending<Arc<Batch>>,
 }
 
@@ -121,11 +137,16 @@ impl Watched {
         Ok(last)
     }
 
-    /// A read at `place` of a log that has reached `through`: one that somebody still looks at,
-    /// unless it must be `fresh`, or a new one.
-    pub(super) fn read(self: &Arc<Self>, place: Place, through: u64, fresh: bool) -> Reading {
+    /// The number of the read that is begun next.
+    pub(super) fn next_read(&self) -> u64 {
+        self.state().begun
+    }
+
+    /// A read at `place` of a log that has reached `through`: one that somebody still looks at, if it
+    /// was begun as number `since` or later, or a new one.
+    pub(super) fn read(self: &Arc<Self>, place: Place, through: u64, since: u64) -> Reading {
         let mut state = self.state();
-        let read = state.reads.get(&place).filter(|_| !fresh);
+        let read = state.reads.get(&place).filter(|read| read.number >= since);
         if let Some(reading) = read.and_then(|read| read.still(through)) {
             return reading;
         }
@@ -139,8 +160,14 @@ impl Watched {
         let reading = async move { watched.page(place, through).await };
         let reading = Shared::new(reading.boxed());
         if let Some(weak) = reading.downgrade() {
-            let reading = weak;
-            state.reads.insert(place, Read { through, reading });
+            let read = Read {
+                through,
+                number: state.begun,
+                began: Instant::now(),
+                reading: weak,
+            };
+            state.begun += 1;
+            state.reads.insert(place, read);
         }
         reading
     }
@@ -166,6 +193,7 @@ impl Watched {
         }
         self.saw(page.last().unwrap_or(0));
         Ok(Arc::new(Batch {
+            is_small: is_small(&page.events),
             events: page.events.into_iter().map(Arc::new).collect(),
             more: page.more,
             through,
@@ -179,12 +207,24 @@ impl Read {
     fn still(&self, through: u64) -> Option<Reading> {
         let reading = self.reading.upgrade()?;
         let serves = match reading.peek() {
-            Some(Ok(batch)) => !batch.events.is_empty(),
+            Some(Ok(batch)) => !batch.events.is_empty() && self.began.elapsed() < SHARED_FOR,
             Some(Err(_)) => false,
             None => self.through >= through,
         };
         serves.then_some(reading)
     }
+}
+
+/// Whether a page may be kept for others by one who has read it.
+fn is_small(events: &[Recorded]) -> bool {
+    let mut left = KEPT_BYTES;
+    (1..=KEPT_EVENTS).contains(&events.len())
+        && events.iter().all(|recorded| {
+            let bytes = recorded_bytes(recorded);
+            let fits = bytes <= left;
+            left = left.saturating_sub(bytes);
+            fits
+        })
 }
 
 /// The news, `late` or not.

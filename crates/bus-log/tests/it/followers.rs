@@ -206,6 +206,33 @@ async fn what_was_hidden_is_passed_over_by_all() {
     }
 }
 
+#[test]
+fn one_that_begins_after_an_erasure_is_given_nothing_that_others_read_before() {
+    let (log, followers) = log();
+    block_on(append(&log, 5));
+    let mut before = followers.follow(&key("s"), 0);
+    assert_eq!(now(&mut before), [1, 2, 3, 4, 5]);
+    block_on(log.erase(&key("s"))).unwrap();
+    let mut after = followers.follow(&key("s"), 0);
+    assert!(now(&mut after).is_empty(), "erased events were served");
+    block_on(append(&log, 1));
+    assert_eq!((now(&mut before), now(&mut after)), (vec![6], vec![6]));
+}
+
+#[test]
+fn one_that_begins_after_an_erasure_does_not_join_a_read_under_way() {
+    let log = Arc::new(ScriptedLog::failing([]));
+    let followers = Followers::new(log.clone());
+    block_on(log.append(&key("s"), &[record(1), record(2)])).unwrap();
+    log.hold_reads();
+    let mut before = followers.follow(&key("s"), 0);
+    assert!(now(&mut before).is_empty());
+    block_on(log.erase(&key("s"))).unwrap();
+    let mut after = followers.follow(&key("s"), 0);
+    log.open_gate();
+    assert!(now(&mut after).is_empty(), "erased events were served");
+}
+
 #[tokio::test]
 async fn a_failure_is_an_item_for_each_and_then_they_go_on() {
     let (log, followers) = log();
