@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cargo;
 
 /// Which crates have models.
-const CRATES: &[&str] = &["bus-tokio"];
+const CRATES: &[&str] = &["bus-log", "bus-tokio"];
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut models = 0;

@@ -1,8 +1,8 @@
 //! One thread of the log, as the sinks see it: its key and what waits for it.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError};
 use std::time::Instant;
 
 use bus_core::{Completer, ThreadKey};
@@ -14,6 +14,7 @@ use super::queue::{Backlog, LARGE, Pool, Queue};
 use super::stats::Admission;
 use super::tag::Tag;
 use crate::Entry;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
 /// Queues besides the first, once callers get in each other's way.
 const MORE_QUEUES: usize = 7;
@@ -73,7 +74,7 @@ impl Slot {
             more: OnceLock::new(),
             place: Apart(AtomicU64::new(0)),
             writer: AtomicUsize::new(Writer::Absent as usize),
-            last: Mutex::default(),
+            last: Mutex::new(None),
             pool,
             nudge: Notify::new(),
         }
@@ -85,10 +86,13 @@ impl Slot {
             if let Some(first) = try_lock(&self.first.0) {
                 return first;
             }
+            // With the lock of the first, and for those who come later: a writer that has the first
+            // and sees no others has all there are.
+            let first = lock(&self.first.0);
             let more = || Apart(Mutex::new(Queue::new(Arc::clone(&self.pool))));
             self.more
                 .get_or_init(|| (0..MORE_QUEUES).map(|_| more()).collect());
-            return self.queue();
+            return first;
         };
         // A thread that comes back finds its own in its cache.
         let own = number_of_thread();
@@ -105,8 +109,7 @@ impl Slot {
         }
     }
 
-    /// All queues, which nobody can push into then. None that is made meanwhile holds what was pushed
-    /// before.
+    /// All queues, which nobody can push into then, nor into any that are made later.
     fn queues(&self) -> Vec<MutexGuard<'_, Queue>> {
         let mut queues = vec![lock(&self.first.0)];
         queues.extend(
@@ -328,7 +331,7 @@ fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 
 /// Tells threads apart, one that ends excepted.
 fn number_of_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     thread_local! {
         static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
     }
@@ -341,3 +344,6 @@ fn number_of_thread() -> usize {
     });
     number.unwrap_or(0)
 }
+
+#[cfg(all(test, loom))]
+mod models;
