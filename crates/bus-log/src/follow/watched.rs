@@ -96,6 +96,8 @@ impl Watched {
         &self.key
     }
 
+    /// Nobody else's code runs under this lock. The last hold on a wait or a read drops the log's
+    /// future: what is looked at is put aside, in a variable that is dropped after the lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,16 +110,17 @@ impl Watched {
     /// News for one at `cursor`: what others know already, or the wait that is under way, or a new
     /// one. `late` tells it with [`PATIENCE`].
     pub(super) fn news(self: &Arc<Self>, cursor: u64, late: bool) -> News {
+        let mut spent = Vec::new();
         let mut state = self.state();
         if state.last > cursor {
             // A wait begins where the last is known to be: it would never tell of this.
             let last = Ok(state.last);
             return told(Shared::ready(last), late);
         }
-        if let Some(news) = under_way(state.late_news.as_ref().filter(|_| late)) {
+        if let Some(news) = under_way(state.late_news.as_ref().filter(|_| late), &mut spent) {
             return news;
         }
-        let soon = under_way(state.news.as_ref()).unwrap_or_else(|| {
+        let soon = under_way(state.news.as_ref(), &mut spent).unwrap_or_else(|| {
             let (watched, after) = (Arc::clone(self), state.last);
             let news = Shared::new(async move { watched.wait(after).await }.boxed());
             state.news = news.downgrade();
@@ -145,15 +148,24 @@ impl Watched {
     /// A read at `place` of a log that has reached `through`: one that somebody still looks at, if it
     /// was begun as number `since` or later, or a new one.
     pub(super) fn read(self: &Arc<Self>, place: Place, through: u64, since: u64) -> Reading {
+        let mut spent = Vec::new();
         let mut state = self.state();
-        let read = state.reads.get(&place).filter(|read| read.number >= since);
-        if let Some(reading) = read.and_then(|read| read.still(through)) {
-            return reading;
+        if let Some(read) = state.reads.get(&place)
+            && read.number >= since
+            && let Some(reading) = read.reading.upgrade()
+        {
+            if read.serves(&reading, through) {
+                return reading;
+            }
+            spent.push(reading);
         }
         if state.reads.len() >= state.sweep_at {
-            state
-                .reads
-                .retain(|_, read| read.reading.upgrade().is_some());
+            state.reads.retain(|_, read| {
+                let reading = read.reading.upgrade();
+                let is_held = reading.is_some();
+                spent.extend(reading);
+                is_held
+            });
             state.sweep_at = (2 * state.reads.len()).max(16);
         }
         let watched = Arc::clone(self);
@@ -202,16 +214,14 @@ impl Watched {
 }
 
 impl Read {
-    /// The read, if it serves one who knows that the log has reached `through`: if it began no
+    /// Whether it serves one who knows that the log has reached `through`: it does if it began no
     /// earlier than that, or has found something. An older one that finds nothing says nothing.
-    fn still(&self, through: u64) -> Option<Reading> {
-        let reading = self.reading.upgrade()?;
-        let serves = match reading.peek() {
+    fn serves(&self, reading: &Reading, through: u64) -> bool {
+        match reading.peek() {
             Some(Ok(batch)) => !batch.events.is_empty() && self.began.elapsed() < SHARED_FOR,
             Some(Err(_)) => false,
             None => self.through >= through,
-        };
-        serves.then_some(reading)
+        }
     }
 }
 
@@ -241,8 +251,12 @@ fn told(news: News, late: bool) -> News {
     Shared::new(late.boxed())
 }
 
-/// A wait that is over has nothing to say to one who begins to wait.
-fn under_way(news: Option<&Pending<u64>>) -> Option<News> {
+/// A wait that is over has nothing to say to one who begins to wait: it is put with what is `spent`.
+fn under_way(news: Option<&Pending<u64>>, spent: &mut Vec<News>) -> Option<News> {
     let news = news?.upgrade()?;
-    news.peek().is_none().then_some(news)
+    if news.peek().is_none() {
+        return Some(news);
+    }
+    spent.push(news);
+    None
 }
