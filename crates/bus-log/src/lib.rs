@@ -34,6 +34,7 @@ mod error;
 mod follow;
 mod log;
 mod memory;
+mod panic;
 mod sync;
 mod weak_map;
 mod writer;

@@ -10,6 +10,7 @@ use futures_util::FutureExt;
 
 use super::shared::{Shared, WeakShared};
 use crate::log::recorded_bytes;
+use crate::panic::caught;
 use crate::{LogError, Recorded, Result, SessionLog};
 
 /// Events of one page.
@@ -122,7 +123,8 @@ impl Watched {
         }
         let soon = under_way(state.news.as_ref(), &mut spent).unwrap_or_else(|| {
             let (watched, after) = (Arc::clone(self), state.last);
-            let news = Shared::new(async move { watched.wait(after).await }.boxed());
+            let news = async move { unpanicked(watched.wait(after)).await };
+            let news = Shared::new(news.boxed());
             state.news = news.downgrade();
             news
         });
@@ -169,7 +171,7 @@ impl Watched {
             state.sweep_at = (2 * state.reads.len()).max(16);
         }
         let watched = Arc::clone(self);
-        let reading = async move { watched.page(place, through).await };
+        let reading = async move { unpanicked(watched.page(place, through)).await };
         let reading = Shared::new(reading.boxed());
         if let Some(weak) = reading.downgrade() {
             let read = Read {
@@ -235,6 +237,12 @@ fn is_small(events: &[Recorded]) -> bool {
             left = left.saturating_sub(bytes);
             fits
         })
+}
+
+/// A call that fails where the log panics: a shared future that panics itself takes all with it who
+/// look at it.
+async fn unpanicked<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    caught(call).await.unwrap_or_else(Err)
 }
 
 /// The news, `late` or not.

@@ -233,6 +233,27 @@ fn one_that_begins_after_an_erasure_does_not_join_a_read_under_way() {
     assert!(now(&mut after).is_empty(), "erased events were served");
 }
 
+#[test]
+fn a_log_that_panics_fails_those_who_follow_it_then_and_nobody_later() {
+    let log = Arc::new(ScriptedLog::failing([]));
+    let followers = Followers::new(log.clone());
+    let mut waiting = [0, 0].map(|_| followers.follow(&key("s"), 0));
+    log.set_panicking(true);
+    for follower in &mut waiting {
+        let error = block_on(follower.next()).unwrap().unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Internal);
+        assert!(block_on(follower.next()).is_none());
+    }
+    log.set_panicking(false);
+    block_on(log.append(&key("s"), &[record(1)])).unwrap();
+    let mut later = followers.follow(&key("s"), 0);
+    assert_eq!(now(&mut later), [1]);
+    // It waits for news now.
+    log.set_panicking(true);
+    let error = block_on(later.next()).unwrap().unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Internal);
+}
+
 #[tokio::test]
 async fn a_failure_is_an_item_for_each_and_then_they_go_on() {
     let (log, followers) = log();

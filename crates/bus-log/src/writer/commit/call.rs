@@ -1,8 +1,6 @@
 //! One call into the log, with an eye on the clock and on the end of the thread.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,6 +10,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::{SemaphorePermit, watch};
 
 use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Shared, Slot, tell, waits_until};
+use crate::panic::caught;
 use crate::{LogError, LogErrorKind, Result};
 
 /// How a call went.
@@ -214,21 +213,7 @@ pub(super) async fn nap(
 
 /// A log that panics has failed, and that is all.
 async fn guarded<T>(call: impl Future<Output = Result<T>>) -> Result<T, Failure> {
-    match AssertUnwindSafe(call).catch_unwind().await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Failure {
-            error,
-            panicked: false,
-        }),
-        Err(panic) => Err(Failure {
-            error: LogError::internal(format!("it panicked: {}", words(&*panic))),
-            panicked: true,
-        }),
-    }
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
+    let failure = |panicked| move |error| Failure { error, panicked };
+    let called = caught(call).await.map_err(failure(true))?;
+    called.map_err(failure(false))
 }

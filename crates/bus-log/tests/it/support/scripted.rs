@@ -55,6 +55,8 @@ pub(crate) struct ScriptedLog {
     down: AtomicBool,
     /// Reads that have begun answer once the gate is open.
     holds_reads: AtomicBool,
+    /// Reads and bounds panic.
+    panics: AtomicBool,
     /// Appends that have begun.
     appends: AtomicUsize,
 }
@@ -69,6 +71,7 @@ impl ScriptedLog {
             gate: watch::Sender::new(false),
             down: AtomicBool::new(false),
             holds_reads: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             appends: AtomicUsize::new(0),
         }
     }
@@ -102,12 +105,22 @@ impl ScriptedLog {
         self.holds_reads.store(true, Ordering::SeqCst);
     }
 
+    /// From now on, or no longer, whoever looks into the log makes it panic.
+    pub(crate) fn set_panicking(&self, panicking: bool) {
+        self.panics.store(panicking, Ordering::SeqCst);
+    }
+
     pub(crate) fn open_gate(&self) {
         self.gate.send_replace(true);
     }
 
     pub(crate) fn appends(&self) -> usize {
         self.appends.load(Ordering::SeqCst)
+    }
+
+    fn look(&self) -> Result<()> {
+        assert!(!self.panics.load(Ordering::SeqCst), "{PANIC}");
+        self.up()
     }
 
     fn up(&self) -> Result<()> {
@@ -178,7 +191,7 @@ impl SessionLog for ScriptedLog {
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.up()?;
+        self.look()?;
         // Small pages, so that looking for a batch takes several.
         let page = self.inner.read(key, cursor, limit.min(3)).await;
         if self.holds_reads.load(Ordering::SeqCst) {
@@ -192,7 +205,7 @@ impl SessionLog for ScriptedLog {
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.up()?;
+        self.look()?;
         self.inner.bounds(key).await
     }
 
