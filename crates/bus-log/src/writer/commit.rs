@@ -32,14 +32,16 @@ use call::{Failure, Outcome};
 
 /// Writes what waits in `slot` until nothing does.
 pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {
+    let mut commit = Commit::new(Arc::clone(shared), slot);
     loop {
-        let mut commit = Commit::new(Arc::clone(shared), Arc::clone(&slot));
         let turns = AssertUnwindSafe(async { while commit.turn().await {} });
         if turns.catch_unwind().await.is_ok() {
             return;
         }
-        // A `tracing` subscriber panicked, say. What was at hand counts as dropped; what waits in
-        // the slot has no other writer, and must not wait for good.
+        // A `tracing` subscriber panicked, say. What is at hand and what waits in the slot has no
+        // other writer. Where others' code is called, what it is told of is settled before: the next
+        // turn does not come to it again. Should it all the same, others have their turn.
+        tokio::time::sleep(FIRST_PAUSE).await;
     }
 }
 
@@ -148,9 +150,11 @@ impl Commit {
                 return true;
             }
             Some(gap) if draining => {
-                let (key, lost) = (&self.slot.key, gap.dropped);
-                tracing::warn!(%key, lost, "the log refused to note lost audit records");
+                let lost = gap.dropped;
+                // Before it is said: who hears of it may panic.
                 self.stuck = None;
+                let key = &self.slot.key;
+                tracing::warn!(%key, lost, "the log refused to note lost audit records");
                 return true;
             }
             Some(_) => (Writer::Resting, self.gap_pause),
@@ -478,10 +482,10 @@ impl Commit {
                 break;
             }
         }
+        self.stuck = None;
         if records > 0 {
             tracing::warn!(key = %self.slot.key, records, "audit records lost: the log stays down");
         }
-        self.stuck = None;
         !self.slot.rest(Writer::Absent, self.last)
     }
 }

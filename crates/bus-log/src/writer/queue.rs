@@ -339,5 +339,14 @@ impl Queue {
     }
 }
 
+impl Drop for Queue {
+    /// Packed records are in no books of their own: each must be read to be counted as dropped.
+    fn drop(&mut self) {
+        while self.head().is_some() {
+            drop(self.pop());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -11,5 +11,6 @@ mod gaps;
 mod laws;
 mod lifetime;
 mod outcome;
+mod panics;
 mod sink;
 mod support;

@@ -330,3 +330,21 @@ proptest! {
         prop_assert_eq!(written.sum::<u64>(), kept);
     }
 }
+
+#[test]
+fn packed_records_that_are_dropped_unread_are_counted() {
+    let account = account();
+    let mut queues = Queues::new(2);
+    for n in 0..10 {
+        queues.packed(0, &account, n);
+        queues.packed(1, &account, n);
+    }
+    let backlog = queues.all();
+    for n in 0..5 {
+        queues.packed(1, &account, n);
+    }
+    drop((queues, backlog));
+    let stats = account.stats();
+    assert_eq!((stats.accepted, stats.dropped), (25, 25));
+    assert!(!account.is_open(), "a flush would wait for good");
+}
