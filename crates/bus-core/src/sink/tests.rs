@@ -200,3 +200,59 @@ fn submit_defaults_to_write_and_refuses_what_write_cannot_take() {
         assert!(NoopSink.submit(event).wait().is_ok());
     }
 }
+
+/// Counts how often it is asked, and panics if it is to.
+#[derive(Default)]
+struct Asked {
+    times: AtomicUsize,
+    panics: bool,
+}
+
+impl Driver for Asked {
+    fn help(&self, _told: &dyn Fn() -> bool) {
+        self.times.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn start(&self) {
+        self.times.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics, "a driver that panics");
+    }
+}
+
+#[test]
+fn a_ticket_that_has_told_asks_its_driver_for_nothing() {
+    let ask: [fn(Ticket); 5] = [
+        drop,
+        |ticket| drop(ticket.wait()),
+        |ticket| ticket.on_ready(drop),
+        |ticket| ticket.on_ready_helping(drop).help(),
+        |mut ticket| {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(pin!(&mut ticket).poll(&mut cx).is_ready());
+        },
+    ];
+    for ask in ask {
+        let driver = Arc::new(Asked::default());
+        let (ticket, completer) = Ticket::pending_driven(driver.clone());
+        completer.complete(Ok(None));
+        ask(ticket);
+        assert_eq!(driver.times.load(Ordering::SeqCst), 0);
+    }
+    let driver = Arc::new(Asked::default());
+    let (ticket, completer) = Ticket::pending_driven(driver.clone());
+    let helper = ticket.on_ready_helping(drop);
+    completer.complete(Ok(None));
+    drop(helper);
+    assert_eq!(driver.times.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_driver_that_panics_where_its_ticket_is_dropped_hurts_nobody() {
+    let driver = Arc::new(Asked {
+        panics: true,
+        ..Asked::default()
+    });
+    let (ticket, _completer) = Ticket::pending_driven(driver.clone());
+    drop(ticket);
+    assert_eq!(driver.times.load(Ordering::SeqCst), 1);
+}

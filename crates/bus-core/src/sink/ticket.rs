@@ -33,14 +33,15 @@ pub struct Ticket(State);
 
 enum State {
     Ready(Option<TicketOutcome>),
-    Pending(Arc<Shared>, Drive),
+    Pending(Pending),
 }
 
 /// Does the work that tickets wait for.
 ///
 /// A sink whose tickets have one may leave all work undone until it is asked: every ticket asks, by
-/// one of the two methods, as soon as anybody polls it, waits for it, gives it a callback or drops it. One
-/// that is kept and never asked does not ask either: a sink does its work soon all the same.
+/// one of the two methods, as soon as anybody polls it, waits for it, gives it a callback or drops it, unless
+/// it has told by then. One that is kept and never asked does not ask either: a sink does its work soon all
+/// the same.
 pub trait Driver: Send + Sync + 'static {
     /// Called by a thread that is about to block for a ticket. It may work here, until `told` says that
     /// the ticket has told. It may return at any time; the thread then blocks, so the work must be
@@ -54,26 +55,37 @@ pub trait Driver: Send + Sync + 'static {
     fn start(&self);
 }
 
-/// A driver that was not asked yet. Dropping it asks it.
-struct Drive(Option<Arc<dyn Driver>>);
+/// A ticket that may not have told yet. Dropping it asks its driver, unless that was asked before or the
+/// ticket has told: there is nothing to ask for then.
+struct Pending {
+    shared: Arc<Shared>,
+    driver: Option<Arc<dyn Driver>>,
+}
 
-impl Drive {
-    fn help(mut self, shared: &Shared) {
-        if let Some(driver) = self.0.take() {
-            driver.help(&|| shared.lock().is_told());
+impl Pending {
+    fn help(&mut self) {
+        if let Some(driver) = self.take_driver() {
+            driver.help(&|| self.shared.lock().is_told());
         }
     }
 
     fn start(&mut self) {
-        if let Some(driver) = self.0.take() {
+        if let Some(driver) = self.take_driver() {
             driver.start();
         }
     }
+
+    fn take_driver(&mut self) -> Option<Arc<dyn Driver>> {
+        let driver = self.driver.take()?;
+        let is_told = self.shared.lock().is_told();
+        (!is_told).then_some(driver)
+    }
 }
 
-impl Drop for Drive {
+impl Drop for Pending {
     fn drop(&mut self) {
-        self.start();
+        // A driver that panics must not make an abort of somebody's panic.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.start()));
     }
 }
 
@@ -81,14 +93,14 @@ impl Drop for Drive {
 ///
 /// Dropping it has the work done elsewhere.
 #[must_use = "dropping it has the work done by another thread"]
-pub struct Helper(Option<(Arc<Shared>, Drive)>);
+pub struct Helper(Option<Pending>);
 
 impl Helper {
     /// Does the work on this thread, if the sink lets its waiters do so and nobody else does. When
     /// it returns the callback has been called, or will be by another thread.
     pub fn help(mut self) {
-        if let Some((shared, drive)) = self.0.take() {
-            drive.help(&shared);
+        if let Some(mut pending) = self.0.take() {
+            pending.help();
         }
     }
 }
@@ -131,7 +143,7 @@ impl Ticket {
 
     /// A ticket and the end that tells it.
     pub fn pending() -> (Self, Completer) {
-        Self::with(Drive(None))
+        Self::with(None)
     }
 
     /// A ticket that has its work done by `driver`, and the end that tells it.
@@ -161,18 +173,19 @@ impl Ticket {
     /// assert_eq!(ticket.wait().unwrap(), Some(1));
     /// ```
     pub fn pending_driven(driver: Arc<dyn Driver>) -> (Self, Completer) {
-        Self::with(Drive(Some(driver)))
+        Self::with(Some(driver))
     }
 
-    fn with(drive: Drive) -> (Self, Completer) {
+    fn with(driver: Option<Arc<dyn Driver>>) -> (Self, Completer) {
         let shared = Arc::new(Shared {
             slot: Mutex::new(Slot::Idle),
             told: Condvar::new(),
         });
-        (
-            Self(State::Pending(Arc::clone(&shared), drive)),
-            Completer(Some(shared)),
-        )
+        let pending = Pending {
+            shared: Arc::clone(&shared),
+            driver,
+        };
+        (Self(State::Pending(pending)), Completer(Some(shared)))
     }
 
     /// Whether the outcome is known. Asks for no work to be done.
@@ -180,7 +193,7 @@ impl Ticket {
     pub fn is_told(&self) -> bool {
         match &self.0 {
             State::Ready(_) => true,
-            State::Pending(shared, _) => shared.lock().is_told(),
+            State::Pending(pending) => pending.shared.lock().is_told(),
         }
     }
 
@@ -195,13 +208,12 @@ impl Ticket {
     ///
     /// Panics if the ticket was polled to its end before.
     pub fn wait(self) -> TicketOutcome {
-        let shared = match self.0 {
+        let mut pending = match self.0 {
             State::Ready(outcome) => return taken_once(outcome),
-            State::Pending(shared, drive) => {
-                drive.help(&shared);
-                shared
-            }
+            State::Pending(pending) => pending,
         };
+        pending.help();
+        let shared = &pending.shared;
         let mut slot = shared.lock();
         loop {
             if let Some(outcome) = slot.take_told() {
@@ -241,14 +253,14 @@ impl Ticket {
     ///
     /// Panics if the ticket was polled to its end before.
     pub fn on_ready_helping(self, callback: impl FnOnce(TicketOutcome) + Send + 'static) -> Helper {
-        let (shared, drive) = match self.0 {
+        let pending = match self.0 {
             State::Ready(outcome) => {
                 callback(taken_once(outcome));
                 return Helper(None);
             }
-            State::Pending(shared, drive) => (shared, drive),
+            State::Pending(pending) => pending,
         };
-        let mut slot = shared.lock();
+        let mut slot = pending.shared.lock();
         if let Some(outcome) = slot.take_told() {
             drop(slot);
             callback(taken_once(outcome));
@@ -257,7 +269,7 @@ impl Ticket {
         let polled = std::mem::replace(&mut *slot, Slot::Callback(Box::new(callback)));
         drop(slot);
         drop(polled);
-        Helper(Some((shared, drive)))
+        Helper(Some(pending))
     }
 }
 
@@ -265,12 +277,12 @@ impl Future for Ticket {
     type Output = TicketOutcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (shared, drive) = match &mut self.0 {
+        let pending = match &mut self.0 {
             State::Ready(outcome) => return Poll::Ready(taken_once(outcome.take())),
-            State::Pending(shared, drive) => (shared, drive),
+            State::Pending(pending) => pending,
         };
         let waker = cx.waker().clone();
-        let mut slot = shared.lock();
+        let mut slot = pending.shared.lock();
         if let Some(outcome) = slot.take_told() {
             drop(slot);
             return Poll::Ready(taken_once(outcome));
@@ -278,7 +290,7 @@ impl Future for Ticket {
         let polled = std::mem::replace(&mut *slot, Slot::Waker(waker));
         drop(slot);
         drop(polled);
-        drive.start();
+        pending.start();
         Poll::Pending
     }
 }
