@@ -45,6 +45,20 @@ pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {
     }
 }
 
+/// Gives up what waits in a slot whose writer can't be started: the next that comes tries again.
+pub(super) fn not_started(slot: &Slot, error: &io::Error) {
+    for done in slot.not_started() {
+        let reason = "its writer could not be started";
+        let message = "no thread to write with";
+        let error = LogError::unavailable(message).with_source(io::Error::from(error.kind()));
+        let error = Some(Arc::new(error));
+        tell(
+            done,
+            Err(NotDurable::for_certain(io::ErrorKind::Other, reason, error)),
+        );
+    }
+}
+
 struct Commit {
     shared: Arc<Shared>,
     slot: Arc<Slot>,

@@ -225,13 +225,17 @@ impl Queue {
                 gap.add(lost, account);
             }
             _ => {
-                self.mark(GAP, place, MARK);
                 // A unit of its own: the one of the records around it may end before.
-                let gap = Gap::of(lost, Unit::open(account));
-                self.loose.push_back(Loose::Gap(gap));
-                self.ends_with_gap = true;
+                self.push_gap(place, Gap::of(lost, Unit::open(account)));
             }
         }
+    }
+
+    /// Puts a gap before `place`.
+    pub(super) fn push_gap(&mut self, place: u64, gap: Gap) {
+        self.mark(GAP, place, MARK);
+        self.loose.push_back(Loose::Gap(gap));
+        self.ends_with_gap = true;
     }
 
     /// Says that nothing is pushed any more until it is empty.

@@ -31,6 +31,7 @@ use crate::{Entry, SessionLog, to_micros};
 ///
 /// A ticket's error holds a [`NotDurable`], which says whether the event may be in the log all the
 /// same: an event that was never tried is out for certain. Its kind is the one of the log's error;
+/// that of the system's if the writer's thread could not be started;
 /// [`TimedOut`](io::ErrorKind::TimedOut) if the log gave none in time,
 /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) after `close`, and
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) on the writer's own thread, as in a ticket's callback,

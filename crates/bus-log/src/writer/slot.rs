@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::account::Account;
 use super::pack::Record;
-use super::queue::{Backlog, LARGE, Pool, Queue};
+use super::queue::{Backlog, LARGE, Part, Pool, Queue, Work};
 use super::stats::Admission;
 use super::tag::Tag;
 use crate::Entry;
@@ -294,10 +294,27 @@ impl Slot {
         *lock(&self.last)
     }
 
-    /// Notes that the key's writer could not be started: the next record tries again.
-    pub(super) fn not_started(&self) {
+    /// Notes that the key's writer could not be started: the next that is pushed tries again. What waits
+    /// counts as lost, with a gap in its place. Returns who has to be told.
+    #[must_use]
+    pub(super) fn not_started(&self) -> Vec<Completer> {
+        let mut queues = self.queues();
+        let mut backlog = Backlog::new(Arc::clone(&self.pool));
+        backlog.swap(queues.iter_mut().map(|queue| &mut **queue));
+        let mut work = Work::default();
+        work.fill(&mut backlog, usize::MAX, usize::MAX);
+        let tickets = work.lose(work.len(), |_| true);
+        for part in work.take(work.len()) {
+            if let Part::Gap(mut gap) = part {
+                // Nobody knows when it can be written: no flush waits for it.
+                gap.release();
+                queues[0].push_gap(self.next_place(), gap);
+            }
+        }
         self.writer
             .store(Writer::Absent as usize, Ordering::Release);
+        drop(queues);
+        tickets
     }
 
     /// Says what the key's writer does next; false, and it stays busy, if something waits.
@@ -347,3 +364,5 @@ fn number_of_thread() -> usize {
 
 #[cfg(all(test, loom))]
 mod models;
+#[cfg(all(test, not(loom)))]
+mod tests;

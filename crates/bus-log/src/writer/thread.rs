@@ -125,8 +125,9 @@ impl LogThread {
                 handle.spawn(async move { commit::run(&guard.0, slot).await });
             }
             Err(error) => {
+                // What is awaited must not wait until somebody comes by again.
+                commit::not_started(slot, &error);
                 tracing::warn!(%error, "can't start the writer of a session log");
-                slot.not_started();
             }
         }
     }

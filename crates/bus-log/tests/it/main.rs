@@ -13,4 +13,5 @@ mod lifetime;
 mod outcome;
 mod panics;
 mod sink;
+mod start;
 mod support;
