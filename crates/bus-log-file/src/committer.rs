@@ -3,6 +3,7 @@
 //! Locks are taken in this order: `writer`, `plan`, `files`, then those of queue, keeper and teller, which are
 //! held for no call of anybody else. Callbacks and wakers run under none of them.
 
+mod again;
 mod checkpoint;
 mod cohort;
 mod commit;

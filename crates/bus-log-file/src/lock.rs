@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result};
 
-use crate::fs::{DiskFile, Locked};
+use crate::fs::{self, DiskFile, Locked};
 use crate::journal::Owner;
 use crate::layout::{Layout, ThreadPaths, unhex};
 
@@ -159,14 +159,21 @@ impl ThreadLock {
         }
     }
 
-    /// Lets the session go, in order: it must be settled. Dropped without this, the lock keeps its
-    /// owner's name, and the next one recovers the owner's journal first.
-    pub(crate) fn release(self, layout: &Layout) {
-        // Removed while it is held: whoever opened it before notices that it is not current.
-        if !self.keep_name && layout.disk.remove(self.file.path()).is_err() {
-            // Without a name it is as free as a missing one.
-            let _ = self.file.set_len(0);
+    /// Takes our name off the lock, which is let go in order when it is dropped then: the session must be
+    /// settled. Dropped without this, it keeps its owner's name, and the next one recovers the owner's
+    /// journal first.
+    ///
+    /// # Errors
+    ///
+    /// Our name still stands on it. Dropped now, it is nobody's for as long as this process lives.
+    pub(crate) fn release(&self, layout: &Layout) -> fs::Result<()> {
+        if self.keep_name {
+            return Ok(());
         }
+        // Removed while it is held: whoever opened it before notices that it is not current.
+        let removed = layout.disk.remove(self.file.path());
+        // Without a name it is as free as a missing one.
+        removed.or_else(|error| self.file.set_len(0).map_err(|_| error))
     }
 }
 

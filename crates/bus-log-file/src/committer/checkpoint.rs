@@ -20,11 +20,15 @@ impl Whole<'_> {
     /// Makes all session files durable and empties the journal: no byte of it stays. Whoever takes a session
     /// that we let go may erase it, and cleans no journal but its own.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
-        self.settle_files()?;
+        if let Err(error) = self.settle_files() {
+            self.shared.try_again_soon(self.files);
+            return Err(error);
+        }
         if let Some(journal) = &mut self.writer.journal {
             let emptied = u64::from(!journal.is_empty());
             journal.clear()?;
             self.writer.ended.clear();
+            self.writer.grows = false;
             Counters::add(&self.shared.counters.checkpoints, emptied);
         }
         Ok(())
@@ -79,9 +83,10 @@ impl Whole<'_> {
             tracing::warn!(%error, "the log was closed with a journal left to recover");
         }
         self.plan.sessions.clear();
-        for (_, held) in std::mem::take(&mut self.files.held) {
+        for (_, mut held) in std::mem::take(&mut self.files.held) {
             if settled.is_ok() {
-                held.release(&self.shared.layout);
+                // A name that stays is soon that of a journal which is gone.
+                let _ = held.release(&self.shared.layout);
             }
         }
         let journal = self.writer.journal.take();
@@ -123,6 +128,7 @@ impl Shared {
         if let Err(error) = self.mend(writer, files) {
             tracing::warn!(%error, "the journal can't be emptied and goes on growing");
             writer.grows = true;
+            self.try_again_soon(files);
             return;
         }
         let mut job = Job {
@@ -208,7 +214,8 @@ impl Shared {
             tracing::warn!(%error, "a session file's name is not durable; its journal is kept");
         }
         if writer.grows {
-            // It is tried again when the next segment is full.
+            // It is tried again by itself, and when the next segment is full.
+            self.try_again_soon(files);
             return false;
         }
         for id in &job.new_names {

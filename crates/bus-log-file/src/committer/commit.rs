@@ -16,6 +16,7 @@ use super::tell::Item;
 use super::{Shared, Writer, lock};
 use crate::config::Durability;
 use crate::fs::{self, DiskError};
+use crate::journal::Journal;
 use crate::name::IdMap;
 use crate::session_file::Snapshot;
 use crate::stats::Counters;
@@ -148,6 +149,7 @@ impl Shared {
             }
         }
         let full = self.is_full(&lead);
+        let doubtful = lead.journal.as_ref().is_some_and(Journal::is_doubtful);
         // Taken before the right to commit is given up: groups show in the order of their syncs.
         let mut files = self.files();
         if full {
@@ -158,6 +160,9 @@ impl Shared {
         } else {
             drop(lead);
             self.show(&mut files, &mut group);
+        }
+        if doubtful {
+            self.try_again_soon(&mut files);
         }
         true
     }
@@ -304,6 +309,9 @@ impl Shared {
                 tracing::warn!(%error, "a session file can't be written; its events are in the journal");
                 part.failed = Some(error);
             }
+        }
+        if group.parts.iter().any(|part| part.failed.is_some()) {
+            self.try_again_soon(files);
         }
         group.fail_unshown();
         let wakers = group

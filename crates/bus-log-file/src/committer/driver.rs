@@ -155,8 +155,9 @@ impl Shared {
             plan: &mut plan,
             files: &mut files,
         };
-        let next = whole.let_idle_go();
-        self.queue.look_at(next);
+        whole.try_again();
+        let next = whole.let_idle_go().into_iter().chain(whole.again_at());
+        self.queue.look_at(next.min());
         true
     }
 

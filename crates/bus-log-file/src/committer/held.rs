@@ -72,7 +72,8 @@ impl Held {
         match held.look(layout) {
             Ok(torn) => Ok((held, torn)),
             Err(error) => {
-                held.lock.release(layout);
+                // Where that fails too, it is ours again with the next attempt.
+                let _ = held.lock.release(layout);
                 Err(error)
             }
         }
@@ -289,17 +290,24 @@ impl Held {
         Ok(())
     }
 
-    /// Lets the session go. It must be settled, in its file and in the journal.
-    pub(super) fn release(self, layout: &Layout) {
+    /// Gives the session up, which must be settled, in its file and in the journal: others may have it once
+    /// this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// It is still ours: nobody else could have it as long as our name stands on its lock.
+    pub(super) fn release(&mut self, layout: &Layout) -> fs::Result<()> {
         let unknown = self.is_new();
-        if unknown && self.file.is_some() {
+        if unknown && self.file.take().is_some() {
             // All that was there was torn. An empty file that stays says nothing either.
             let _ = layout.disk.remove(&self.paths.session);
+            self.renew_view();
         }
-        self.lock.release(layout);
+        self.lock.release(layout)?;
         if unknown {
             // It stays where it is not empty.
             layout.disk.remove_dir(&self.paths.dir);
         }
+        Ok(())
     }
 }

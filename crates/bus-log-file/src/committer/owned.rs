@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result, ThreadKey};
 
+use super::again::Again;
 use super::held::Held;
 use super::plan::{Plan, Planned};
 use super::{Shared, Writer};
@@ -24,6 +25,8 @@ const DYING: Duration = Duration::from_secs(2);
 pub(super) struct Files {
     pub(super) held: IdMap<Held>,
     turns: u64,
+    /// Something was refused.
+    pub(super) again: Option<Again>,
 }
 
 impl Files {
@@ -73,8 +76,11 @@ impl Whole<'_> {
             }
             self.files.held.insert(id, held);
         }
-        if self.files.held.get(&id).is_some_and(|held| held.suspect) {
-            self.heal(&id)?;
+        if self.files.held.get(&id).is_some_and(|held| held.suspect)
+            && let Err(error) = self.heal(&id)
+        {
+            self.shared.try_again_soon(self.files);
+            return Err(error);
         }
         let layout = self.shared.layout.clone();
         let turn = self.files.turn();
@@ -180,13 +186,18 @@ impl Whole<'_> {
     /// Lets sessions go. The journal holds nothing of them when others may have them.
     fn let_go(&mut self, ids: Vec<ThreadId>) -> Result<()> {
         self.checkpoint()?;
+        let mut refused = None;
         for id in ids {
             self.plan.sessions.remove(&id);
-            if let Some(held) = self.files.held.remove(&id) {
-                held.release(&self.shared.layout);
+            let Some(held) = self.files.held.get_mut(&id) else {
+                continue;
+            };
+            match held.release(&self.shared.layout) {
+                Ok(()) => drop(self.files.held.remove(&id)),
+                Err(error) => refused = refused.or(Some(error)),
             }
         }
-        Ok(())
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

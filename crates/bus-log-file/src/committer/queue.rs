@@ -74,7 +74,7 @@ pub(super) enum Woken {
     Work,
     /// What was acknowledged is to be made durable.
     Flush,
-    /// Time to look for idle sessions.
+    /// Time to look for idle sessions, and for what was refused.
     Idle,
     Closed,
 }
@@ -282,6 +282,18 @@ impl Queue {
     /// Sets when to look for idle sessions, if that is not set.
     pub(super) fn look_by(&self, at: Instant) {
         self.state().idle_at.get_or_insert(at);
+    }
+
+    /// Sets when to look for idle sessions, unless that is sooner.
+    pub(super) fn look_sooner(&self, at: Instant) {
+        let mut state = self.state();
+        if state.idle_at.is_some_and(|soonest| soonest <= at) {
+            return;
+        }
+        state.idle_at = Some(at);
+        drop(state);
+        // The one that keeps the time is to hear of it.
+        self.work.notify_all();
     }
 
     /// Says that somebody commits from now on, or that nobody does.

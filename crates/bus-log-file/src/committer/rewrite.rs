@@ -34,14 +34,17 @@ impl Whole<'_> {
         };
         let watermark = watermark.min(held.last);
         let newly = watermark.saturating_sub(old.watermark);
+        let erased = old.erased;
         if newly == 0 {
             return Ok(0);
         }
+        self.settle_doubt()?;
+        let held = self.hold_whole(key, id)?;
         let header = Header {
             key: key.clone(),
             watermark,
             synced: held.last,
-            erased: old.erased,
+            erased,
         };
         let from = first_kept(held, watermark)?;
         replace(&layout, held, header, from)?;
@@ -57,27 +60,60 @@ impl Whole<'_> {
             return Ok(());
         }
         self.plan.sessions.remove(&id);
-        if let Some(held) = self.files.held.get_mut(&id) {
-            // What is wrong with its file does not matter any more.
-            held.suspect = false;
+        if let Err(error) = self.settle_doubt()
+            && !self.files.held.get(&id).is_some_and(|held| held.suspect)
+        {
+            return Err(error);
         }
-        let held = self.hold(key, id)?;
-        if held.header.is_none() {
+        let suspect = match self.files.held.get_mut(&id) {
+            // What is wrong with its file does not matter any more.
+            Some(held) => std::mem::take(&mut held.suspect),
+            None => false,
+        };
+        let emptied = self.empty(name);
+        if emptied.is_err()
+            && suspect
+            && let Some(held) = self.files.held.get_mut(&id)
+            && !held.replaced
+        {
+            // It does, for the file is still the one it was.
+            held.suspect();
+        }
+        if !emptied? {
             return Ok(());
         }
+        // Our own journal has them too. That of another live process has not: it let go of the
+        // session before we took it.
+        self.checkpoint()?;
+        self.shared.recovered(recover(&layout)?);
+        Ok(())
+    }
+
+    /// Removes frames from the journal of which nobody was told, and which a power cut may bring back: they
+    /// belong at the end of a session file as it is now, and nowhere in one that replaces it.
+    fn settle_doubt(&mut self) -> Result<()> {
+        match &self.writer.journal {
+            Some(journal) if journal.is_doubtful() => self.checkpoint(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces the session file by one without events; false if there is none.
+    fn empty(&mut self, name: &Name) -> Result<bool> {
+        let layout = self.shared.layout.clone();
+        let held = self.hold(&name.key, name.id)?;
+        if held.header.is_none() {
+            return Ok(false);
+        }
         let header = Header {
-            key: key.clone(),
+            key: name.key.clone(),
             watermark: held.last,
             synced: held.last,
             erased: true,
         };
         let end = held.len;
         replace(&layout, held, header, end)?;
-        // Our own journal has them too. That of another live process has not: it let go of the
-        // session before we took it.
-        self.checkpoint()?;
-        self.shared.recovered(recover(&layout)?);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -143,11 +179,8 @@ pub(super) fn put_back(layout: &Layout, held: &mut Held) -> Result<()> {
     let Some(old) = &held.header else {
         return Ok(());
     };
-    let from = old.to_line().len() as u64;
-    let header = Header {
-        synced: held.last,
-        ..old.clone()
-    };
+    // Just as it was: what the journal has of it belongs where it did.
+    let (header, from) = (old.clone(), old.to_line().len() as u64);
     replace(layout, held, header, from)
 }
 

@@ -60,6 +60,17 @@ fn readable(shared: &Shared) -> usize {
     page.events.len()
 }
 
+/// As after a failed sync whose pages were dropped: the session file's end is as the disk had it before.
+fn lose_end(shared: &Shared) {
+    let mut files = shared.files();
+    let held = files.held.get_mut(&ThreadId::new(&key())).unwrap();
+    let file = held.file.as_ref().unwrap();
+    file.write_at(&[0; 60], held.len - 60).unwrap();
+    held.suspect();
+    drop(files);
+    assert!(Snapshot::open(&shared.layout, &key()).is_err());
+}
+
 #[test]
 fn a_panic_is_told_to_those_who_wait_and_to_those_who_come() {
     let dir = tempfile::tempdir().unwrap();
@@ -110,16 +121,7 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
         (Some(1), Some(2))
     );
 
-    // As after a failed sync whose pages were dropped: the end is as the disk had it before.
-    let id = ThreadId::new(&key());
-    {
-        let mut files = shared.files();
-        let held = files.held.get_mut(&id).unwrap();
-        let file = held.file.as_ref().unwrap();
-        file.write_at(&[0; 60], held.len - 60).unwrap();
-        held.suspect();
-    }
-    assert!(Snapshot::open(&shared.layout, &key()).is_err());
+    lose_end(&shared);
 
     let (three, third) = append("3");
     shared.push(three).unwrap();
@@ -129,6 +131,66 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
     close(&shared);
     assert_eq!(readable(&shared), 3);
     assert!(crate::journal::recover(&shared.layout).unwrap().is_clean());
+}
+
+#[test]
+fn a_session_file_whose_sync_failed_is_made_whole_without_another_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    lose_end(&shared);
+    // At first its journal can't be read either.
+    let journal = shared
+        .lead()
+        .journal
+        .as_ref()
+        .unwrap()
+        .owner()
+        .journal
+        .clone();
+    let (at, aside) = (shared.layout.journal(&journal), dir.path().join("aside"));
+    std::fs::rename(&at, &aside).unwrap();
+    shared.try_again_soon(&mut shared.files());
+    let committer = Committer::start(Arc::clone(&shared)).unwrap();
+    let again_at = || shared.files().again.map(|again| again.at);
+    let soon = again_at();
+    let later = bus_testkit::eventually(Duration::from_secs(60), || again_at() > soon);
+    assert!(later, "it is not tried again");
+    std::fs::rename(&aside, &at).unwrap();
+    let whole = bus_testkit::eventually(Duration::from_secs(60), || {
+        Snapshot::open(&shared.layout, &key()).is_ok()
+    });
+    assert!(whole, "readers wait for a writer");
+    assert_eq!(readable(&shared), 1);
+    drop(committer);
+}
+
+#[test]
+fn an_erasure_that_is_refused_does_not_make_a_file_sound_whose_sync_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    lose_end(&shared);
+
+    // The file that is to replace it can't be made.
+    let aside = shared.layout.thread(&key()).aside;
+    std::fs::create_dir(&aside).unwrap();
+    let (refused, reply) = Ticket::pending();
+    let name = Name::new(key());
+    shared.push(Request::Erase { name, reply }).unwrap();
+    commit(&shared);
+    assert!(refused.wait().is_err());
+    std::fs::remove_dir(&aside).unwrap();
+
+    // Its sync passes now, and proves nothing.
+    close(&shared);
+    assert_eq!(readable(&shared), 1);
 }
 
 #[test]

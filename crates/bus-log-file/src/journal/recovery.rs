@@ -105,7 +105,8 @@ fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport
             layout.disk.sync_dir(&paths.dir)?;
             layout.disk.sync_dir(&layout.threads())?;
         }
-        lock.release(layout);
+        // A name that stays is soon that of a journal which is gone.
+        let _ = lock.release(layout);
     }
     Ok(report)
 }

@@ -56,6 +56,8 @@ pub(crate) struct Journal {
     bytes: u64,
     /// Frames were given up of which only the next sync can tell.
     lost: Option<DiskError>,
+    /// Frames were given up that a power cut may still bring back.
+    doubtful: bool,
     /// A frame, kept for its memory.
     buffer: Vec<u8>,
 }
@@ -107,6 +109,7 @@ impl Journal {
             next: 1,
             bytes: 0,
             lost: None,
+            doubtful: false,
             buffer: Vec::new(),
         })
     }
@@ -123,6 +126,12 @@ impl Journal {
     /// True if there is no segment that counts: nothing to check-point.
     pub(crate) const fn is_empty(&self) -> bool {
         self.current.is_none() && self.ended.is_empty()
+    }
+
+    /// True if frames were given up after an error, and may be found again after a power cut: until
+    /// [`clear`](Self::clear).
+    pub(crate) const fn is_doubtful(&self) -> bool {
+        self.doubtful || self.lost.is_some()
     }
 
     /// Writes one frame, whose payload `fill` adds to what it is given. Returns its length. It is
@@ -156,6 +165,7 @@ impl Journal {
         }
         if let Some(error) = self.lost.take() {
             self.end_segment(false);
+            self.doubtful = true;
             // Also what became durable when a segment ended: whoever wrote it is told now that it
             // does not count.
             self.previous = self.told;
@@ -217,6 +227,7 @@ impl Journal {
         self.ended.clear();
         self.previous = Ended::default();
         self.told = Ended::default();
+        self.doubtful = false;
         Ok(())
     }
 
@@ -246,6 +257,7 @@ impl Journal {
                 // What was written before may still be saved, and where not, the next sync tells.
                 let _ = self.settle();
                 self.end_segment(false);
+                self.doubtful = true;
                 Err(error)
             }
         }
