@@ -9,7 +9,7 @@ use std::time::Instant;
 use bus_crash::play::{FileLog, Script};
 use bus_crash::process::{self, kill_9};
 use bus_crash::report::{Report, Tally};
-use bus_crash::sweep::{Effort, End, damage, damage_some, kill, power, trouble};
+use bus_crash::sweep::{Effort, End, beside, damage, damage_some, kill, power, trouble};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -112,15 +112,18 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
         let name = format!("power cut: {}", script.name);
         sweeps.push((name, Box::new(move |effort| power(&FileLog, &own, effort))));
     }
+    for script in &scripts {
+        let own = script.clone();
+        let name = format!("reader beside: {}", script.name);
+        sweeps.push((name, Box::new(move |effort| beside(&FileLog, &own, effort))));
+    }
     let two = scripts.iter().filter(|script| script.processes == 2);
     for script in two.filter(|script| script.name != "idle") {
         let own = script.clone();
         let name = format!("kill one of two: {}", script.name);
         sweeps.push((name, Box::new(move |effort| kill(&FileLog, &own, effort))));
     }
-    // Random scripts of two processes are left out: one still finds a fault of the log.
-    let played = |script: &&Script| script.processes == 1 || script.name == "two";
-    for script in scripts.iter().filter(played) {
+    for script in &scripts {
         let own = script.clone();
         let name = format!("full or broken disk: {}", script.name);
         sweeps.push((

@@ -12,7 +12,7 @@ mod script;
 mod subject;
 mod tag;
 
-pub use check::check;
+pub use check::{check, check_one};
 pub use history::{History, Settled};
 pub use observe::{Unseen, observe, observe_one};
 pub use player::{Mood, Player};

@@ -1,5 +1,6 @@
 //! Going over every point at which something can fail.
 
+mod beside;
 mod damage;
 mod effort;
 mod kill;
@@ -9,6 +10,7 @@ mod revive;
 mod trouble;
 mod workers;
 
+pub use beside::beside;
 pub use damage::{End, damage, damage_some};
 pub use effort::Effort;
 pub use kill::kill;

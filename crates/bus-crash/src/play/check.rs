@@ -10,27 +10,47 @@ use super::history::{Append, History, Past, Settled, Told};
 ///
 /// What is wrong, for people.
 pub fn check(history: &History, point: u64, found: &[Settled]) -> Result<(), String> {
-    let sessions = history.sessions.iter().zip(found).enumerate();
-    for (session, (past, found)) in sessions {
-        let view = View::of(history, past, point, found);
-        view.check()
-            .map_err(|wrong| format!("session {session}: {wrong}"))?;
-    }
-    Ok(())
+    let mut sessions = found.iter().enumerate();
+    sessions.try_for_each(|(session, found)| check_one(history, session, [point, point], found))
 }
 
-/// One session at one point.
+/// As [`check`], of one session that was looked at while the disk went from one point to another: what
+/// was told by the first is kept, and nothing is there that was not asked for by the second.
+///
+/// # Errors
+///
+/// What is wrong, for people.
+pub fn check_one(
+    history: &History,
+    session: usize,
+    points: [u64; 2],
+    found: &Settled,
+) -> Result<(), String> {
+    let view = View::of(history, &history.sessions[session], points, found);
+    view.check()
+        .map_err(|wrong| format!("session {session}: {wrong}"))
+}
+
+/// One session at one point, or between two.
 struct View<'a> {
     history: &'a History,
     past: &'a Past,
-    point: u64,
+    /// What was told up to this point holds.
+    told: u64,
+    /// What was asked up to this point may be there.
+    asked: u64,
     found: &'a Settled,
     /// By batch, the first ordinal it has or had, and how many of its events are there.
     places: BTreeMap<u32, (u64, usize)>,
 }
 
 impl<'a> View<'a> {
-    fn of(history: &'a History, past: &'a Past, point: u64, found: &'a Settled) -> Self {
+    fn of(
+        history: &'a History,
+        past: &'a Past,
+        [told, asked]: [u64; 2],
+        found: &'a Settled,
+    ) -> Self {
         let mut places = BTreeMap::new();
         for (ordinal, tag) in &found.events {
             let first = (ordinal + 1).saturating_sub(tag.number as u64);
@@ -39,7 +59,8 @@ impl<'a> View<'a> {
         Self {
             history,
             past,
-            point,
+            told,
+            asked,
             found,
             places,
         }
@@ -140,13 +161,13 @@ impl<'a> View<'a> {
             at,
         } = append;
         let place = self.places.get(batch).copied();
-        if place.is_some() && (*asked > self.point || *told == Told::Refused) {
+        if place.is_some() && (*asked > self.asked || *told == Told::Refused) {
             return Err(format!("batch {batch} is there, and must not be"));
         }
         let Told::Last(last) = *told else {
             return Ok(());
         };
-        if *at > self.point {
+        if *at > self.told {
             return Ok(());
         }
         if self.found.last < last {
@@ -214,10 +235,10 @@ impl<'a> View<'a> {
         let base = &self.past.base;
         let asked = || {
             let removals = self.past.removals.iter();
-            removals.filter(|removal| removal.asked <= self.point)
+            removals.filter(|removal| removal.asked <= self.asked)
         };
         for removal in asked() {
-            let done = removal.done.is_some_and(|done| done <= self.point);
+            let done = removal.done.is_some_and(|done| done <= self.told);
             if done && watermark < removal.watermark {
                 return Err(format!(
                     "the watermark is {watermark}, after removal up to {}",

@@ -43,6 +43,8 @@ pub struct Player<'s> {
     pub history: History,
     /// What may fail now.
     pub mood: Mood,
+    /// A process that was to let its sessions go has kept some, because the disk refused.
+    kept: bool,
 }
 
 impl<'s> Player<'s> {
@@ -72,6 +74,7 @@ impl<'s> Player<'s> {
             seats: (0..script.processes).map(seat).collect(),
             history,
             mood: Mood::Well,
+            kept: false,
         }
     }
 
@@ -109,6 +112,7 @@ impl<'s> Player<'s> {
 
     /// Has all close the log.
     pub fn close_all(&mut self) {
+        self.kept = false;
         (0..self.seats.len()).for_each(|process| self.close(process));
     }
 
@@ -153,8 +157,11 @@ impl<'s> Player<'s> {
             Act::Idle => {
                 // Its journal's lock is its own.
                 let number = self.seats[process].files.number();
-                wait_until(|| self.world.locks(number) <= 1)
-                    .ok_or_else(|| format!("process {process} does not let idle sessions go"))
+                let ill = || self.mood == Mood::Ill && self.world.struck() > 0;
+                // On a disk that refuses it can't let them go.
+                let done = wait_until(|| self.world.locks(number) <= 1 || ill());
+                self.kept |= self.world.locks(number) > 1;
+                done.ok_or_else(|| format!("process {process} does not let idle sessions go"))
             }
         }
     }
@@ -252,6 +259,7 @@ impl<'s> Player<'s> {
             && match error.kind() {
                 LogErrorKind::Unavailable => true,
                 LogErrorKind::Corrupt => !matches!(what, "append" | "open"),
+                LogErrorKind::Busy => self.kept,
                 _ => false,
             };
         if dead || may {

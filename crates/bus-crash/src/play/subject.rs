@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bus_log::{Result, SessionLog, TenantId, ThreadKey};
 use bus_log_file::fs::FileSystem;
-use bus_log_file::{FileLogConfig, FileSessionLog};
+use bus_log_file::{FileLogConfig, FileLogReader, FileSessionLog};
 
 /// How a log is set for a script.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,13 @@ pub trait Subject: Sync {
     ///
     /// Those of the log.
     fn open(&self, files: Arc<dyn FileSystem>, settings: Settings) -> Result<Arc<dyn SessionLog>>;
+
+    /// Opens the log to read it: nothing is locked, and nothing changed.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    fn reader(&self, files: Arc<dyn FileSystem>) -> Result<Arc<dyn SessionLog>>;
 }
 
 /// The embedded log.
@@ -54,6 +61,11 @@ impl Subject for FileLog {
             .with_idle(settings.idle)
             .with_open_threads(settings.open_threads);
         Ok(Arc::new(FileSessionLog::open_with("/log", config)?))
+    }
+
+    fn reader(&self, files: Arc<dyn FileSystem>) -> Result<Arc<dyn SessionLog>> {
+        let config = FileLogConfig::default().with_file_system(files);
+        Ok(Arc::new(FileLogReader::open_with("/log", config)?))
     }
 }
 

@@ -54,6 +54,13 @@ impl Recording {
         disk
     }
 
+    /// What happened after a point.
+    #[must_use]
+    pub fn after(&self, point: u64) -> &[Change] {
+        let point = super::disk::to_usize(point).min(self.changes.len());
+        &self.changes[point..]
+    }
+
     /// The last changes before a point, for people.
     #[must_use]
     pub fn tell(&self, point: u64, count: u64) -> Vec<String> {

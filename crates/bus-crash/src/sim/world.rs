@@ -1,6 +1,6 @@
 //! A machine with a simulated disk: its processes, their locks, and what goes wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -43,6 +43,8 @@ type Watcher = Arc<dyn Fn() + Send + Sync>;
 pub struct World {
     state: Mutex<State>,
     watcher: Mutex<Option<(usize, Watcher)>>,
+    /// Held for a change that is watched, until the watcher has seen it.
+    stopped: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,15 @@ struct State {
     next_handle: u64,
     fault: Option<Fault>,
     struck: u64,
+    /// What others do, while somebody looks.
+    coming: Option<Coming>,
+}
+
+/// Changes that happen by themselves, between one look and the next.
+#[derive(Debug)]
+struct Coming {
+    changes: VecDeque<Change>,
+    dice: fastrand::Rng,
 }
 
 #[derive(Debug)]
@@ -96,17 +107,33 @@ impl World {
                 next_handle: 0,
                 fault: None,
                 struck: 0,
+                coming: None,
             }),
             watcher: Mutex::default(),
+            stopped: Mutex::default(),
         })
+    }
+
+    /// A machine on which what was recorded after `point` happens again, some of it, bit by bit: between
+    /// one look at the disk and the next.
+    #[must_use]
+    pub fn replay(recording: &Recording, point: u64, most: usize, seed: u64) -> Arc<Self> {
+        let world = Self::boot(recording.at(point));
+        let coming = recording.after(point).iter().take(most).cloned();
+        world.state().coming = Some(Coming {
+            changes: coming.collect(),
+            dice: fastrand::Rng::with_seed(seed),
+        });
+        world
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `watcher` after each change, in the thread that made it, which waits: for a reader that is
-    /// to see every state there is. What `process` does itself, the reader, is not watched.
+    /// Calls `watcher` after each change, in the thread that made it, for a reader that is to see every
+    /// state there is. The world stops meanwhile: nobody else changes anything before it returns. What
+    /// `process` does itself, the reader, is neither watched nor stopped.
     pub fn watch(&self, process: usize, watcher: impl Fn() + Send + Sync + 'static) {
         *self.watching() = Some((process, Arc::new(watcher)));
     }
@@ -120,13 +147,22 @@ impl World {
         self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn changed(&self, process: usize) {
+    /// Makes a change, and has it watched before there is another one.
+    fn watched<T>(&self, process: usize, change: impl FnOnce() -> T) -> T {
         let watcher = self.watching().clone();
-        if let Some((reader, watcher)) = watcher
-            && reader != process
-        {
+        let Some((_, watcher)) = watcher.filter(|(reader, _)| *reader != process) else {
+            return change();
+        };
+        // Without it, others would go on while the reader looks. What it sees then is no state at all,
+        // or one from before what was told meanwhile.
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.changes();
+        let done = change();
+        if self.changes() != before {
             watcher();
         }
+        drop(stopped);
+        done
     }
 
     /// Starts a process: what it sees of the disk. The first is process 0.
@@ -209,9 +245,11 @@ impl World {
         process: usize,
         look: impl FnOnce(&Disk) -> io::Result<T>,
     ) -> io::Result<T> {
-        let state = self.state();
+        let mut state = self.state();
         state.living(process)?;
-        look(&state.disk)
+        let seen = look(&state.disk);
+        state.go_on();
+        seen
     }
 
     /// Makes the change that `plan` finds, all in one step.
@@ -220,13 +258,12 @@ impl World {
         process: usize,
         plan: impl FnOnce(&Disk) -> io::Result<Change>,
     ) -> io::Result<()> {
-        let mut state = self.state();
-        state.living(process)?;
-        let change = plan(&state.disk)?;
-        let done = state.try_change(process, change);
-        drop(state);
-        self.changed(process);
-        done
+        self.watched(process, || {
+            let mut state = self.state();
+            state.living(process)?;
+            let change = plan(&state.disk)?;
+            state.try_change(process, change)
+        })
     }
 
     /// Writes; says how many bytes.
@@ -237,19 +274,19 @@ impl World {
         position: u64,
         bytes: &[u8],
     ) -> io::Result<usize> {
-        let mut state = self.state();
-        state.living(process)?;
-        let room = state.room(process, file, position, bytes.len());
-        let bytes = &bytes[..room];
-        let write = Change::Write {
-            file,
-            position,
-            bytes: bytes.into(),
-        };
-        let done = state.try_change(process, write);
-        drop(state);
-        self.changed(process);
-        done.map(|()| bytes.len())
+        self.watched(process, || {
+            let mut state = self.state();
+            state.living(process)?;
+            let room = state.room(process, file, position, bytes.len());
+            let bytes = &bytes[..room];
+            let write = Change::Write {
+                file,
+                position,
+                bytes: bytes.into(),
+            };
+            state.try_change(process, write)?;
+            Ok(bytes.len())
+        })
     }
 
     /// Opens what is there, or makes it.
@@ -259,29 +296,7 @@ impl World {
         path: &Path,
         create: bool,
     ) -> io::Result<(NodeId, Handle)> {
-        let mut state = self.state();
-        state.living(process)?;
-        let node = match state.disk.find(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-                let (dir, name) = state.disk.place(path)?;
-                let node = state.disk.next_node();
-                let make = Change::Make {
-                    dir,
-                    name,
-                    node,
-                    folder: false,
-                };
-                state.try_change(process, make)?;
-                node
-            }
-            found => found?,
-        };
-        if state.disk.file(node).is_none() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        let number = state.next_handle;
-        state.next_handle += 1;
-        Ok((node, Handle { process, number }))
+        self.watched(process, || self.state().open(process, path, create))
     }
 
     pub(super) fn lock(&self, node: NodeId, handle: Handle) -> io::Result<bool> {
@@ -311,6 +326,46 @@ impl State {
     fn kill(&mut self, process: usize) {
         self.processes[process].alive = false;
         self.locks.retain(|_, handle| handle.process != process);
+    }
+
+    fn open(&mut self, process: usize, path: &Path, create: bool) -> io::Result<(NodeId, Handle)> {
+        self.living(process)?;
+        let node = match self.disk.find(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+                let (dir, name) = self.disk.place(path)?;
+                let node = self.disk.next_node();
+                let make = Change::Make {
+                    dir,
+                    name,
+                    node,
+                    folder: false,
+                };
+                self.try_change(process, make)?;
+                node
+            }
+            found => found?,
+        };
+        if self.disk.file(node).is_none() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let number = self.next_handle;
+        self.next_handle += 1;
+        self.go_on();
+        Ok((node, Handle { process, number }))
+    }
+
+    /// Somebody looked: others have done something meanwhile, or not.
+    fn go_on(&mut self) {
+        let Some(Coming { changes, dice }) = &mut self.coming else {
+            return;
+        };
+        let some = match dice.u32(..6) {
+            0 | 1 => 1,
+            2 => dice.usize(2..6),
+            _ => 0,
+        };
+        let some: Vec<Change> = changes.drain(..some.min(changes.len())).collect();
+        some.into_iter().for_each(|change| self.make(change));
     }
 
     fn make(&mut self, change: Change) {

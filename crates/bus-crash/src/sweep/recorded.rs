@@ -11,6 +11,8 @@ type Sight = (u64, Result<Vec<Settled>, String>);
 /// A script, played once with nothing going wrong.
 pub(super) struct Recorded {
     pub(super) recording: Recording,
+    /// From which point on there is a log.
+    pub(super) opened: u64,
     /// What was told, and what a reader in another process could see, when.
     pub(super) history: History,
     /// How often a reader looked.
@@ -23,6 +25,7 @@ impl Recorded {
         let world = World::boot(Disk::new());
         let mut player = Player::new(&world, subject, script);
         player.open_all()?;
+        let opened = world.changes();
         let sights = watch(&world, subject, script)?;
         let played = player.play(&script.steps);
         world.unwatch();
@@ -40,6 +43,7 @@ impl Recorded {
         }
         Ok(Self {
             recording: world.recording(),
+            opened,
             history,
             looks,
         })

@@ -13,7 +13,7 @@ use crate::sim::{Disk, Fault, Loss, Trouble, World};
 /// Steps that are played while the disk refuses for a while.
 const WHILE: usize = 3;
 
-/// Changes that are told of a violation.
+/// Changes that are told of a violation; of one that is looked at alone, all.
 const TRACE: u64 = 16;
 
 /// Plays `script` again and again, and has the disk refuse each of its changes, in every way. Whoever
@@ -48,13 +48,14 @@ pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally
                 };
                 if let Err(wrong) = run.play(tally) {
                     let recording = world.recording();
+                    let told = effort.point.map_or(TRACE, |_| recording.len());
                     let times = if lasting { "from then on" } else { "once" };
                     tally.violate(Violation {
                         sweep: name.clone(),
                         point,
                         fault: format!("{trouble:?} {times}"),
                         wrong,
-                        trace: recording.tell(recording.len(), TRACE),
+                        trace: recording.tell(recording.len(), told),
                     });
                 }
             }));
@@ -143,8 +144,11 @@ impl Run<'_> {
         let recording = self.world.recording();
         let mut dice = self.effort.dice(&[self.point, recording.len()]);
         let last = recording.len();
-        let some = (0..self.effort.nested).map(|_| dice.u64(..=last));
-        let mut points: Vec<u64> = some.collect();
+        // All of them where one point is looked at alone.
+        let mut points: Vec<u64> = match self.effort.point {
+            Some(_) => (0..last).collect(),
+            None => (0..self.effort.nested).map(|_| dice.u64(..=last)).collect(),
+        };
         points.push(last);
         for point in points {
             let loss = if dice.bool() {

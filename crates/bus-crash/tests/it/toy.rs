@@ -33,6 +33,14 @@ impl Subject for Toy {
         log.recover().map_err(refused)?;
         Ok(Arc::new(log))
     }
+
+    fn reader(&self, files: Arc<dyn FileSystem>) -> Result<Arc<dyn SessionLog>> {
+        Ok(Arc::new(ToyLog {
+            files,
+            flaw: self.0,
+            lock: Mutex::default(),
+        }))
+    }
 }
 
 struct ToyLog {

@@ -1,0 +1,137 @@
+//! A reader in another process, while the log is written.
+
+use std::sync::Arc;
+
+use bus_log::SessionLog;
+
+use super::effort::Effort;
+use super::power::failed;
+use super::recorded::Recorded;
+use super::workers::over;
+use crate::play::{
+    History, Script, Settled, Subject, Unseen, block_on, check_one, key, observe_one, tell,
+};
+use crate::report::{Tally, Violation};
+use crate::sim::World;
+
+/// How many changes happen at most while a reader looks once.
+const MOST: usize = 48;
+
+/// How often a reader looks from each point, for each roll.
+const LOOKS: u64 = 4;
+
+/// Changes that are told of a violation.
+const TRACE: u64 = MOST as u64;
+
+/// Plays `script` once, and then has a reader look from each point on while what was recorded happens again,
+/// between any two of its looks at the disk. Whatever it is shown was there at some moment meanwhile, and
+/// nothing is damaged.
+pub fn beside(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
+    let name = format!("reader beside: {}", script.name);
+    let recorded = match Recorded::play(subject, script) {
+        Ok(recorded) => recorded,
+        Err(wrong) => return failed(name, wrong),
+    };
+    let recording = &recorded.recording;
+    let mut points = effort.points(recording.len());
+    points.retain(|point| *point >= recorded.opened);
+    over(&name, effort, &points, |point, tally| {
+        for look in 0..LOOKS * effort.rolls {
+            let mut dice = effort.dice(&[point, look]);
+            let world = World::replay(recording, point, MOST, dice.u64(..));
+            tally.openings += 1;
+            let beside = Beside {
+                history: &recorded.history,
+                point,
+                world: &world,
+            };
+            let looked = subject
+                .reader(world.process())
+                .map_err(|error| format!("it can't be opened: {}", tell(&error)))
+                .and_then(|log| beside.look(&*log, script, tally));
+            if let Err(wrong) = looked {
+                let now = point + world.changes();
+                tally.violate(Violation {
+                    sweep: name.clone(),
+                    point,
+                    fault: format!("a reader looks until point {now}"),
+                    wrong,
+                    trace: recording.tell(now, TRACE),
+                });
+            }
+        }
+    })
+}
+
+struct Beside<'a> {
+    history: &'a History,
+    point: u64,
+    world: &'a Arc<World>,
+}
+
+impl Beside<'_> {
+    fn now(&self) -> u64 {
+        self.point + self.world.changes()
+    }
+
+    /// Reads every session, until what was read of it belongs together.
+    fn look(&self, log: &dyn SessionLog, script: &Script, tally: &mut Tally) -> Result<(), String> {
+        for session in 0..script.sessions {
+            // The changes end at last, and what is read then belongs together.
+            while !self.look_at(log, session, tally)? {}
+        }
+        Ok(())
+    }
+
+    /// False where what was read may belong to two states.
+    fn look_at(
+        &self,
+        log: &dyn SessionLog,
+        session: usize,
+        tally: &mut Tally,
+    ) -> Result<bool, String> {
+        let wrong = |wrong: &dyn std::fmt::Display| format!("session {session}: {wrong}");
+        let refused = |error: bus_log::LogError| wrong(&tell(&error));
+        let from = self.now();
+        let before = block_on(log.bounds(&key(session))).map_err(refused)?;
+        let found = observe_one(log, session).map_err(|unseen| match unseen {
+            Unseen::Refused(error) => refused(error),
+            Unseen::Wrong(told) => told,
+        })?;
+        let tenant = key(session);
+        let list = block_on(log.list(tenant.tenant_id(), None, 10)).map_err(refused)?;
+        let after = block_on(log.bounds(&key(session))).map_err(refused)?;
+        let to = self.now();
+        tally.count("looks", 1);
+        tally.count("looks while it was written", u64::from(from != to));
+        let listed = list.iter().find(|listed| listed.key == key(session));
+        let listed = listed.map_or(0, |listed| listed.bounds.last);
+        if !(before.last..=after.last).contains(&listed) {
+            let told = format!(
+                "the last ordinal went from {} to {}, and is listed as {listed}",
+                before.last, after.last
+            );
+            return Err(wrong(&told));
+        }
+        if before != after {
+            // The events alone are of one moment.
+            if let Some(alone) = alone(&found) {
+                check_one(self.history, session, [0, to], &alone)?;
+            }
+            return Ok(false);
+        }
+        check_one(self.history, session, [from, to], &found)?;
+        Ok(true)
+    }
+}
+
+/// What events say by themselves of the moment that they were read at.
+fn alone(found: &Settled) -> Option<Settled> {
+    let (first, last) = (found.events.first()?.0, found.events.last()?.0);
+    Some(Settled {
+        watermark: first - 1,
+        last,
+        erased: false,
+        events: found.events.clone(),
+    })
+}
