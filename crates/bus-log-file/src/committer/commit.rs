@@ -18,7 +18,6 @@ use crate::config::Durability;
 use crate::fs::{self, DiskError};
 use crate::journal::Journal;
 use crate::name::IdMap;
-use crate::session_file::Snapshot;
 use crate::stats::Counters;
 
 /// The right to commit. Whoever gives it up looks at the queue once more: those who came meanwhile
@@ -370,8 +369,7 @@ impl Whole<'_> {
         let name = &append.name;
         if append.lines.count() == 0 && !self.holds(&name.id) {
             // Asking is no reason to own a session.
-            let found = Snapshot::open(&self.shared.layout, &name.key)?;
-            let last = found.map_or(0, |(_, found)| found.last);
+            let last = self.look_up(name)?.map_or(0, |found| found.last);
             start(last, append.expect, 0)?;
             return Ok(Ready::Told(last));
         }

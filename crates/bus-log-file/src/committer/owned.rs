@@ -13,6 +13,7 @@ use crate::journal::{Journal, RecoveryReport, recover};
 use crate::layout::{ThreadId, ThreadPaths};
 use crate::lock::{Attempt, ThreadLock};
 use crate::name::{IdMap, Name};
+use crate::session_file::Snapshot;
 
 /// How often idle sessions are looked for at most.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
@@ -49,6 +50,21 @@ pub(super) struct Whole<'a> {
 impl Whole<'_> {
     pub(super) fn holds(&self, id: &ThreadId) -> bool {
         self.files.held.contains_key(id)
+    }
+
+    /// Looks a session up without taking it. What a dead process left of it in a journal is brought home
+    /// first: the session file may be behind that, or missing.
+    pub(super) fn look_up(&self, name: &Name) -> Result<Option<Snapshot>> {
+        let layout = &self.shared.layout;
+        let found = Snapshot::open(layout, &name.key)?;
+        // Whoever died with the session left its lock.
+        if self.holds(&name.id)
+            || (found.is_some() && !layout.disk.exists(&layout.thread(&name.key).lock)?)
+        {
+            return Ok(found.map(|(_, found)| found));
+        }
+        self.shared.recovered(recover(layout)?);
+        Ok(Snapshot::open(layout, &name.key)?.map(|(_, found)| found))
     }
 
     /// Makes a session ready to be planned for.

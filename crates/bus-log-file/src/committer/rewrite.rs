@@ -21,7 +21,7 @@ impl Whole<'_> {
     pub(super) fn archive(&mut self, name: &Name, watermark: u64) -> Result<u64> {
         let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
-        let Some((_, found)) = Snapshot::open(&layout, key)? else {
+        let Some(found) = self.look_up(name)? else {
             return Ok(0);
         };
         if watermark <= found.header.watermark {
@@ -55,8 +55,11 @@ impl Whole<'_> {
     pub(super) fn erase(&mut self, name: &Name) -> Result<()> {
         let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
-        let known = layout.disk.exists(&layout.thread(key).session)?;
-        if !known && !self.holds(&id) {
+        // A file that says nothing may hold the beginning of a batch: its next owner cuts it off.
+        if !self.holds(&id)
+            && self.look_up(name)?.is_none()
+            && !layout.disk.exists(&layout.thread(key).session)?
+        {
             return Ok(());
         }
         self.plan.sessions.remove(&id);

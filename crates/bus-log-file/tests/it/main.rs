@@ -18,6 +18,7 @@ mod laws;
 mod leaders;
 mod locks;
 mod names;
+mod orphans;
 mod reading;
 mod rewrite;
 mod support;
