@@ -1,6 +1,7 @@
 //! Locks that die with their process.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -64,7 +65,7 @@ pub(crate) fn hold(layout: &Layout, path: &Path, owner: &Owner) -> Result<DiskFi
 /// The lock of a session.
 #[derive(Debug)]
 pub(crate) struct ThreadLock {
-    file: DiskFile,
+    file: Arc<DiskFile>,
     /// The name on it is that of another dead process, whose journal is still to be recovered.
     keep_name: bool,
 }
@@ -115,7 +116,7 @@ impl ThreadLock {
             }
             sign(&file, owner)?;
             return Ok(Attempt::Taken(Self {
-                file,
+                file: Arc::new(file),
                 keep_name: false,
             }));
         }
@@ -143,6 +144,7 @@ impl ThreadLock {
                     Some(other) => layout.disk.exists(&layout.journal(&other.journal))?,
                     None => false,
                 };
+                let file = Arc::new(file);
                 return Ok(Some(Self { file, keep_name }));
             }
             if other.is_some() {
@@ -159,6 +161,16 @@ impl ThreadLock {
         }
     }
 
+    /// The lock's open file, for who wants to look whether it is still the one of that name.
+    pub(crate) const fn file(&self) -> &Arc<DiskFile> {
+        &self.file
+    }
+
+    /// Whether the lock keeps others out: not once somebody removed its file.
+    pub(crate) fn is_current(&self) -> Result<bool> {
+        Ok(self.file.is_current()?)
+    }
+
     /// Takes our name off the lock, which is let go in order when it is dropped then: the session must be
     /// settled. Dropped without this, it keeps its owner's name, and the next one recovers the owner's
     /// journal first.
@@ -167,7 +179,8 @@ impl ThreadLock {
     ///
     /// Our name still stands on it. Dropped now, it is nobody's for as long as this process lives.
     pub(crate) fn release(&self, layout: &Layout) -> fs::Result<()> {
-        if self.keep_name {
+        // What has the name of a lock that somebody removed is another's.
+        if self.keep_name || !self.file.is_current().unwrap_or(false) {
             return Ok(());
         }
         // Removed while it is held: whoever opened it before notices that it is not current.

@@ -9,7 +9,7 @@ use super::held::Held;
 use super::keeper::{Failure, Job, Outcome};
 use super::owned::{Files, Whole};
 use super::{Shared, Writer};
-use crate::journal::rewrite;
+use crate::journal::{Journal, rewrite};
 use crate::layout::ThreadId;
 use crate::stats::Counters;
 
@@ -20,6 +20,9 @@ impl Whole<'_> {
     /// Makes all session files durable and empties the journal: no byte of it stays. Whoever takes a session
     /// that we let go may erase it, and cleans no journal but its own.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
+        if let Some(journal) = &mut self.writer.journal {
+            journal.keep_lock()?;
+        }
         if let Err(error) = self.settle_files() {
             self.shared.try_again_soon(self.files);
             return Err(error);
@@ -125,7 +128,8 @@ impl Shared {
         if !self.keeper.is_free() {
             return;
         }
-        if let Err(error) = self.mend(writer, files) {
+        let locked = writer.journal.as_mut().map_or(Ok(()), Journal::keep_lock);
+        if let Err(error) = locked.and_then(|()| self.mend(writer, files)) {
             tracing::warn!(%error, "the journal can't be emptied and goes on growing");
             writer.grows = true;
             self.try_again_soon(files);

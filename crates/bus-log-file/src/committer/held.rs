@@ -36,6 +36,9 @@ pub(super) struct Held {
     pub(super) suspect: bool,
     /// The file's name may not be durable, though its records in the journal would make it again.
     pub(super) new_name: bool,
+    /// Somebody removed the lock's file: another process may write the session. Until we have the lock again
+    /// nothing is done to the file.
+    stray: bool,
     /// The file was replaced and its name may not be durable: nothing may be journaled.
     pub(super) replaced: bool,
     pub(super) used: Instant,
@@ -65,6 +68,7 @@ impl Held {
             dirty: false,
             suspect: false,
             new_name: false,
+            stray: false,
             replaced: false,
             used: Instant::now(),
             turn: 0,
@@ -106,6 +110,52 @@ impl Held {
         self.file = Some(Arc::new(file));
         self.renew_view();
         Ok(torn)
+    }
+
+    /// The open file of the lock, for those who plan.
+    pub(super) fn lock_file(&self) -> Arc<DiskFile> {
+        Arc::clone(self.lock.file())
+    }
+
+    /// Looks whether the lock still keeps others out. It does not once somebody removed its file.
+    pub(super) fn is_stray(&mut self) -> Result<bool> {
+        if !self.stray && !self.lock.is_current()? {
+            let file = self.paths.lock.display();
+            tracing::warn!(%file, "a lock was removed while it was held");
+            self.stray = true;
+            self.view.distrust();
+        }
+        Ok(self.stray)
+    }
+
+    /// Goes on with a lock in place of the one that was removed. What another process wrote meanwhile is
+    /// taken over, unless it stands where something of ours belongs: the journal tells that.
+    pub(super) fn regain(&mut self, layout: &Layout, lock: ThreadLock) -> Result<()> {
+        let there = match &self.file {
+            Some(file) => file.is_current()? && file.len()? == self.len,
+            None => !layout.disk.exists(&self.paths.session)?,
+        };
+        if there || self.suspect || self.pending.is_some() {
+            self.lock = lock;
+            self.stray = false;
+            if !there {
+                self.suspect();
+            }
+            self.renew_view();
+            return Ok(());
+        }
+        let (mut now, _) = Self::open(layout, &self.key, self.paths.clone(), lock)?;
+        // What was written before, here or there, may be durable in neither the file nor our journal.
+        (now.dirty, now.new_name) = (true, true);
+        if now.last < self.last {
+            std::mem::swap(&mut self.lock, &mut now.lock);
+            self.stray = false;
+            self.file = None;
+            self.suspect();
+        } else {
+            *self = now;
+        }
+        Ok(())
     }
 
     /// What those who plan see of the file.
@@ -166,13 +216,14 @@ impl Held {
         let mut named = true;
         if let Some(file) = &self.file
             && !self.suspect
+            && !self.stray
             && position > 0
         {
             let (links, len) = file.links_and_len()?;
             named = links > 0;
             self.suspect = len != position;
         }
-        if self.suspect || !named {
+        if self.suspect || self.stray || !named {
             return Err(fs::DiskError::missing("find", &self.paths.session));
         }
         Ok(())
@@ -200,7 +251,7 @@ impl Held {
     /// somebody removed, replaced or cut is lost. A removed one is put back; else it is to be made whole
     /// from the journal.
     pub(super) fn look_again(&mut self, layout: &Layout) -> Result<()> {
-        if self.suspect || self.header.is_none() {
+        if self.is_stray()? || self.suspect || self.header.is_none() {
             return Ok(());
         }
         let whole = match &self.file {
@@ -234,6 +285,10 @@ impl Held {
         layout: &Layout,
         repair: impl FnOnce(&DiskFile) -> Result<()>,
     ) -> Result<()> {
+        if self.is_stray()? {
+            let who = "whoever may have taken the session since somebody removed its lock";
+            return Err(LogError::busy(who));
+        }
         let path = &self.paths.session;
         let existed = layout.disk.exists(path)?;
         let file = layout
@@ -274,7 +329,7 @@ impl Held {
 
     /// Brings the session file up to what is durable.
     pub(super) fn flush(&mut self, layout: &Layout) -> fs::Result<()> {
-        if self.suspect && self.pending.is_some() {
+        if (self.suspect || self.stray) && self.pending.is_some() {
             return Err(fs::DiskError::missing("find", &self.paths.session));
         }
         if let Some((position, bytes)) = self.pending.take()
@@ -297,7 +352,7 @@ impl Held {
     ///
     /// It is still ours: nobody else could have it as long as our name stands on its lock.
     pub(super) fn release(&mut self, layout: &Layout) -> fs::Result<()> {
-        let unknown = self.is_new();
+        let unknown = self.is_new() && self.lock.is_current().unwrap_or(false);
         if unknown && self.file.take().is_some() {
             // All that was there was torn. An empty file that stays says nothing either.
             let _ = layout.disk.remove(&self.paths.session);

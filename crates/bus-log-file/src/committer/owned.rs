@@ -92,6 +92,11 @@ impl Whole<'_> {
             }
             self.files.held.insert(id, held);
         }
+        if let Some(held) = self.files.held.get_mut(&id)
+            && held.is_stray()?
+        {
+            self.regain(&id)?;
+        }
         if self.files.held.get(&id).is_some_and(|held| held.suspect)
             && let Err(error) = self.heal(&id)
         {
@@ -124,10 +129,30 @@ impl Whole<'_> {
         Ok(held)
     }
 
+    /// Takes the lock again of a session whose lock somebody removed.
+    ///
+    /// # Errors
+    ///
+    /// `Busy` if another process took it meanwhile, as long as it has it.
+    fn regain(&mut self, id: &ThreadId) -> Result<()> {
+        self.plan.sessions.remove(id);
+        let Some(paths) = self.files.held.get(id).map(|held| held.paths.clone()) else {
+            return Ok(());
+        };
+        let lock = self.take_lock(&paths)?;
+        match self.files.held.get_mut(id) {
+            Some(held) => held.regain(&self.shared.layout, lock),
+            None => Ok(()),
+        }
+    }
+
     fn take_lock(&mut self, paths: &ThreadPaths) -> Result<ThreadLock> {
         let shared = self.shared;
-        let owner = match &self.writer.journal {
-            Some(journal) => journal.owner(),
+        let owner = match &mut self.writer.journal {
+            Some(journal) => {
+                journal.keep_lock()?;
+                journal.owner()
+            }
             None => self
                 .writer
                 .journal
@@ -174,6 +199,11 @@ impl Whole<'_> {
     /// Lets sessions go that were not used for long.
     /// Says when to look again.
     pub(super) fn let_idle_go(&mut self) -> Option<Instant> {
+        if let Some(journal) = &mut self.writer.journal
+            && let Err(error) = journal.keep_lock()
+        {
+            tracing::warn!(%error, "the journal's lock can't be taken again");
+        }
         let now = Instant::now();
         let idle = self.shared.config.idle;
         let ids: Vec<ThreadId> = self

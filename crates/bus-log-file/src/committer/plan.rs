@@ -13,7 +13,7 @@ use crate::header::Header;
 use crate::lines::Lines;
 use crate::name::{IdMap, Name};
 
-/// How often the path of a file that is written is looked at.
+/// How often the paths of a file that is written, and of its lock, are looked at.
 const LOOK_AT_PATH: Duration = Duration::from_millis(100);
 
 /// What was planned, which may be ahead of what the session files show.
@@ -32,7 +32,9 @@ pub(super) struct Plan {
 pub(super) struct Planned {
     before: Before,
     view: Arc<View>,
-    /// When the path was looked at.
+    /// The file of the session's lock.
+    lock: Arc<DiskFile>,
+    /// When the paths were looked at.
     looked: Instant,
     /// When the file was found whole.
     sound: Option<Instant>,
@@ -93,6 +95,7 @@ impl Planned {
                 begun: !held.is_new(),
             },
             view: held.view(),
+            lock: held.lock_file(),
             looked: now,
             sound: None,
         }
@@ -110,7 +113,8 @@ impl Planned {
         if path_too {
             self.looked = now;
         }
-        let whole = self.view.is_whole(path_too);
+        let owned = !path_too || self.lock.is_current().unwrap_or(false);
+        let whole = owned && self.view.is_whole(path_too);
         self.sound = whole.then_some(now);
         whole
     }

@@ -114,6 +114,30 @@ impl Journal {
         })
     }
 
+    /// Takes the journal's lock again if somebody removed its file: without it whoever opens the log takes the
+    /// journal for that of a dead process.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` while that one is at it, or if the journal itself is gone.
+    pub(crate) fn keep_lock(&mut self) -> Result<()> {
+        if self.lock.is_current()? {
+            return Ok(());
+        }
+        let path = self.dir.join("lock");
+        tracing::warn!(file = %path.display(), "a journal's lock was removed while it was held");
+        let guard = lock::recovery(&self.layout)?;
+        if self.is_empty() {
+            // It was brought home: there was nothing in it.
+            self.layout.disk.create_dir(&self.dir)?;
+        }
+        self.lock = lock::hold(&self.layout, &path, &self.owner)?;
+        self.layout.disk.sync_dir(&self.dir)?;
+        self.layout.disk.sync_dir(&self.layout.journals())?;
+        drop(guard);
+        Ok(())
+    }
+
     pub(crate) const fn owner(&self) -> &Owner {
         &self.owner
     }

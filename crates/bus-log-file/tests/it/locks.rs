@@ -192,3 +192,95 @@ fn many_may_make_the_log_at_once() {
         });
     }
 }
+
+/// Lock files below `part` of the folder.
+fn remove_locks(dir: &std::path::Path, part: &str) {
+    let mut found = files(&dir.join(part));
+    found.retain(|path| path.to_string_lossy().ends_with("lock"));
+    assert_eq!(found.len(), 1);
+    fs::remove_file(&found[0]).unwrap();
+}
+
+/// Longer than between two looks at a path.
+fn wait_for_the_next_look() {
+    let start = std::time::Instant::now();
+    wait_for("the next look", || {
+        start.elapsed() > Duration::from_millis(200)
+    });
+}
+
+#[test]
+fn a_session_whose_lock_file_was_removed_still_has_one_writer() {
+    let dir = scratch();
+    let first = FileSessionLog::open(dir.path()).unwrap();
+    append(&first, &key("a"), &["1"]).unwrap();
+    remove_locks(dir.path(), "threads");
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(append(&second, &key("a"), &["2"]).unwrap(), 2);
+    wait_for_the_next_look();
+    for _ in 0..3 {
+        let error = append(&first, &key("a"), &["x"]).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Busy);
+    }
+    let error = block_on(first.erase(&key("a"))).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Busy);
+    assert_eq!(append(&first, &key("b"), &["1"]).unwrap(), 1);
+    assert_eq!(append(&second, &key("a"), &["3"]).unwrap(), 3);
+    drop(second);
+    // What the other one wrote is known here now.
+    assert_eq!(append(&first, &key("a"), &["4"]).unwrap(), 4);
+    drop(first);
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert!(log.recovery().is_clean());
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn what_two_writers_of_a_session_without_a_lock_acknowledged_is_not_lost() {
+    let dir = scratch();
+    let first = FileSessionLog::open(dir.path()).unwrap();
+    append(&first, &key("a"), &["1"]).unwrap();
+    remove_locks(dir.path(), "threads");
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    // The same place, the same length, before anybody looked.
+    assert_eq!(append(&second, &key("a"), &["2 there"]).unwrap(), 2);
+    for _ in 0..3 {
+        append(&first, &key("a"), &["2 here!"]).unwrap_err();
+    }
+    drop(second);
+    wait_for_the_next_look();
+    append(&first, &key("a"), &["3 here!"]).unwrap_err();
+    drop(first);
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2 there"]);
+}
+
+#[test]
+fn a_lock_file_that_was_removed_is_made_again() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    remove_locks(dir.path(), "threads");
+    wait_for_the_next_look();
+    assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
+    let other = FileSessionLog::open(dir.path()).unwrap();
+    let error = append(&other, &key("a"), &["x"]).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Busy);
+}
+
+#[test]
+fn a_journal_whose_lock_file_was_removed_stops_others_for_a_moment_only() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    remove_locks(dir.path(), "journal");
+    wait_for("the lock", || {
+        FileSessionLog::open(dir.path()).is_ok_and(|other| other.recovery().is_clean())
+    });
+    assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
+    assert_eq!(append(&log, &key("b"), &["1"]).unwrap(), 1);
+    drop(log);
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert!(log.recovery().is_clean());
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2"]);
+}
