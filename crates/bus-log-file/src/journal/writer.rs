@@ -85,10 +85,15 @@ impl Journal {
         let id = random_id();
         let owner = Owner::new(&id);
         let dir = layout.journal(&owner.journal);
-        layout.disk.create_dir(&dir)?;
-        let lock = lock::hold(layout, &dir.join("lock"), &owner)?;
-        layout.disk.sync_dir(&dir)?;
-        layout.disk.sync_dir(&layout.journals())?;
+        let lock = match begin(layout, &dir, &owner) {
+            Ok(lock) => lock,
+            Err(error) => {
+                // Nobody has a name for it, and the next try makes another one.
+                let _ = layout.disk.remove(&dir.join("lock"));
+                layout.disk.remove_dir(&dir);
+                return Err(error);
+            }
+        };
         drop(guard);
         Ok(Self {
             layout: layout.clone(),
@@ -373,15 +378,20 @@ impl Journal {
     }
 
     /// Ends the current segment behind its last frame that is durable. A segment none of whose frames
-    /// is does not count. One that is not `sound` is not used again.
+    /// is does not count. One that is not `sound` is not used again, and leaves no file if it does not count.
     fn end_segment(&mut self, sound: bool) {
         let Some(segment) = self.current.take() else {
             return;
         };
+        let number = segment.number();
         if !sound {
+            let path = self.dir.join(segment_name(number));
+            // On a disk that refuses each append may end one. Nothing ever leads to it.
+            if segment.durable() == 0 && self.layout.disk.remove(&path).is_ok() {
+                return;
+            }
             segment.cut();
         }
-        let number = segment.number();
         self.ended.push(EndedFile { number, sound });
         if segment.durable() > 0 {
             self.previous = Ended {
@@ -404,6 +414,15 @@ impl Drop for Journal {
         self.ahead.stop();
         self.lock.unlock();
     }
+}
+
+/// Makes a journal's folder and lock, both durable.
+fn begin(layout: &Layout, dir: &Path, owner: &Owner) -> Result<DiskFile> {
+    layout.disk.create_dir(dir)?;
+    let lock = lock::hold(layout, &dir.join("lock"), owner)?;
+    layout.disk.sync_dir(dir)?;
+    layout.disk.sync_dir(&layout.journals())?;
+    Ok(lock)
 }
 
 /// Removes the segment files in `dir`. The newest that counts goes last, when the others are gone for

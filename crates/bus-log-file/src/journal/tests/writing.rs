@@ -110,6 +110,27 @@ fn a_failed_write_takes_nothing_with_it() {
 }
 
 #[test]
+fn what_is_refused_leaves_no_file() {
+    let mut bench = Bench::new(1 << 20);
+    bench.append(b"good");
+    for refuses in [true, false] {
+        for _ in 0..20 {
+            let mut state = bench.faulty.state();
+            (state.no_write_from, state.no_sync) = (refuses.then_some(1), !refuses);
+            drop(state);
+            bench.journal.append(|payload| payload.push(0)).unwrap_err();
+        }
+    }
+    assert_eq!(bench.numbers(), [1]);
+    let mut state = bench.faulty.state();
+    (state.no_write_from, state.no_sync) = (None, false);
+    drop(state);
+    bench.append(b"after");
+    assert_eq!(bench.numbers().len(), 2);
+    assert_eq!(bench.found(), [b"good".to_vec(), b"after".to_vec()]);
+}
+
+#[test]
 fn what_became_durable_when_a_segment_ended_still_goes_with_the_sync_that_fails() {
     let mut bench = Bench::new(1 << 20);
     bench.append(b"good");
