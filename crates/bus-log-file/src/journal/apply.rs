@@ -16,8 +16,16 @@ use crate::session_file::{LineReader, check_key, read_header, verify};
 /// Bytes between two records of a session that are read from the journal with them rather than skipped.
 const NEAR: u64 = 4096;
 
-/// Writes a session's records where they belong, syncs the file and checks what was written. Returns
-/// how many events were not there before.
+/// What came of a session's records.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Applied {
+    /// Events that were not there before.
+    pub(super) events: u64,
+    /// Records in whose place the file has something newer.
+    pub(super) passed_over: u64,
+}
+
+/// Writes a session's records where they belong, syncs the file and checks what was written.
 ///
 /// Nothing is cut off behind the last record: what stands there was written under another journal, or
 /// is a torn end for the session's next writer to cut.
@@ -26,7 +34,7 @@ pub(super) fn apply(
     file: &DiskFile,
     key: &ThreadKey,
     mut records: Vec<RecordAt>,
-) -> Result<u64> {
+) -> Result<Applied> {
     let header = header_of(scan, file, key, &records)?;
     let settled = header.map_or(0, |header| header.synced);
     records.retain(|record| record.last > settled);
@@ -80,7 +88,7 @@ struct Writer<'f> {
     waiting: Vec<u8>,
     at: u64,
     runs: Vec<Run>,
-    events: u64,
+    applied: Applied,
 }
 
 impl<'f> Writer<'f> {
@@ -93,7 +101,7 @@ impl<'f> Writer<'f> {
             waiting: Vec::new(),
             at: 0,
             runs: Vec::new(),
-            events: 0,
+            applied: Applied::default(),
         })
     }
 
@@ -114,9 +122,11 @@ impl<'f> Writer<'f> {
             if is_newer(self.file, record, there, bytes, &self.id)? {
                 self.flush()?;
                 self.at = record.end();
+                self.applied.passed_over += 1;
                 return Ok(());
             }
-            self.events += record.last - record.first + 1;
+            let events = (record.last - record.first).saturating_add(1);
+            self.applied.events = self.applied.events.saturating_add(events);
         }
         if record.position > self.len {
             return Err(LogError::corrupt(format!(
@@ -127,10 +137,14 @@ impl<'f> Writer<'f> {
                 record.first
             )));
         }
+        self.check_place(record)?;
         self.waiting.extend_from_slice(bytes);
         self.len = self.len.max(record.end());
         match self.runs.last_mut() {
-            Some(run) if run.bytes.end == record.position && run.last + 1 == record.first => {
+            Some(run)
+                if run.bytes.end == record.position
+                    && run.last.checked_add(1) == Some(record.first) =>
+            {
                 run.bytes.end = record.end();
                 run.last = record.last;
             }
@@ -143,6 +157,24 @@ impl<'f> Writer<'f> {
         Ok(())
     }
 
+    /// Checks that a line may begin where a record belongs: over the middle of one it would destroy two.
+    fn check_place(&self, record: &RecordAt) -> Result<()> {
+        let before = match (self.waiting.last(), record.position.checked_sub(1)) {
+            (_, None) => return Ok(()),
+            (Some(last), _) => Some(*last),
+            (None, Some(at)) => self.file.range(at, record.position)?.first().copied(),
+        };
+        if before == Some(b'\n') {
+            return Ok(());
+        }
+        Err(LogError::corrupt(format!(
+            "{}: no line begins at byte {}, where its journal has ordinal {}",
+            self.file.path().display(),
+            record.position,
+            record.first
+        )))
+    }
+
     fn flush(&mut self) -> Result<()> {
         if !self.waiting.is_empty() {
             self.file.write_at(&self.waiting, self.at)?;
@@ -153,7 +185,7 @@ impl<'f> Writer<'f> {
     }
 
     /// Makes all of it durable and checks it.
-    fn finish(mut self) -> Result<u64> {
+    fn finish(mut self) -> Result<Applied> {
         self.flush()?;
         self.file.sync()?;
         for run in &self.runs {
@@ -166,7 +198,7 @@ impl<'f> Writer<'f> {
             };
             verify(self.file, &self.id, lines..run.bytes.end, run.first)?;
         }
-        Ok(self.events)
+        Ok(self.applied)
     }
 }
 

@@ -125,7 +125,9 @@ fn record_at<'w>(
         last: number(8),
         position: number(16),
     };
-    let valid = 1 <= record.first && record.first <= record.last;
+    // Each ordinal has a line.
+    let fits = record.last.checked_sub(record.first);
+    let valid = 1 <= record.first && fits.is_some_and(|fits| fits < record.len);
     Ok(valid.then_some((key, record)))
 }
 

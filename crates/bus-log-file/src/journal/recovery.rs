@@ -100,7 +100,8 @@ fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport
             .create(&paths.session)?
             .ok_or_else(|| LogError::unavailable(format!("{} is gone", paths.dir.display())))?;
         let begins = records.first().is_some_and(|record| record.position == 0);
-        report.replayed_events += apply(scan, &file, &key, records)?;
+        let applied = apply(scan, &file, &key, records)?;
+        report.replayed_events = report.replayed_events.saturating_add(applied.events);
         if !existed || begins {
             layout.disk.sync_dir(&paths.dir)?;
             layout.disk.sync_dir(&layout.threads())?;
@@ -138,10 +139,21 @@ fn remove(layout: &Layout, dir: &Path, newest: u64, lock: DiskFile) -> Result<()
 
 /// Writes what our own journal holds of one session into its file again, after a sync of the file
 /// failed.
+///
+/// # Errors
+///
+/// `Corrupt` if the file has something else in a record's place: nobody but us may have written it.
 pub(crate) fn rewrite(scan: &Scan, file: &DiskFile, key: &ThreadKey) -> Result<()> {
     let records = records_of(scan, key)?;
     if records.is_empty() {
         return Ok(());
     }
-    apply(scan, file, key, records).map(drop)
+    let applied = apply(scan, file, key, records)?;
+    if applied.passed_over > 0 {
+        return Err(LogError::corrupt(format!(
+            "{}: somebody else wrote what does not agree with its journal",
+            file.path().display()
+        )));
+    }
+    Ok(())
 }

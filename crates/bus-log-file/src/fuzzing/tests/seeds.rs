@@ -116,6 +116,41 @@ fn every_seed_holds_what_the_fuzzer_asks() {
 }
 
 #[test]
+fn a_record_that_would_begin_within_a_line_is_refused() {
+    for (position, refused) in [(behind_two(), false), (behind_two() - 5, true)] {
+        let payloads = [record(&key(), 1, 2, 0), record(&key(), 3, 3, position)];
+        let home = super::super::segment::home(&segment(&payloads, true)[1..]);
+        assert_eq!(home.is_err(), refused, "{home:?}");
+    }
+}
+
+#[test]
+fn ordinals_that_no_lines_can_have_are_no_reason_to_panic() {
+    let line = written(u64::MAX, "the last there is");
+    let header = Header::first(key(), u64::MAX - 1).to_line();
+    let all = [header, line].concat();
+    let home = |records: &[(u64, u64, u64, &[u8])]| {
+        let mut payload = Vec::new();
+        for &(first, last, position, bytes) in records {
+            let key = &key();
+            let record = Record {
+                key,
+                first,
+                last,
+                position,
+                bytes,
+            };
+            record.write(&mut payload);
+        }
+        super::super::segment::home(&segment(&[payload], true)[1..])
+    };
+    let end = all.len() as u64;
+    assert!(home(&[(u64::MAX, u64::MAX, 0, &all), (1, 1, end, &lines(1)[0])]).is_ok());
+    let refused = home(&[(1, u64::MAX, 0, &all)]).unwrap_err();
+    assert!(refused.contains("a record that can't be read"), "{refused}");
+}
+
+#[test]
 fn a_sealed_segment_is_brought_home_and_a_changed_one_is_not() {
     let two = [record(&key(), 1, 2, 0), record(&key(), 3, 3, behind_two())].concat();
     let mut bytes = segment(&[two], true);

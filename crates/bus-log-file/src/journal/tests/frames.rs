@@ -62,7 +62,7 @@ fn record_parts() -> impl Strategy<Value = (String, String, u64, u64, u64, Vec<u
         1..=u64::MAX,
         any::<u64>(),
         any::<u64>(),
-        prop::collection::vec(any::<u8>(), 0..60),
+        prop::collection::vec(any::<u8>(), 1..60),
     )
 }
 
@@ -73,7 +73,8 @@ proptest! {
         let mut written = Vec::new();
         for (tenant, thread, first, more, position, bytes) in &all {
             let key = ThreadKey::new(TenantId::new(tenant), thread);
-            let last = first.saturating_add(*more);
+            // Each ordinal has a byte at least.
+            let last = first.saturating_add(more % bytes.len() as u64);
             Record { key: &key, first: *first, last, position: *position, bytes }.write(&mut payload);
             written.push((key, *first, last, *position, bytes.clone()));
         }
