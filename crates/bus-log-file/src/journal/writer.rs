@@ -425,19 +425,21 @@ fn begin(layout: &Layout, dir: &Path, owner: &Owner) -> Result<DiskFile> {
     Ok(lock)
 }
 
-/// Removes the segment files in `dir`. The newest that counts goes last, when the others are gone for
+/// Removes the segment files in `dir`, for good. The newest that counts goes last, when the others are gone for
 /// good: it says where they end.
 pub(super) fn remove_segments(disk: &Disk, dir: &Path, newest: u64) -> fs::Result<()> {
     let found = segments(disk, dir)?;
     let (last, others): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|(number, _)| *number == newest);
-    for part in [others, last] {
-        for (_, path) in &part {
-            disk.remove(path)?;
-        }
-        if !part.is_empty() {
-            disk.sync_dir(dir)?;
-        }
+    for (_, path) in &others {
+        disk.remove(path)?;
     }
-    Ok(())
+    if !others.is_empty() {
+        disk.sync_dir(dir)?;
+    }
+    for (_, path) in &last {
+        disk.remove(path)?;
+    }
+    // Also if there was nothing left to remove: the journal's own thread syncs none of its removals.
+    disk.sync_dir(dir)
 }

@@ -35,6 +35,12 @@ impl Faulty {
         self.0.lock().unwrap()
     }
 
+    /// Whether a power cut may bring back a segment file that was removed, or lose one that is there.
+    pub(super) fn names_are_settled(&self) -> bool {
+        let state = self.state();
+        state.names.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
     /// Notes what the names stand for now.
     fn note_names(&self, dir: &Path, synced: bool) {
         let mut now = BTreeMap::new();

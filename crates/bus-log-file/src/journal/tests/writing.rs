@@ -110,6 +110,24 @@ fn a_failed_write_takes_nothing_with_it() {
 }
 
 #[test]
+fn a_segment_that_the_journal_s_thread_removed_is_gone_for_good_when_it_is_cleared() {
+    let mut bench = Bench::new(1 << 20);
+    bench.append(b"secret");
+    // It ends after an error, so that its file is not used again.
+    bench.faulty.state().no_write_from = Some(1);
+    bench.write(b"refused").unwrap_err();
+    bench.faulty.state().no_write_from = None;
+    bench.journal.sync().unwrap();
+    bench.journal.retire(1);
+    let gone = bus_testkit::eventually(std::time::Duration::from_secs(60), || {
+        bench.numbers().is_empty()
+    });
+    assert!(gone, "{:?}", bench.numbers());
+    bench.journal.clear().unwrap();
+    assert!(bench.faulty.names_are_settled());
+}
+
+#[test]
 fn what_is_refused_leaves_no_file() {
     let mut bench = Bench::new(1 << 20);
     bench.append(b"good");
