@@ -104,8 +104,7 @@ impl Held {
                 bytes = torn,
                 "cut the torn end of a session file off"
             );
-            file.set_len(self.len)?;
-            file.sync()?;
+            cut(&file, self.len)?;
         }
         self.file = Some(Arc::new(file));
         self.renew_view();
@@ -365,4 +364,16 @@ impl Held {
         }
         Ok(())
     }
+}
+
+/// Cuts a file's end off, durably. Where that fails the end is put back, so that the next one who looks
+/// cuts it again: after a sync that failed, the next one is not about this cut.
+fn cut(file: &DiskFile, len: u64) -> fs::Result<()> {
+    let end = file.range(len, file.len()?)?;
+    file.set_len(len)?;
+    let synced = file.sync();
+    if synced.is_err() {
+        let _ = file.write_at(&end, len);
+    }
+    synced
 }

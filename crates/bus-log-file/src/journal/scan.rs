@@ -155,8 +155,13 @@ impl Scan {
         self.segments[frame.segment].damage(frame.payload, what)
     }
 
-    /// Makes durable what a process that was killed may have written without a sync.
+    /// Makes durable what a process that was killed may have written without a sync. It is written again
+    /// first: if a sync of it failed, then or in an earlier recovery, the next one proves nothing.
     pub(super) fn sync(&self) -> Result<()> {
+        if let Some((newest, segment)) = self.segments.iter().enumerate().next_back() {
+            let last = self.frames.last().filter(|last| last.segment == newest);
+            segment.write_again(last)?;
+        }
         for segment in &self.segments {
             segment.file.sync()?;
         }
@@ -211,6 +216,36 @@ impl SegmentFile {
             position = payload + len;
         }
         Ok(0)
+    }
+
+    /// Writes again what counts and nothing says that it was synced: all behind the byte that the `last` frame
+    /// names, if the segment has any.
+    fn write_again(&self, last: Option<&FrameAt>) -> Result<()> {
+        if self.end.is_some() {
+            // The segment after it was begun when all of it had been synced.
+            return Ok(());
+        }
+        let (mut position, end) = match last {
+            Some(frame) => {
+                let at = frame.payload - FRAME_HEADER as u64;
+                let header = self.file.range(at, frame.payload)?;
+                let header = FrameHeader::parse(&header, self.id, at);
+                let durable = header.map_or(0, |header| header.durable);
+                (durable, frame.payload + frame.len)
+            }
+            None => (0, SEGMENT_HEADER as u64),
+        };
+        while position < end {
+            let bytes = self
+                .file
+                .range(position, end.min(position + WINDOW as u64))?;
+            if bytes.is_empty() {
+                return Err(self.damage(position, "it became shorter while it was read"));
+            }
+            self.file.write_at(&bytes, position)?;
+            position += bytes.len() as u64;
+        }
+        Ok(())
     }
 
     /// The payload length of the valid frame at `position`, if there is one before `end`.
