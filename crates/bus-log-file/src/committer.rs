@@ -116,6 +116,11 @@ impl Shared {
         self.queue.push(request, || self.tell.is_me())
     }
 
+    /// As [`push`](Self::push), for a task.
+    pub(crate) async fn push_async(&self, request: Request) -> Result<()> {
+        self.queue.push_async(request, || self.tell.is_me()).await
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         lock(&self.plan)
     }

@@ -130,7 +130,7 @@ impl FileSessionLog {
 
     /// Archives or erases, by a thread of the log.
     async fn ask(&self, request: Request, ticket: Ticket) -> Result<Option<u64>> {
-        self.shared().queue.push_async(request).await?;
+        self.shared().push_async(request).await?;
         outcome(ticket.await)
     }
 

@@ -50,6 +50,11 @@ pub trait Driver: Send + Sync + 'static {
     /// It may run the callbacks and wakers of other tickets.
     fn help(&self, told: &dyn Fn() -> bool);
 
+    /// As [`help`](Self::help), by a thread that is about to block until the ticket's callback was called.
+    fn help_callback(&self, told: &dyn Fn() -> bool) {
+        self.help(told);
+    }
+
     /// Called for somebody who can't block: sees to it that the work is done elsewhere. Must not
     /// block.
     fn start(&self);
@@ -66,6 +71,12 @@ impl Pending {
     fn help(&mut self) {
         if let Some(driver) = self.take_driver() {
             driver.help(&|| self.shared.lock().is_told());
+        }
+    }
+
+    fn help_callback(&mut self) {
+        if let Some(driver) = self.take_driver() {
+            driver.help_callback(&|| self.shared.lock().is_told());
         }
     }
 
@@ -100,7 +111,7 @@ impl Helper {
     /// it returns the callback has been called, or will be by another thread.
     pub fn help(mut self) {
         if let Some(mut pending) = self.0.take() {
-            pending.help();
+            pending.help_callback();
         }
     }
 }
@@ -212,20 +223,13 @@ impl Ticket {
             State::Ready(outcome) => return taken_once(outcome),
             State::Pending(pending) => pending,
         };
+        pending.shared.block();
         pending.help();
         let shared = &pending.shared;
         let mut slot = shared.lock();
         loop {
             if let Some(outcome) = slot.take_told() {
                 return taken_once(outcome);
-            }
-            let polled = std::mem::replace(&mut *slot, Slot::Blocked);
-            if matches!(polled, Slot::Waker(_)) {
-                // Whoever polled it before gave it up by moving it here: forget the waker.
-                drop(slot);
-                drop(polled);
-                slot = shared.lock();
-                continue;
             }
             slot = shared
                 .told
@@ -236,8 +240,12 @@ impl Ticket {
 
     /// Calls `callback` with the outcome: at once if it is known, else on the thread that completes
     /// the ticket, before its [`Completer::complete`] returns. That may be any thread that waits for a
-    /// ticket of the same sink. Keep it short, and wait in it for no lock that somebody holds while they
-    /// wait for a ticket; if it panics, `complete` does.
+    /// ticket of the same sink. If it panics, `complete` does.
+    ///
+    /// Keep it short: a sink may call one after another, so that all others wait for this one. It may submit to
+    /// the sink, and wait there itself, by [`wait`](Self::wait) or by polling a ticket to its end. It must wait for nothing
+    /// that another callback, thread or task does only once it is told of a ticket: for no lock that somebody
+    /// holds while they wait for one, and for no task that does.
     ///
     /// # Panics
     ///
@@ -321,6 +329,14 @@ fn taken_once(outcome: Option<TicketOutcome>) -> TicketOutcome {
 }
 
 impl Completer {
+    /// Whether somebody just waits for the outcome: a thread that is blocked for it, or a task that polled for it.
+    /// Telling them calls nobody's callback.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        let slot = self.0.as_ref().map(|shared| shared.lock());
+        slot.is_some_and(|slot| matches!(*slot, Slot::Blocked | Slot::Waker(_)))
+    }
+
     /// Tells the outcome to whoever holds the ticket.
     pub fn complete(mut self, outcome: TicketOutcome) {
         self.tell(outcome);
@@ -362,6 +378,16 @@ impl Drop for Completer {
 }
 
 impl Shared {
+    /// Notes that a thread waits. Whoever polled before gave the ticket up by moving it to that thread.
+    fn block(&self) {
+        let mut slot = self.lock();
+        if !slot.is_told() {
+            let polled = std::mem::replace(&mut *slot, Slot::Blocked);
+            drop(slot);
+            drop(polled);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,7 +13,7 @@ use super::tell::Told;
 impl Driver for Shared {
     fn help(&self, told: &dyn Fn() -> bool) {
         if self.tell.is_me() {
-            return self.help_within(told);
+            return self.help_within(told, || self.tell.tell_awaited());
         }
         while !told() {
             let Some(lead) = self.try_lead() else {
@@ -28,8 +28,17 @@ impl Driver for Shared {
         }
     }
 
+    fn help_callback(&self, told: &dyn Fn() -> bool) {
+        if self.tell.is_me() {
+            return self.help_within(told, || self.tell.tell_until(told));
+        }
+        self.help(told);
+    }
+
     fn start(&self) {
-        self.look();
+        if !self.polls_within() {
+            self.look();
+        }
     }
 }
 
@@ -49,22 +58,32 @@ impl Shared {
         }
     }
 
-    /// A callback waits for a ticket: what is to be told before it is told by this thread, or by none.
-    fn help_within(&self, told: &dyn Fn() -> bool) {
+    /// A callback waits: this thread is the one that tells, and has `tell` do it as far as it must.
+    fn help_within(&self, told: &dyn Fn() -> bool, tell: impl Fn() -> u64) {
         loop {
-            self.tell(true);
+            let pushes = tell();
             if told() {
                 return;
             }
-            match self.try_lead() {
-                Some(lead) => {
-                    if !self.guard(|| self.commit(lead, true)) {
-                        self.tell.wait_within();
-                    }
-                }
-                None => self.tell.wait_within(),
+            let committed = match self.try_lead() {
+                Some(lead) => self.guard(|| self.commit(lead, true)),
+                None => false,
+            };
+            if !committed {
+                self.tell.wait_within(pushes);
             }
         }
+    }
+
+    /// A callback may wait by polling: others see to it that it is told, as this thread can't. False if this
+    /// is no callback.
+    pub(super) fn polls_within(&self) -> bool {
+        let within = self.tell.is_me();
+        if within {
+            self.tell.polls();
+            self.queue.want();
+        }
+        within
     }
 
     /// What a server does: it commits for those who can't, and keeps the log's times.

@@ -333,6 +333,7 @@ impl Shared {
             if !std::mem::replace(&mut asked, true) {
                 self.queue.want_flush(None);
             }
+            self.polls_within();
             Poll::Pending
         })
         .await

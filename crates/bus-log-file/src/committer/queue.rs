@@ -202,13 +202,17 @@ impl Queue {
         self.add(state, request)
     }
 
-    /// Adds a request once there is room. Dropped before, it adds nothing.
-    pub(crate) async fn push_async(&self, request: Request) -> Result<()> {
+    /// Adds a request once there is room. Dropped before, it adds nothing. A thread that tells is given room.
+    pub(crate) async fn push_async(
+        &self,
+        request: Request,
+        tells: impl Fn() -> bool,
+    ) -> Result<()> {
         let bytes = request.bytes();
         let mut request = Some(request);
         poll_fn(|cx| {
             let mut state = self.state();
-            if state.closed.is_none() && !state.has_room(bytes, self.capacity) {
+            if state.closed.is_none() && !state.has_room(bytes, self.capacity) && !tells() {
                 if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
                     state.wakers.push(cx.waker().clone());
                 }

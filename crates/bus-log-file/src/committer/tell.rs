@@ -19,11 +19,22 @@ pub(super) enum Item {
     Wake(Waker),
 }
 
+impl Item {
+    /// Whether it goes to somebody who waits for it and calls no callback: those are called in their order, and
+    /// one after another.
+    fn is_awaited(&self) -> bool {
+        match self {
+            Self::Outcome(reply, _) => reply.is_awaited(),
+            Self::Wake(_) => true,
+        }
+    }
+}
+
 /// What is to be told.
 #[derive(Debug, Default)]
 pub(super) struct Tell {
     state: Mutex<State>,
-    /// Who tells. From within a callback it may tell on. Changed under the lock; only a thread itself
+    /// Who tells. Changed under the lock; only a thread itself
     /// recognises its own name, so that no ordering is needed to look.
     teller: AtomicUsize,
     /// Several are being told, who may come back at once with more to commit.
@@ -35,8 +46,12 @@ pub(super) struct Tell {
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Item>,
+    /// How often something was added.
+    pushes: u64,
     /// The teller waits, in a callback.
     waits: bool,
+    /// The callback that is just called may wait by polling: those who wait are told by others.
+    polls: bool,
 }
 
 /// What became of the queue.
@@ -57,6 +72,7 @@ impl Tell {
     pub(super) fn push(&self, items: impl IntoIterator<Item = Item>) {
         let mut state = self.state();
         state.items.extend(items);
+        state.pushes += 1;
         if state.waits {
             self.came.notify_all();
         }
@@ -77,9 +93,14 @@ impl Tell {
     /// Tells what there is, unless another thread does. One that has other things to do tells no more
     /// than there was when it came.
     pub(super) fn tell(&self, all: bool) -> Told {
-        let within = self.is_me();
         let mut state = self.state();
-        if state.items.is_empty() || (!within && self.teller.load(Ordering::Relaxed) != 0) {
+        if self.teller.load(Ordering::Relaxed) != 0 {
+            if state.polls {
+                self.tell_awaited_of(state);
+            }
+            return Told::All;
+        }
+        if state.items.is_empty() {
             return Told::All;
         }
         self.teller.store(name_of_thread(), Ordering::Relaxed);
@@ -92,23 +113,66 @@ impl Tell {
             tell(item);
             share -= 1;
             state = self.state();
+            state.polls = false;
         }
         self.busy.store(false, Ordering::SeqCst);
-        if !within {
-            self.teller.store(0, Ordering::Relaxed);
-        }
-        if state.items.is_empty() || within {
+        self.teller.store(0, Ordering::Relaxed);
+        if state.items.is_empty() {
             Told::All
         } else {
             Told::Share
         }
     }
 
-    /// For a callback that waits for a ticket which another thread commits: waits until there is
-    /// something to tell.
-    pub(super) fn wait_within(&self) {
+    /// Tells those who wait, past the callbacks that are to be called before. So a callback that waits for a
+    /// ticket runs no other one, which might wait too, on the same stack. Returns how often something was
+    /// added up to now.
+    pub(super) fn tell_awaited(&self) -> u64 {
+        self.tell_awaited_of(self.state())
+    }
+
+    fn tell_awaited_of(&self, mut state: MutexGuard<'_, State>) -> u64 {
+        let pushes = state.pushes;
+        let (now, later) = state.items.drain(..).partition(Item::is_awaited);
+        state.items = later;
+        drop(state);
+        // Who is told may commit: nobody tells them to wait for others.
+        self.busy.store(false, Ordering::SeqCst);
+        let now: VecDeque<Item> = now;
+        now.into_iter().for_each(tell);
+        pushes
+    }
+
+    /// For a callback that waits until another one was called, which this thread has to do: tells on until
+    /// then, or until there is no more. Returns how often something was added up to now.
+    pub(super) fn tell_until(&self, told: &dyn Fn() -> bool) -> u64 {
+        self.busy.store(false, Ordering::SeqCst);
+        loop {
+            let mut state = self.state();
+            let pushes = state.pushes;
+            let item = if told() {
+                None
+            } else {
+                state.items.pop_front()
+            };
+            drop(state);
+            match item {
+                Some(item) => tell(item),
+                None => return pushes,
+            }
+        }
+    }
+
+    /// Notes that this thread, in a callback, may wait by polling.
+    pub(super) fn polls(&self) {
+        self.state().polls = true;
+    }
+
+    /// For a callback that waits for what another thread commits: waits until something is added to what
+    /// was there at `pushes`.
+    pub(super) fn wait_within(&self, pushes: u64) {
         let mut state = self.state();
-        if state.items.is_empty() {
+        if state.pushes == pushes {
             state.waits = true;
             state = self
                 .came

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::{DurableSink, SessionEvent, SessionLog};
-use bus_log_file::{FileLogConfig, FileSessionLog};
+use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
 use crate::gate::{Gate, Sync};
 use crate::support::{append, block_on, key, load, scratch, text, wait_for};
@@ -158,6 +158,81 @@ fn a_callback_may_wait_for_another_ticket_of_its_log() {
         told.recv_timeout(LONG).unwrap().unwrap();
     }
     assert_eq!(load(&log, &key("a")).unwrap().len(), 100);
+}
+
+#[test]
+fn callbacks_that_wait_are_called_one_after_another_however_many_they_are() {
+    const MANY: u64 = 3000;
+    let dir = scratch();
+    let gate = Gate::new("wal");
+    let config = FileLogConfig::default().with_file_system(gate.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    let sink = log.durable_sink(key("a"));
+    gate.set(Sync::Waits);
+    let called = Arc::new(Mutex::new(Vec::new()));
+    let within = Arc::new(AtomicUsize::new(0));
+    for _ in 0..MANY {
+        let (own, called, within) = (sink.clone(), Arc::clone(&called), Arc::clone(&within));
+        sink.submit(text("2")).on_ready(move |outcome| {
+            assert_eq!(within.fetch_add(1, Ordering::SeqCst), 0);
+            own.write(&SessionEvent::Done).unwrap();
+            called.lock().unwrap().push(outcome.unwrap());
+            within.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+    gate.set(Sync::Passes);
+    wait_for("all callbacks", || {
+        called.lock().unwrap().len() as u64 == MANY
+    });
+    let expected: Vec<_> = (2..MANY + 2).map(Some).collect();
+    assert_eq!(*called.lock().unwrap(), expected);
+}
+
+#[test]
+fn a_callback_may_wait_by_polling() {
+    for durability in [Durability::Sync, Durability::Os] {
+        let dir = scratch();
+        let config = FileLogConfig::default()
+            .with_durability(durability)
+            .with_queue_bytes(1);
+        let log = Arc::new(FileSessionLog::open_with(dir.path(), config).unwrap());
+        let sink = log.durable_sink(key("a"));
+        for _ in 0..20 {
+            let (own, (done, told)) = (Arc::clone(&log), mpsc::channel());
+            let behind = sink.submit(text("1"));
+            sink.submit(text("2")).on_ready(move |_| {
+                let before = block_on(behind).unwrap();
+                let appended = append(&own, &key("a"), &["3"]).unwrap();
+                let read = load(&own, &key("a")).unwrap().len() as u64;
+                done.send((before, appended, read)).unwrap();
+            });
+            let (before, appended, read) = told.recv_timeout(LONG).unwrap();
+            assert_eq!((Some(appended), read), (before.map(|n| n + 2), appended));
+        }
+    }
+}
+
+#[test]
+fn a_callback_may_wait_by_polling_for_one_that_is_told_behind_it() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let sink = log.durable_sink(key("a"));
+    let gate = stuck(&sink);
+    let last = block_on(log.bounds(&key("a"))).unwrap().last;
+    let (done, told) = mpsc::channel();
+    let (give, take) = mpsc::channel();
+    sink.submit(text("2")).on_ready(move |_| {
+        let behind: bus_log::Ticket = take.recv().unwrap();
+        done.send(block_on(behind).unwrap()).unwrap();
+    });
+    give.send(sink.submit(text("3"))).unwrap();
+    // Both are only to be told.
+    wait_for("both", || {
+        block_on(log.bounds(&key("a"))).unwrap().last == last + 2
+    });
+    gate.wait();
+    assert_eq!(told.recv_timeout(LONG).unwrap(), Some(last + 2));
 }
 
 #[test]
