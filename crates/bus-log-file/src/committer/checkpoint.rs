@@ -191,12 +191,13 @@ impl Shared {
             job,
             failed,
             dirs_failed,
+            panicked,
         }) = self.keeper.outcome()
         else {
             return false;
         };
         Counters::add(&self.counters.session_syncs, job.files.len() as u64);
-        writer.grows = !failed.is_empty() || dirs_failed.is_some();
+        writer.grows = panicked || !failed.is_empty() || dirs_failed.is_some();
         for (id, error) in failed {
             let Some(held) = files.held.get_mut(&id) else {
                 continue;

@@ -113,14 +113,17 @@ impl Shared {
 
     /// What the keeper's thread does.
     pub(super) fn keep_files(&self) {
-        self.keeper.run(&self.layout.disk, || {
-            self.guard(|| {
-                let mut lead = self.lead();
-                let mut files = self.files();
-                self.apply(&mut lead, &mut files);
-                true
-            });
-        });
+        let done = || {
+            let mut lead = self.lead();
+            let mut files = self.files();
+            self.apply(&mut lead, &mut files);
+        };
+        let run = || {
+            self.keeper.run(&self.layout.disk, done);
+            true
+        };
+        // After a panic it goes on until it is sent home.
+        while !self.guard(run) {}
     }
 
     /// Settles and lets go of everything. Nothing is taken any more.
@@ -130,7 +133,12 @@ impl Shared {
         }
         self.guard(|| self.close_all());
         self.tell(true);
-        self.keeper.close(&self.layout.disk);
+        let close = || {
+            self.keeper.close(&self.layout.disk);
+            true
+        };
+        // A panic in what the keeper had left to do leaves nothing to do.
+        while !self.guard(close) {}
     }
 
     fn close_all(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The thread that makes session files durable while commits go on.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -24,6 +25,8 @@ pub(super) struct Outcome {
     pub(super) job: Job,
     pub(super) failed: Vec<(ThreadId, Failure)>,
     pub(super) dirs_failed: Option<DiskError>,
+    /// Nobody knows how far it came.
+    pub(super) panicked: bool,
 }
 
 /// Why a session file is not durable.
@@ -93,11 +96,24 @@ impl Keeper {
         }
     }
 
-    /// Does a job that was taken off the desk.
+    /// Does a job that was taken off the desk. If the disk panics, the panic goes on once the job is put back as
+    /// not done: nobody waits for it for good.
     fn finish(&self, disk: &Disk, job: Job) {
-        let outcome = work(disk, job);
-        *self.state() = State::Done(outcome);
+        let worked = catch_unwind(AssertUnwindSafe(|| work(disk, &job)));
+        let (failed, dirs_failed, panic) = match worked {
+            Ok((failed, dirs_failed)) => (failed, dirs_failed, None),
+            Err(panic) => (Vec::new(), None, Some(panic)),
+        };
+        *self.state() = State::Done(Outcome {
+            job,
+            failed,
+            dirs_failed,
+            panicked: panic.is_some(),
+        });
         self.changed.notify_all();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
     }
 
     /// What came of the last job, once.
@@ -146,7 +162,7 @@ impl Keeper {
     }
 }
 
-fn work(disk: &Disk, job: Job) -> Outcome {
+fn work(disk: &Disk, job: &Job) -> (Vec<(ThreadId, Failure)>, Option<DiskError>) {
     let mut failed = Vec::new();
     for (id, file, len) in &job.files {
         if let Err(error) = keep(file, *len) {
@@ -154,11 +170,7 @@ fn work(disk: &Disk, job: Job) -> Outcome {
         }
     }
     let dirs_failed = job.dirs.iter().find_map(|dir| disk.sync_dir(dir).err());
-    Outcome {
-        job,
-        failed,
-        dirs_failed,
-    }
+    (failed, dirs_failed)
 }
 
 /// Makes a file durable that must still be the one that its path names: the journal may hold the only

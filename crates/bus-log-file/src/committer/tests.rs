@@ -1,9 +1,12 @@
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, Meta, SessionEvent, TenantId, ThreadKey, Ticket, Utc};
 
 use super::*;
-use crate::fs::Disk;
+use crate::fs::{Disk, File, FileSystem, Metadata, OpenMode, OsFileSystem};
 use crate::layout::ThreadId;
 use crate::lines::Lines;
 use crate::name::Name;
@@ -248,4 +251,79 @@ fn whoever_waits_for_the_keeper_does_what_it_has_not_begun() {
     drop(lead);
     shared.keeper.close(&shared.layout.disk);
     thread.join().unwrap();
+}
+
+/// A disk that panics when a session file is synced.
+#[derive(Debug)]
+struct Panics;
+
+impl FileSystem for Panics {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
+        OsFileSystem.open(path, mode)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        OsFileSystem.metadata(path)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        OsFileSystem.names(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        OsFileSystem.create_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        OsFileSystem.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        OsFileSystem.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        OsFileSystem.remove_dir(path)
+    }
+
+    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, ticket) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    ticket.wait().unwrap();
+    let job = keeper::Job {
+        up_to: 1,
+        dirs: [dir.path().to_owned()].into(),
+        ..keeper::Job::default()
+    };
+    let (done, waited) = std::sync::mpsc::channel();
+    let own = Arc::clone(&shared);
+    thread::spawn(move || {
+        own.lead().ended.push(1);
+        own.keeper.start(job);
+        let disk = Disk::new(Arc::new(Panics));
+        own.guard(|| {
+            own.keeper.run(&disk, || {});
+            true
+        });
+        // It is taken note of as not done: the journal keeps what it was about.
+        own.apply(&mut own.lead(), &mut own.files());
+        assert_eq!(own.lead().ended, [1]);
+        close(&own);
+        done.send(()).unwrap();
+    });
+    waited.recv_timeout(Duration::from_secs(60)).unwrap();
+    let (late, _) = append("2");
+    assert_eq!(shared.push(late).unwrap_err().kind(), LogErrorKind::Closed);
+    let report = crate::journal::recover(&shared.layout).unwrap();
+    assert_eq!(report.journals, 1);
+    assert_eq!(readable(&shared), 1);
 }
