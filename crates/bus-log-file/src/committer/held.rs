@@ -313,10 +313,13 @@ impl Held {
                 self.last
             )));
         }
-        if self.file.is_none() {
-            self.file = Some(Arc::new(file));
-            self.new_name = true;
-        }
+        let known = match &self.file {
+            Some(old) => old.is_current()?,
+            None => false,
+        };
+        // The open one may have lost its name since, or never have been looked at.
+        self.file = Some(Arc::new(file));
+        self.new_name |= !known;
         // What stood in it before may not be durable.
         self.dirty = true;
         self.len = end;

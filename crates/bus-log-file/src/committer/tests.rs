@@ -197,6 +197,30 @@ fn an_erasure_that_is_refused_does_not_make_a_file_sound_whose_sync_failed() {
 }
 
 #[test]
+fn a_suspect_file_that_was_also_replaced_is_not_written_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    let session = shared.layout.thread(&key()).session;
+    let aside = dir.path().join("aside");
+    std::fs::copy(&session, &aside).unwrap();
+    std::fs::rename(&aside, &session).unwrap();
+    let id = ThreadId::new(&key());
+    shared.files().held.get_mut(&id).unwrap().suspect();
+
+    let (two, second) = append("2");
+    shared.push(two).unwrap();
+    commit(&shared);
+    assert_eq!(second.wait().unwrap(), Some(2));
+    assert_eq!(readable(&shared), 2);
+    close(&shared);
+    assert_eq!(readable(&shared), 2);
+}
+
+#[test]
 fn a_failed_group_takes_no_ordinals() {
     let dir = tempfile::tempdir().unwrap();
     let shared = shared(&dir);
