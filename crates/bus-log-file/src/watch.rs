@@ -11,6 +11,8 @@ mod table;
 
 use std::collections::{HashMap, HashSet};
 use std::future::poll_fn;
+#[cfg(target_os = "linux")]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -61,7 +63,10 @@ impl Watch {
     pub(crate) fn wake_from_outside(&self, id: &ThreadId) {
         let waiting = self.state().threads.remove(id).unwrap_or_default();
         for (_, waker) in waiting {
-            waker.wake();
+            // A waker that panics is its owner's trouble, not that of others who wait for news.
+            if catch_unwind(AssertUnwindSafe(|| waker.wake())).is_err() {
+                tracing::warn!("the waker of somebody who waits for a thread panicked");
+            }
         }
     }
 

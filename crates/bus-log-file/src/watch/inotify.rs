@@ -90,7 +90,10 @@ impl Kernel {
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("bus-log-news".to_owned())
-            .spawn(move || own.run())?;
+            .spawn(move || {
+                own.run();
+                own.end();
+            })?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -107,6 +110,11 @@ impl Kernel {
             self.shared.leave(&mut table, &id);
         }
         Ok(armed?)
+    }
+
+    /// True once it tells nothing any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     pub(super) fn disarm(&self, id: &ThreadId) {
@@ -200,7 +208,6 @@ impl Shared {
             match poll(&mut ready, None) {
                 Err(Errno::INTR) => continue,
                 Err(error) => {
-                    // Who waits looks for himself after a while.
                     tracing::warn!(%error, "no news of other processes any more");
                     return;
                 }
@@ -218,6 +225,14 @@ impl Shared {
             for id in woken {
                 self.watch.wake_from_outside(&id);
             }
+        }
+    }
+
+    /// Has all who wait look for themselves: nobody tells them any more.
+    fn end(&self) {
+        let (all, _) = self.table().clear();
+        for id in all {
+            self.watch.wake_from_outside(&id);
         }
     }
 

@@ -70,6 +70,12 @@ impl News {
         if not_before.is_some_and(|time| Instant::now() < time) {
             return None;
         }
+        if kernel.as_ref().is_some_and(|kernel| kernel.is_over()) {
+            // Dropping it joins a thread that has ended.
+            *kernel = None;
+            *not_before = Some(Instant::now() + REFUSED);
+            return None;
+        }
         if let Some(kernel) = kernel {
             return Some(Arc::clone(kernel));
         }

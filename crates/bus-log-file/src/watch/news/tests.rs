@@ -177,3 +177,29 @@ fn a_log_of_which_there_is_no_folder_is_looked_at() {
     let (id, paths) = log.paths("a");
     assert!(log.news.of(id, || paths).is_none());
 }
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_else_from_the_news() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("on purpose");
+        }
+    }
+    let log = Log::new();
+    let (id, paths) = log.paths("a");
+    fs::create_dir(&paths.dir).unwrap();
+    fs::write(&paths.session, "").unwrap();
+    let places = [log.watch.place(id), log.watch.place(id)];
+    let mut bad = pin!(places[0].woken());
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(
+        bad.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let _told = log.news.of(id, || log.paths("a").1);
+    append(&paths.session);
+    assert!(soon(places[1].woken()).is_some());
+    assert!(log.is_woken_by("a", |paths| append(&paths.session)));
+}
