@@ -82,7 +82,7 @@ impl FileLogConfig {
 
     /// How many sessions this process owns at most; the longest idle are let go when there are
     /// more. Each takes two file descriptors. At least 8; the default is an eighth of the
-    /// process's limit of open files, between 64 and 4096.
+    /// process's limit of open files, between 8 and 4096.
     #[must_use]
     pub fn with_open_threads(mut self, threads: usize) -> Self {
         self.open_threads = threads.max(8);
@@ -134,7 +134,7 @@ impl Default for FileLogConfig {
     }
 }
 
-/// How many sessions to keep open where `files` may be: each takes two, and a quarter is enough, as
+/// How many sessions to keep open where `files` may be: each takes two, so that these take a quarter, as
 /// others in the process want some too.
 fn open_threads(files: usize) -> usize {
     (files / 8).clamp(8, 4096)

@@ -1,4 +1,5 @@
-//! The seam between a log and the disk: every file operation of this crate goes through it.
+//! The seam between a log and the disk: all that is read, written, locked and named goes through it. Only
+//! the kernel's news of other processes do not: see [`with_inotify`](crate::FileLogConfig::with_inotify).
 //!
 //! A log runs on [`OsFileSystem`] unless
 //! [`with_file_system`](crate::FileLogConfig::with_file_system) gives it another

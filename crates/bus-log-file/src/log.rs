@@ -24,8 +24,8 @@ use crate::watch::Watch;
 
 /// A session log in a folder.
 ///
-/// Appends of all sessions are committed together by one thread, and any number of them share one
-/// disk flush. Reads, `bounds` and lists happen on the thread that polls them: they block it for a
+/// Appends of all sessions are committed together, by one thread at a time, and any number of them share
+/// one disk flush: whoever blocks for one commits for all, and a thread of the log does so for tasks. Reads, `bounds` and lists happen on the thread that polls them: they block it for a
 /// page of at most 4 MiB or one event, from the page cache as a rule. Any number of processes may
 /// have the folder open; each session is written by one of them at a time, until that one drops its
 /// log or has left the session alone for [a while](FileLogConfig::with_idle).

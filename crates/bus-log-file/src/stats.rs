@@ -11,9 +11,10 @@ pub struct FileLogStats {
     pub groups: u64,
     /// Syncs of the journal that committed a group: one each.
     pub syncs: u64,
-    /// Batches committed.
+    /// Batches written to the journal. With [`Durability`](crate::Durability) other than `Sync` they may not be
+    /// durable yet, and count once more if they are written again after an error.
     pub batches: u64,
-    /// Events committed.
+    /// Events of those batches.
     pub events: u64,
     /// Bytes written to the journal.
     pub journal_bytes: u64,
