@@ -16,7 +16,7 @@ mod writer;
 pub(crate) use owner::Owner;
 pub(crate) use record::Record;
 pub use recovery::RecoveryReport;
-pub(crate) use recovery::{recover, rewrite};
+pub(crate) use recovery::{Rewrite, recover};
 pub(crate) use seal::{seal_frames, seal_header};
 pub(crate) use writer::Journal;
 

@@ -9,7 +9,7 @@ use super::held::Held;
 use super::keeper::{Failure, Job, Outcome};
 use super::owned::{Files, Whole};
 use super::{Shared, Writer};
-use crate::journal::{Journal, rewrite};
+use crate::journal::{Journal, Rewrite};
 use crate::layout::ThreadId;
 use crate::stats::Counters;
 
@@ -75,7 +75,7 @@ impl Whole<'_> {
     /// somebody else changed it.
     pub(super) fn heal(&mut self, id: &ThreadId) -> Result<()> {
         self.plan.sessions.remove(id);
-        heal(self.shared, self.writer, self.files, id)
+        heal(self.shared, self.writer, self.files, &[*id])
     }
 
     /// Settles everything and lets it go. What can't be settled stays in the journal, for whoever
@@ -169,9 +169,7 @@ impl Shared {
         }
         let suspects = files.held.iter().filter(|(_, held)| held.suspect);
         let suspects: Vec<ThreadId> = suspects.map(|(id, _)| *id).collect();
-        for id in suspects {
-            heal(self, writer, files, &id)?;
-        }
+        heal(self, writer, files, &suspects)?;
         for held in files.held.values_mut() {
             held.flush(&self.layout)?;
         }
@@ -253,12 +251,18 @@ fn settle(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
     }
 }
 
-fn heal(shared: &Shared, writer: &mut Writer, files: &mut Files, id: &ThreadId) -> Result<()> {
-    let (Some(journal), Some(held)) = (&mut writer.journal, files.held.get_mut(id)) else {
+fn heal(shared: &Shared, writer: &mut Writer, files: &mut Files, ids: &[ThreadId]) -> Result<()> {
+    let Some(journal) = writer.journal.as_ref().filter(|_| !ids.is_empty()) else {
         return Ok(());
     };
-    let scan = journal.scan()?;
-    let key = held.key.clone();
-    // The journal has what waits to be written too.
-    held.adopt(&shared.layout, |file| rewrite(&scan, file, &key))
+    let key = |id| files.held.get(id).map(|held| (id, held.key.clone()));
+    let (ids, keys): (Vec<_>, Vec<_>) = ids.iter().filter_map(key).unzip();
+    let home = Rewrite::of(journal.scan()?, &keys)?;
+    for (index, (id, key)) in ids.into_iter().zip(&keys).enumerate() {
+        if let Some(held) = files.held.get_mut(id) {
+            // The journal has what waits to be written too.
+            held.adopt(&shared.layout, |file| home.write(index, key, file))?;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Which of a journal's bytes belong to which session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bus_log::{Result, ThreadKey};
 
@@ -54,13 +54,13 @@ pub(super) fn index(scan: &Scan) -> Result<Vec<Records>> {
         .collect()
 }
 
-/// One session's records.
-pub(super) fn records_of(scan: &Scan, key: &ThreadKey) -> Result<Vec<RecordAt>> {
-    let wanted = encode_key(key);
-    let mut records = Vec::new();
+/// The records of some sessions, in the order of `keys`.
+pub(super) fn records_of(scan: &Scan, keys: &[ThreadKey]) -> Result<Vec<Vec<RecordAt>>> {
+    let mut records = vec![Vec::new(); keys.len()];
+    let wanted: HashMap<Vec<u8>, usize> = keys.iter().map(encode_key).zip(0..).collect();
     each(scan, |_, key, record| {
-        if key == wanted {
-            records.push(record);
+        if let Some(index) = wanted.get(key) {
+            records[*index].push(record);
         }
     })?;
     Ok(records)

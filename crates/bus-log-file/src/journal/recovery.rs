@@ -5,7 +5,7 @@ use std::path::Path;
 use bus_log::{LogError, Result, ThreadKey};
 
 use super::apply::apply;
-use super::index::{index, records_of};
+use super::index::{RecordAt, index, records_of};
 use super::scan::Scan;
 use super::writer::remove_segments;
 use crate::fs::{DiskFile, Locked};
@@ -137,23 +137,37 @@ fn remove(layout: &Layout, dir: &Path, newest: u64, lock: DiskFile) -> Result<()
     Ok(())
 }
 
-/// Writes what our own journal holds of one session into its file again, after a sync of the file
-/// failed.
-///
-/// # Errors
-///
-/// `Corrupt` if the file has something else in a record's place: nobody but us may have written it.
-pub(crate) fn rewrite(scan: &Scan, file: &DiskFile, key: &ThreadKey) -> Result<()> {
-    let records = records_of(scan, key)?;
-    if records.is_empty() {
-        return Ok(());
+/// What our own journal holds of sessions whose files are to be written again, after a sync of them failed:
+/// looked for once, however many they are.
+#[derive(Debug)]
+pub(crate) struct Rewrite {
+    scan: Scan,
+    records: Vec<Vec<RecordAt>>,
+}
+
+impl Rewrite {
+    /// Looks for the records of the sessions `keys`.
+    pub(crate) fn of(scan: Scan, keys: &[ThreadKey]) -> Result<Self> {
+        let records = records_of(&scan, keys)?;
+        Ok(Self { scan, records })
     }
-    let applied = apply(scan, file, key, records)?;
-    if applied.passed_over > 0 {
-        return Err(LogError::corrupt(format!(
-            "{}: somebody else wrote what does not agree with its journal",
-            file.path().display()
-        )));
+
+    /// Writes those of one of them, the `index`th, into its file.
+    ///
+    /// # Errors
+    ///
+    /// `Corrupt` if the file has something else in a record's place: nobody but us may have written it.
+    pub(crate) fn write(&self, index: usize, key: &ThreadKey, file: &DiskFile) -> Result<()> {
+        let Some(records) = self.records.get(index).filter(|all| !all.is_empty()) else {
+            return Ok(());
+        };
+        let applied = apply(&self.scan, file, key, records.clone())?;
+        if applied.passed_over > 0 {
+            return Err(LogError::corrupt(format!(
+                "{}: somebody else wrote what does not agree with its journal",
+                file.path().display()
+            )));
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -11,6 +11,7 @@ use bus_log_file::fs::{File, FileSystem, Locked, Metadata, OpenMode, OsFileSyste
 /// What is asked of an open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
+    Read,
     Write,
     Cut,
     Sync,
@@ -94,6 +95,7 @@ struct HookedFile {
 
 impl File for HookedFile {
     fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
+        self.disk.hit(Asked::Read, &self.path)?;
         self.file.read_at(buf, position)
     }
 

@@ -3,12 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bus_log::SessionLog;
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
 use crate::hooked::{Asked, Hooked, is};
-use crate::support::{append, image, key, load, scratch, session_file};
+use crate::support::{append, block_on, image, key, load, scratch, session_file};
 
 /// Has the first sync of each file of one kind fail. Returns what is asked of them.
 fn fail_first(disk: &Hooked, kind: &'static str) -> Arc<Mutex<Vec<Asked>>> {
@@ -36,7 +38,9 @@ fn open(dir: &Path, disk: &Hooked) -> bus_log::Result<FileSessionLog> {
 /// Before every good sync the file was changed since the one that failed.
 fn assert_done_again(asked: &[Asked], by: Asked) {
     let failed = asked.iter().position(|what| *what == Asked::Sync).unwrap();
-    let good = asked[failed + 1..].iter().position(|what| *what == Asked::Sync);
+    let good = asked[failed + 1..]
+        .iter()
+        .position(|what| *what == Asked::Sync);
     let between = &asked[failed + 1..][..good.expect("a good sync")];
     assert!(between.contains(&by), "{asked:?}");
 }
@@ -73,5 +77,44 @@ fn a_torn_end_whose_cut_could_not_be_synced_is_cut_again() {
     assert_eq!(append(&log, &key("a"), &["2 again"]).unwrap(), 2);
     drop(log);
     assert_done_again(&asked.lock().unwrap(), Asked::Cut);
-    assert!(asked.lock().unwrap().iter().filter(|what| **what == Asked::Cut).count() == 2);
+    assert!(
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|what| **what == Asked::Cut)
+            .count()
+            == 2
+    );
+}
+
+#[test]
+fn however_many_files_are_written_again_the_journal_is_looked_through_once() {
+    const MANY: usize = 20;
+    let dir = scratch();
+    let disk = Hooked::new();
+    let log = open(dir.path(), &disk).unwrap();
+    for n in 0..MANY {
+        append(&log, &key(&n.to_string()), &["1"]).unwrap();
+    }
+    append(&log, &key("z"), &["1"]).unwrap();
+    disk.set(|what, path| match what {
+        Asked::Sync if is(path, "jsonl") => Err(io::Error::other("on purpose")),
+        _ => Ok(()),
+    });
+    block_on(log.erase(&key("z"))).unwrap_err();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&reads);
+    disk.set(move |what, path| {
+        let read = what == Asked::Read && is(path, "wal");
+        own.fetch_add(usize::from(read), Ordering::SeqCst);
+        Ok(())
+    });
+    block_on(log.erase(&key("z"))).unwrap();
+    let reads = reads.load(Ordering::SeqCst);
+    // Each one's own records are read besides.
+    assert!((MANY..2 * MANY).contains(&reads), "{reads}");
+    for n in 0..MANY {
+        assert_eq!(load(&log, &key(&n.to_string())).unwrap(), ["1"]);
+    }
 }
