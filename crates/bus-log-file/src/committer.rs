@@ -4,10 +4,12 @@
 //! held for no call of anybody else. Callbacks and wakers run under none of them.
 
 mod again;
+mod behind;
 mod checkpoint;
 mod cohort;
 mod commit;
 mod driver;
+mod early;
 mod flush;
 mod group;
 mod held;
@@ -17,8 +19,9 @@ mod plan;
 mod queue;
 mod rewrite;
 mod tell;
+mod whole;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -30,8 +33,9 @@ use crate::layout::Layout;
 use crate::stats::Counters;
 use crate::watch::Watch;
 
+use behind::Behind;
 use cohort::Cohort;
-use flush::{Behind, Owed};
+use flush::{Owed, Retry};
 use keeper::Keeper;
 use owned::Files;
 use plan::Plan;
@@ -54,8 +58,8 @@ pub(crate) struct Shared {
     /// Whoever has it commits.
     writer: Mutex<Writer>,
     plan: Mutex<Plan>,
-    /// `plan` is held for long.
-    busy: AtomicBool,
+    /// How often `plan` is held for long.
+    busy: AtomicUsize,
     files: Mutex<Files>,
     tell: Tell,
     keeper: Keeper,
@@ -74,8 +78,8 @@ struct Writer {
     grows: bool,
     /// What was told before it was durable.
     owed: Vec<Owed>,
-    /// Events and bytes that are durable and could not be shown.
-    unshown: (u64, usize),
+    /// Session files could not be written, and are tried again.
+    retry: Option<Retry>,
 }
 
 impl Shared {
@@ -94,7 +98,7 @@ impl Shared {
             recovery: Mutex::new(report),
             writer: Mutex::default(),
             plan: Mutex::default(),
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             files: Mutex::default(),
             tell: Tell::default(),
             keeper: Keeper::default(),

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod apply;
+mod carry;
 mod frame;
 mod index;
 mod owner;

@@ -224,17 +224,17 @@ impl SessionLog for FileSessionLog {
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(Some(key)).await?;
         self.reader().read(key, cursor, limit).await
     }
 
     async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(Some(key)).await?;
         self.reader().load_since(key, cursor).await
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(Some(key)).await?;
         self.reader().read_raw(key, cursor, limit).await
     }
 
@@ -250,7 +250,7 @@ impl SessionLog for FileSessionLog {
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(Some(key)).await?;
         self.reader().bounds(key).await
     }
 
@@ -260,12 +260,12 @@ impl SessionLog for FileSessionLog {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(None).await?;
         self.reader().list(tenant, after, limit).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(None).await?;
         self.reader().tenants(after, limit).await
     }
 
@@ -282,7 +282,7 @@ impl SessionLog for FileSessionLog {
     /// Woken at once by appends through this log, and by those of other processes where the kernel tells
     /// of them.
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
-        self.shared().caught_up().await?;
+        self.shared().caught_up(Some(key)).await?;
         self.reader().changed(key, after, deadline).await
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::owned::{Files, Whole};
+use super::owned::Files;
+use super::whole::Whole;
 use super::{Shared, Writer};
 use crate::journal::Journal;
 
@@ -44,12 +45,16 @@ impl Whole<'_> {
         if !is_troubled(self.writer, self.files) {
             return;
         }
-        if let Err(error) = self.checkpoint() {
-            tracing::warn!(%error, "what the disk refused can't be made whole yet");
-            self.files.again = Some(Again::after(PAUSE[1].min(again.pause * 2)));
-        } else {
+        let done = self.checkpoint();
+        if done.is_ok() && !is_troubled(self.writer, self.files) {
+            self.files.again = None;
             tracing::info!("what the disk had refused is whole again");
+            return;
         }
+        if let Err(error) = done {
+            tracing::warn!(%error, "what the disk refused can't be made whole yet");
+        }
+        self.files.again = Some(Again::after(PAUSE[1].min(again.pause * 2)));
     }
 
     /// When to try again.

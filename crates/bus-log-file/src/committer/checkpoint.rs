@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bus_log::Result;
+use bus_log::{LogError, Result, ThreadKey};
 
 use super::held::Held;
 use super::keeper::{Failure, Job, Outcome};
-use super::owned::{Files, Whole};
+use super::owned::Files;
+use super::whole::Whole;
 use super::{Shared, Writer};
 use crate::journal::{Journal, Rewrite};
 use crate::layout::ThreadId;
@@ -16,20 +17,33 @@ use crate::stats::Counters;
 /// Ended segments whose session files are not durable yet, before commits wait for the keeper.
 pub(super) const MOST_ENDED: usize = 4;
 
+/// Sessions whose files can't be made whole now, and why.
+pub(super) type Bad = Vec<(ThreadId, LogError)>;
+
 impl Whole<'_> {
     /// Makes all session files durable and empties the journal: no byte of it stays. Whoever takes a session
     /// that we let go may erase it, and cleans no journal but its own.
+    ///
+    /// A session whose file can't be made whole stops no other: what the journal has of it stays, alone. It must not be
+    /// let go.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         if let Some(journal) = &mut self.writer.journal {
             journal.keep_lock()?;
         }
-        if let Err(error) = self.settle_files() {
+        let bad = match self.sync_files() {
+            Ok(bad) => bad,
+            Err(error) => {
+                self.shared.try_again_soon(self.files);
+                return Err(error);
+            }
+        };
+        if !bad.is_empty() {
             self.shared.try_again_soon(self.files);
-            return Err(error);
         }
+        let keys = self.shared.keys(self.files, bad);
         if let Some(journal) = &mut self.writer.journal {
             let emptied = u64::from(!journal.is_empty());
-            journal.clear()?;
+            journal.clear_but(&keys)?;
             self.writer.ended.clear();
             self.writer.grows = false;
             Counters::add(&self.shared.counters.checkpoints, emptied);
@@ -37,18 +51,19 @@ impl Whole<'_> {
         Ok(())
     }
 
-    /// Makes all session files durable.
-    fn settle_files(&mut self) -> Result<()> {
+    /// Makes all session files durable that can be made whole.
+    fn sync_files(&mut self) -> Result<Bad> {
         // An error of a sync is told once: to the keeper, if that is at it.
         self.shared.keeper.wait(&self.shared.layout.disk);
         // No next job for it: what that would sync is to be durable before this returns.
         self.shared.note_kept(self.writer, self.files);
-        self.shared.mend(self.writer, self.files)?;
+        let bad = self.shared.mend(self.writer, self.files);
         let layout = &self.shared.layout;
         let mut dirs = BTreeSet::new();
         let mut failed = None;
-        for held in self.files.held.values_mut() {
-            match settle(self.shared, held) {
+        let whole = |held: &&mut Held| !held.is_behind();
+        for held in self.files.held.values_mut().filter(whole) {
+            match sync_file(self.shared, held) {
                 Ok(()) => held.dirty = false,
                 Err(error) => failed = failed.or(Some(error)),
             }
@@ -65,35 +80,40 @@ impl Whole<'_> {
         if !dirs.is_empty() {
             layout.disk.sync_dir(&layout.threads())?;
         }
-        for held in self.files.held.values_mut() {
+        for held in self.files.held.values_mut().filter(whole) {
             held.new_name = false;
         }
-        Ok(())
+        Ok(bad)
     }
 
     /// Writes a session's part of our own journal into its file again, after a sync of it failed or
     /// somebody else changed it.
     pub(super) fn heal(&mut self, id: &ThreadId) -> Result<()> {
         self.plan.sessions.remove(id);
-        heal(self.shared, self.writer, self.files, &[*id])
+        let bad = heal(self.shared, self.writer, self.files, &[*id]);
+        bad.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
 
-    /// Settles everything and lets it go. What can't be settled stays in the journal, for whoever
-    /// opens the log next.
+    /// Makes everything durable and lets it go. What can't be stays in the journal, for whoever opens the log next.
     pub(super) fn close(&mut self) {
-        let settled = self.checkpoint();
-        if let Err(error) = &settled {
+        let done = self.checkpoint();
+        if let Err(error) = &done {
             tracing::warn!(%error, "the log was closed with a journal left to recover");
         }
         self.plan.sessions.clear();
+        let mut clean = done.is_ok();
         for (_, mut held) in std::mem::take(&mut self.files.held) {
-            if settled.is_ok() {
+            if held.is_behind() {
+                clean = false;
+                let file = held.paths.session.display();
+                tracing::warn!(%file, "a session file was left behind its journal");
+            } else if done.is_ok() {
                 // A name that stays is soon that of a journal which is gone.
                 let _ = held.release(&self.shared.layout);
             }
         }
         let journal = self.writer.journal.take();
-        if settled.is_ok()
+        if clean
             && let Some(journal) = journal
             && let Err(error) = journal.close()
         {
@@ -122,14 +142,36 @@ impl Shared {
 
     /// Has the session files made durable that the ended segments are about, if the keeper is free.
     fn keep(&self, writer: &mut Writer, files: &mut Files) {
-        let Some(&up_to) = writer.ended.last() else {
-            return;
-        };
+        if let Some(&up_to) = writer.ended.last() {
+            self.keep_up_to(writer, files, up_to);
+        }
+    }
+
+    /// Has all session files made durable, before idle ones are let go. False if none is to be, or nothing can be done
+    /// before that.
+    pub(super) fn keep_idle(&self) -> bool {
+        let mut lead = self.lead();
+        let mut files = self.files();
+        self.apply(&mut lead, &mut files);
+        if self.queue.failed() || files.idle(self.config.idle).is_empty() {
+            return false;
+        }
+        self.keep_up_to(&mut lead, &mut files, 0);
+        true
+    }
+
+    /// Has all session files made durable, so that segments up to a number can go, if the keeper is free.
+    fn keep_up_to(&self, writer: &mut Writer, files: &mut Files, up_to: u64) {
         if !self.keeper.is_free() {
             return;
         }
+        let bad = self.mend(writer, files);
+        if !bad.is_empty() {
+            self.try_again_soon(files);
+        }
+        let keys = self.keys(files, bad);
         let locked = writer.journal.as_mut().map_or(Ok(()), Journal::keep_lock);
-        if let Err(error) = locked.and_then(|()| self.mend(writer, files)) {
+        if let Err(error) = locked.and_then(|()| self.carry(writer, &keys)) {
             tracing::warn!(%error, "the journal can't be emptied and goes on growing");
             writer.grows = true;
             self.try_again_soon(files);
@@ -139,7 +181,7 @@ impl Shared {
             up_to,
             ..Job::default()
         };
-        for (id, held) in &mut files.held {
+        for (id, held) in files.held.iter().filter(|(_, held)| !held.is_behind()) {
             if held.dirty
                 && let Some(file) = &held.file
             {
@@ -161,19 +203,58 @@ impl Shared {
         self.keeper.start(job);
     }
 
-    /// Makes every session file whole that is not.
-    pub(super) fn mend(&self, writer: &mut Writer, files: &mut Files) -> Result<()> {
+    /// Makes every session file whole that is not. Returns those that can't be.
+    pub(super) fn mend(&self, writer: &mut Writer, files: &mut Files) -> Bad {
+        let mut bad = Bad::new();
         // The journal may have the only copy of what was written into a file that is gone.
-        for held in files.held.values_mut().filter(|held| held.dirty) {
-            held.look_again(&self.layout)?;
+        for (id, held) in files.held.iter_mut().filter(|(_, held)| held.dirty) {
+            if let Err(error) = held.look_again(&self.layout) {
+                held.suspect();
+                bad.push((*id, error));
+            }
         }
+        let sound = |bad: &Bad, id: &ThreadId| bad.iter().all(|(other, _)| other != id);
         let suspects = files.held.iter().filter(|(_, held)| held.suspect);
-        let suspects: Vec<ThreadId> = suspects.map(|(id, _)| *id).collect();
-        heal(self, writer, files, &suspects)?;
-        for held in files.held.values_mut() {
-            held.flush(&self.layout)?;
+        let suspects = suspects.map(|(id, _)| *id).filter(|id| sound(&bad, id));
+        let suspects: Vec<ThreadId> = suspects.collect();
+        bad.extend(heal(self, writer, files, &suspects));
+        for (id, held) in &mut files.held {
+            if sound(&bad, id)
+                && let Err(error) = held.flush(&self.layout)
+            {
+                if !held.is_behind() {
+                    // Its name is not durable, and nothing else tells so.
+                    held.suspect();
+                }
+                bad.push((*id, error.into()));
+            }
         }
-        Ok(())
+        bad
+    }
+
+    /// The keys of sessions that can't be made whole, said to be so.
+    fn keys(&self, files: &Files, bad: Bad) -> Vec<ThreadKey> {
+        let mut keys = Vec::new();
+        for (id, error) in bad {
+            if let Some(held) = files.held.get(&id) {
+                tracing::warn!(%error, "a session file can't be made whole; the journal keeps what it has of it");
+                keys.push(held.key.clone());
+            }
+        }
+        keys
+    }
+
+    /// Writes what the journal has of some sessions once more, so that the segments that ended can go.
+    fn carry(&self, writer: &mut Writer, keys: &[ThreadKey]) -> Result<()> {
+        let Some(journal) = writer.journal.as_mut().filter(|_| !keys.is_empty()) else {
+            return Ok(());
+        };
+        let carried = journal.carry(keys);
+        if carried.is_err() {
+            // A sync that failed was theirs too.
+            writer.unwrite_owed();
+        }
+        carried
     }
 
     /// Takes note of what the keeper has done, and gives it the next job.
@@ -230,13 +311,13 @@ impl Shared {
         if let Some(journal) = &mut writer.journal {
             journal.retire(job.up_to);
         }
-        Counters::add(&self.counters.checkpoints, 1);
+        Counters::add(&self.counters.checkpoints, u64::from(job.up_to > 0));
         true
     }
 }
 
 /// Brings a session file up to date and makes it durable.
-fn settle(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
+fn sync_file(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
     held.flush(&shared.layout)?;
     match &held.file {
         Some(file) if held.dirty => {
@@ -251,18 +332,25 @@ fn settle(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
     }
 }
 
-fn heal(shared: &Shared, writer: &mut Writer, files: &mut Files, ids: &[ThreadId]) -> Result<()> {
+/// Writes what the journal has of these sessions into their files. Returns those for which that fails.
+fn heal(shared: &Shared, writer: &Writer, files: &mut Files, ids: &[ThreadId]) -> Bad {
     let Some(journal) = writer.journal.as_ref().filter(|_| !ids.is_empty()) else {
-        return Ok(());
+        return Bad::new();
     };
-    let key = |id| files.held.get(id).map(|held| (id, held.key.clone()));
+    let key = |id: &ThreadId| files.held.get(id).map(|held| (*id, held.key.clone()));
     let (ids, keys): (Vec<_>, Vec<_>) = ids.iter().filter_map(key).unzip();
-    let home = Rewrite::of(journal.scan()?, &keys)?;
+    let home = match journal.scan().and_then(|scan| Rewrite::of(scan, &keys)) {
+        Ok(home) => home,
+        Err(error) => return ids.into_iter().map(|id| (id, error.clone())).collect(),
+    };
+    let mut bad = Bad::new();
     for (index, (id, key)) in ids.into_iter().zip(&keys).enumerate() {
-        if let Some(held) = files.held.get_mut(id) {
+        if let Some(held) = files.held.get_mut(&id)
             // The journal has what waits to be written too.
-            held.adopt(&shared.layout, |file| home.write(index, key, file))?;
+            && let Err(error) = held.adopt(&shared.layout, |file| home.write(index, key, file))
+        {
+            bad.push((id, error));
         }
     }
-    Ok(())
+    bad
 }

@@ -1,7 +1,6 @@
 //! The commit stage: planning, journaling and showing one group.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, TryLockError};
 use std::time::Instant;
 
@@ -9,15 +8,16 @@ use bus_log::{LogError, Result};
 
 use super::checkpoint::MOST_ENDED;
 use super::group::{Answer, Group};
-use super::owned::{Files, Whole};
+use super::owned::Files;
 use super::plan::{Plan, place, start};
-use super::queue::{Append, Request};
+use super::queue::{Append, Closed, Request};
 use super::tell::Item;
+use super::whole::Whole;
 use super::{Shared, Writer, lock};
 use crate::config::Durability;
 use crate::fs::{self, DiskError};
 use crate::journal::Journal;
-use crate::name::IdMap;
+use crate::name::{IdMap, Name};
 use crate::stats::Counters;
 
 /// The right to commit. Whoever gives it up looks at the queue once more: those who came meanwhile
@@ -89,6 +89,12 @@ impl Shared {
         if self.queue.is_empty() {
             return false;
         }
+        if self.queue.failed() {
+            // What was put back meanwhile: dropping it tells those who wait.
+            drop(lead);
+            self.queue.close(Closed::Failed);
+            return false;
+        }
         if let Some(request) = self.queue.take_rewrite() {
             if rewrites {
                 self.rewrite(lead, request);
@@ -106,12 +112,41 @@ impl Shared {
         }
     }
 
-    /// What waits, up to the next rewrite of a session.
-    pub(super) fn take_appends(&self) -> Option<Vec<Append>> {
+    /// Takes what waits, up to the next rewrite of a session, and sees to it that it can be planned. Returns what
+    /// is to be; what there is to be told without is added to `answers`.
+    pub(super) fn take_ready(
+        &self,
+        writer: &mut Writer,
+        plan: &mut Plan,
+        answers: &mut Vec<Answer>,
+    ) -> Option<Vec<Append>> {
         let mut wakers = Vec::new();
         let appends = self.queue.take(self.config.group_bytes, &mut wakers);
         self.tell.push(wakers.into_iter().map(Item::Wake));
-        (!appends.is_empty()).then_some(appends)
+        if appends.is_empty() {
+            return None;
+        }
+        // One look at each file decides: by a second one a session could be planned anew that is owed something.
+        let now = Instant::now();
+        let ready = appends
+            .iter()
+            .all(|append| plan.is_ready(&append.name, now));
+        let (appends, trouble) = if !ready {
+            self.prepare(writer, plan, answers, appends, now)
+        } else if self.must_flush(writer, plan) {
+            (appends, self.flush_under(writer, plan).err())
+        } else {
+            (appends, None)
+        };
+        Some(match trouble {
+            None => appends,
+            Some(error) => {
+                for append in appends {
+                    answers.push(Answer::alone(append.reply, Err(error.again().into())));
+                }
+                Vec::new()
+            }
+        })
     }
 
     /// Waits for the keeper while too much of the journal waits for it.
@@ -126,13 +161,13 @@ impl Shared {
     fn commit_group(&self, mut lead: Lead<'_>) -> bool {
         self.cohort
             .gather(|| self.queue.len(), || self.tell.is_busy());
-        let Some(appends) = self.take_appends() else {
+        let mut group = Group::default();
+        let mut plan = self.plan();
+        let Some(appends) = self.take_ready(&mut lead, &mut plan, &mut group.answers) else {
             return false;
         };
         self.cohort.took(appends.len());
-        let mut group = Group::default();
-        let mut plan = self.plan();
-        self.plan_into(&mut lead, &mut plan, &mut group, appends);
+        self.plan_into(&mut plan, &mut group, appends);
         drop(plan);
         if !group.is_empty() {
             let synced = self
@@ -142,6 +177,10 @@ impl Shared {
                 Ok(()) => self.count(&group),
                 Err(error) => {
                     tracing::warn!(%error, "a group of appends failed");
+                    if lead.journal.as_ref().is_some_and(Journal::is_lost) {
+                        // It takes no more before a sync has told so.
+                        let _ = self.sync(&mut lead);
+                    }
                     self.plan().take_back(&group);
                     group.fail(&error);
                 }
@@ -167,22 +206,7 @@ impl Shared {
     }
 
     /// Plans what was taken. What there is no place for in this group waits for the next.
-    pub(super) fn plan_into(
-        &self,
-        lead: &mut Lead<'_>,
-        plan: &mut Plan,
-        group: &mut Group,
-        appends: Vec<Append>,
-    ) {
-        let now = Instant::now();
-        let ready = appends
-            .iter()
-            .all(|append| plan.is_ready(&append.name, now));
-        let appends = if ready {
-            appends
-        } else {
-            self.prepare(lead, plan, group, appends, now)
-        };
+    pub(super) fn plan_into(&self, plan: &mut Plan, group: &mut Group, appends: Vec<Append>) {
         let mut left = Vec::new();
         for mut append in appends {
             let there = group.by_id.contains_key(&append.name.id);
@@ -211,47 +235,46 @@ impl Shared {
         (self.config.open_threads / 4).max(1)
     }
 
-    /// Makes sessions ready that are not. Returns what is to be planned.
+    /// Makes sessions ready that are not. Returns what is to be planned, and why nothing can be.
     fn prepare(
         &self,
-        lead: &mut Lead<'_>,
+        writer: &mut Writer,
         plan: &mut Plan,
-        group: &mut Group,
+        answers: &mut Vec<Answer>,
         appends: Vec<Append>,
         now: Instant,
-    ) -> Vec<Append> {
-        self.busy.store(true, Ordering::SeqCst);
-        let mut files = self.files();
-        let mut whole = Whole {
-            shared: self,
-            writer: lead,
-            plan,
-            files: &mut files,
-        };
-        let mut ready = Vec::with_capacity(appends.len());
-        let mut names = IdMap::<()>::default();
-        for append in appends {
-            let id = append.name.id;
-            // For more of them others of this group would be let go.
-            if names.contains_key(&id) || names.len() < self.most_parts() {
-                match whole.make_ready(&append, now) {
-                    Ok(Ready::Yes) => {
-                        names.insert(id, ());
-                    }
-                    Ok(Ready::Told(last)) => {
-                        group.answer(append.reply, Ok(Some(last)));
-                        continue;
-                    }
-                    Err(error) => {
-                        group.answer(append.reply, Err(error));
-                        continue;
+    ) -> (Vec<Append>, Option<DiskError>) {
+        let mut waiting = appends;
+        let prepared = self.whole(writer, plan, |whole| {
+            let appends = std::mem::take(&mut waiting);
+            let mut ready = Vec::with_capacity(appends.len());
+            let mut names = IdMap::<()>::default();
+            for append in appends {
+                let id = append.name.id;
+                // For more of them others of this group would be let go.
+                if names.contains_key(&id) || names.len() < self.most_parts() {
+                    match whole.make_ready(&append, now) {
+                        Ok(Ready::Yes) => {
+                            names.insert(id, ());
+                        }
+                        Ok(Ready::Told(last)) => {
+                            answers.push(Answer::alone(append.reply, Ok(Some(last))));
+                            continue;
+                        }
+                        Err(error) => {
+                            answers.push(Answer::alone(append.reply, Err(error)));
+                            continue;
+                        }
                     }
                 }
+                ready.push(append);
             }
-            ready.push(append);
+            ready
+        });
+        match prepared {
+            Ok(ready) => (ready, None),
+            Err(error) => (waiting, Some(error)),
         }
-        self.busy.store(false, Ordering::SeqCst);
-        ready
     }
 
     pub(super) fn write(&self, writer: &mut Writer, group: &Group) -> fs::Result<()> {
@@ -294,9 +317,8 @@ impl Shared {
         for part in &mut group.parts {
             let turn = files.turn();
             let Some(held) = files.held.get_mut(&part.name.id) else {
-                // A group's sessions are held until it is shown.
-                part.failed = Some(DiskError::missing("write in", &self.layout.threads()));
-                continue;
+                // A group's sessions are held until it is shown. Nothing of what follows would be true.
+                unheld(&part.name);
             };
             (held.used, held.turn) = (used, turn);
             if let Some(header) = part.header.take() {
@@ -324,26 +346,21 @@ impl Shared {
     }
 
     fn rewrite(&self, mut lead: Lead<'_>, request: Request) {
+        // What can be flushed while others plan is.
         let flushed = self.flush(&mut lead).map_err(LogError::from);
-        let mut plan = self.plan();
-        let mut files = self.files();
-        let mut whole = Whole {
-            shared: self,
-            writer: &mut lead,
-            plan: &mut plan,
-            files: &mut files,
-        };
         let told = match request {
             Request::Archive {
                 name,
                 watermark,
                 reply,
             } => {
-                let archived = flushed.and_then(|()| whole.archive(&name, watermark));
+                let archive = |whole: &mut Whole<'_>| whole.archive(&name, watermark);
+                let archived = flushed.and_then(|()| self.alone(&mut lead, archive));
                 (reply, archived.map(Some))
             }
             Request::Erase { name, reply } => {
-                let erased = flushed.and_then(|()| whole.erase(&name));
+                let erase = |whole: &mut Whole<'_>| whole.erase(&name);
+                let erased = flushed.and_then(|()| self.alone(&mut lead, erase));
                 (reply, erased.map(|()| None))
             }
             Request::Append(append) => {
@@ -354,6 +371,26 @@ impl Shared {
         let (reply, outcome) = told;
         self.tell.push([Item::Outcome(reply, outcome)]);
     }
+
+    /// Has something done with everything.
+    fn alone<T>(
+        &self,
+        lead: &mut Lead<'_>,
+        work: impl FnOnce(&mut Whole<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let _busy = self.busy();
+        let mut plan = self.plan();
+        self.whole(lead, &mut plan, work)?
+    }
+}
+
+/// Closes the log, as any panic of its writer does: what was committed is in the journal, for whoever opens it next.
+#[expect(
+    clippy::panic,
+    reason = "its ordinals would be given once more, to other events"
+)]
+fn unheld(name: &Name) -> ! {
+    panic!("a session was let go before it was shown: {}", name.key)
 }
 
 /// What [`Whole::make_ready`] found.

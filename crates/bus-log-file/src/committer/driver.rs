@@ -6,7 +6,7 @@ use std::time::Instant;
 use bus_log::Driver;
 
 use super::Shared;
-use super::owned::{LOOK, Whole};
+use super::owned::LOOK;
 use super::queue::{Closed, Woken};
 use super::tell::Told;
 
@@ -143,48 +143,45 @@ impl Shared {
 
     fn close_all(&self) -> bool {
         let mut lead = self.lead();
-        // After a panic nothing is known of what was planned: what is in the journal is recovered by
-        // whoever opens the log next, for its locks keep our name.
-        let failed = self.queue.failed();
-        if !failed {
-            self.flush_last(&mut lead);
-        }
         let mut plan = self.plan();
-        let mut files = self.files();
-        if failed {
+        if self.queue.failed() {
+            // Nothing is known of what was planned: what is in the journal is recovered by whoever opens the log
+            // next, for its locks keep our name.
+            self.give_up(&mut lead, &mut plan);
             self.keeper.wait(&self.layout.disk);
-            files.held.clear();
+            self.files().held.clear();
             lead.journal = None;
             return false;
         }
-        let mut whole = Whole {
-            shared: self,
-            writer: &mut lead,
-            plan: &mut plan,
-            files: &mut files,
-        };
-        whole.close();
-        true
+        self.flush_last(&mut lead, &mut plan);
+        self.whole(&mut lead, &mut plan, |whole| whole.close())
+            .is_ok()
     }
 
     fn let_idle_go(&self) -> bool {
+        if self.keep_idle() {
+            // Most of what is to be synced is, while others commit.
+            self.keeper.wait(&self.layout.disk);
+        }
         let mut lead = self.lead();
+        if self.queue.failed() {
+            return false;
+        }
+        // What can be done while others plan is.
         if self.flush(&mut lead).is_err() {
             self.queue.look_at(Some(Instant::now() + LOOK));
             return false;
         }
+        let _busy = self.busy();
         let mut plan = self.plan();
-        let mut files = self.files();
-        self.apply(&mut lead, &mut files);
-        let mut whole = Whole {
-            shared: self,
-            writer: &mut lead,
-            plan: &mut plan,
-            files: &mut files,
-        };
-        whole.try_again();
-        let next = whole.let_idle_go().into_iter().chain(whole.again_at());
-        self.queue.look_at(next.min());
+        let next = self.whole(&mut lead, &mut plan, |whole| {
+            self.apply(whole.writer, whole.files);
+            whole.try_again();
+            let next = whole.let_idle_go();
+            next.into_iter().chain(whole.again_at()).min()
+        });
+        self.queue
+            .look_at(next.unwrap_or_else(|_| Some(Instant::now() + LOOK)));
         true
     }
 

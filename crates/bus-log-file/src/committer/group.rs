@@ -49,17 +49,20 @@ pub(super) struct Answer {
     pub(super) outcome: Result<Option<u64>>,
 }
 
-impl Group {
-    pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
-    pub(super) fn answer(&mut self, reply: Completer, outcome: Result<Option<u64>>) {
-        self.answers.push(Answer {
+impl Answer {
+    /// One that depends on nothing that is committed.
+    pub(super) const fn alone(reply: Completer, outcome: Result<Option<u64>>) -> Self {
+        Self {
             reply,
             part: None,
             outcome,
-        });
+        }
+    }
+}
+
+impl Group {
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
     }
 
     /// Writes the group as one frame; it is not synced.

@@ -177,6 +177,12 @@ impl Held {
         self.view.distrust();
     }
 
+    /// True if the file has less than is durable, as far as is known: it is not to be let go, and what the journal has
+    /// of it must stay.
+    pub(super) const fn is_behind(&self) -> bool {
+        self.suspect || self.pending.is_some()
+    }
+
     /// True while the thread has no event.
     pub(super) const fn is_new(&self) -> bool {
         self.header.is_none()

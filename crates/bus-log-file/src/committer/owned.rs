@@ -7,8 +7,8 @@ use bus_log::{LogError, Result, ThreadKey};
 
 use super::again::Again;
 use super::held::Held;
-use super::plan::{Plan, Planned};
-use super::{Shared, Writer};
+use super::plan::Planned;
+use super::whole::Whole;
 use crate::journal::{Journal, RecoveryReport, recover};
 use crate::layout::{ThreadId, ThreadPaths};
 use crate::lock::{Attempt, ThreadLock};
@@ -36,15 +36,14 @@ impl Files {
         self.turns += 1;
         self.turns
     }
-}
 
-/// Everything at once: nobody else commits, plans or shows, and all that was planned is shown. For
-/// what a session needs besides being appended to.
-pub(super) struct Whole<'a> {
-    pub(super) shared: &'a Shared,
-    pub(super) writer: &'a mut Writer,
-    pub(super) plan: &'a mut Plan,
-    pub(super) files: &'a mut Files,
+    /// Sessions that were not used for so long, and can be let go.
+    pub(super) fn idle(&self, idle: Duration) -> Vec<ThreadId> {
+        let now = Instant::now();
+        let idle = |held: &Held| !held.is_behind() && now.duration_since(held.used) >= idle;
+        let ids = self.held.iter().filter(|(_, held)| idle(held));
+        ids.map(|(id, _)| *id).collect()
+    }
 }
 
 impl Whole<'_> {
@@ -185,12 +184,17 @@ impl Whole<'_> {
         if self.files.held.len() < self.shared.config.open_threads {
             return Ok(());
         }
+        // Those that can't be let go are held beyond the number.
         let mut by_use: Vec<_> = self
             .files
             .held
             .iter()
+            .filter(|(_, held)| !held.is_behind())
             .map(|(id, held)| (held.turn, *id))
             .collect();
+        if by_use.is_empty() {
+            return Ok(());
+        }
         by_use.sort();
         by_use.truncate((by_use.len() / 4).max(1));
         self.let_go(by_use.into_iter().map(|(_, id)| id).collect())
@@ -204,15 +208,9 @@ impl Whole<'_> {
         {
             tracing::warn!(%error, "the journal's lock can't be taken again");
         }
-        let now = Instant::now();
         let idle = self.shared.config.idle;
-        let ids: Vec<ThreadId> = self
-            .files
-            .held
-            .iter()
-            .filter(|(_, held)| now.duration_since(held.used) >= idle)
-            .map(|(id, _)| *id)
-            .collect();
+        let now = Instant::now();
+        let ids = self.files.idle(idle);
         let mut next = pause(idle);
         if !ids.is_empty()
             && let Err(error) = self.let_go(ids)
@@ -224,6 +222,7 @@ impl Whole<'_> {
             .files
             .held
             .values()
+            .filter(|held| !held.is_behind())
             .filter_map(|held| held.used.checked_add(idle))
             .min();
         soonest.map(|soonest| soonest.max(now + next))
@@ -234,6 +233,9 @@ impl Whole<'_> {
         self.checkpoint()?;
         let mut refused = None;
         for id in ids {
+            if self.files.held.get(&id).is_some_and(Held::is_behind) {
+                continue;
+            }
             self.plan.sessions.remove(&id);
             let Some(held) = self.files.held.get_mut(&id) else {
                 continue;

@@ -92,6 +92,8 @@ pub(crate) struct Queue {
     leading: AtomicBool,
     /// Requests that wait.
     len: AtomicUsize,
+    /// Nothing is taken any more.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -175,6 +177,7 @@ impl Queue {
             room: Condvar::new(),
             leading: AtomicBool::new(false),
             len: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -314,9 +317,17 @@ impl Queue {
         self.len.load(Ordering::SeqCst)
     }
 
+    /// Whether nothing is taken any more.
+    pub(super) fn is_closed(&self) -> Option<Closed> {
+        match self.closed.load(Ordering::SeqCst) {
+            false => None,
+            true => self.state().closed,
+        }
+    }
+
     /// Whether it was closed by a panic.
     pub(super) fn failed(&self) -> bool {
-        self.state().closed == Some(Closed::Failed)
+        self.is_closed() == Some(Closed::Failed)
     }
 
     /// Sleeps until there is something for a server to do.
@@ -417,6 +428,7 @@ impl Queue {
         if state.closed != Some(Closed::Failed) {
             state.closed = Some(closed);
         }
+        self.closed.store(true, Ordering::SeqCst);
         let dropped = match closed {
             Closed::InOrder => VecDeque::new(),
             Closed::Failed => std::mem::take(&mut state.requests),

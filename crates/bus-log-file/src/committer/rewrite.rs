@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bus_log::{LogError, Result};
 
 use super::held::Held;
-use super::owned::Whole;
+use super::whole::Whole;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
 use crate::journal::recover;
@@ -68,18 +68,20 @@ impl Whole<'_> {
         {
             return Err(error);
         }
-        let suspect = match self.files.held.get_mut(&id) {
-            // What is wrong with its file does not matter any more.
-            Some(held) => std::mem::take(&mut held.suspect),
-            None => false,
-        };
+        // What is wrong with its file does not matter any more, nor what waits to be written into it.
+        let wrong = self.files.held.get_mut(&id).map(|held| {
+            let pending = held.pending.take();
+            (std::mem::take(&mut held.suspect), pending)
+        });
         let emptied = self.empty(name);
         if emptied.is_err()
-            && suspect
+            && let Some((suspect, pending)) = wrong
+            && (suspect || pending.is_some())
             && let Some(held) = self.files.held.get_mut(&id)
             && !held.replaced
         {
             // It does, for the file is still the one it was.
+            held.pending = pending;
             held.suspect();
         }
         if !emptied? {

@@ -31,11 +31,6 @@ impl DiskError {
         Self::new(action, path, io::ErrorKind::NotFound.into())
     }
 
-    /// What failed because something else did.
-    pub(crate) fn caused(action: &'static str, path: &Path, cause: LogError) -> Self {
-        Self::new(action, path, io::Error::other(cause))
-    }
-
     /// True if the user may not do this.
     pub(crate) fn is_denied(&self) -> bool {
         self.source.kind() == io::ErrorKind::PermissionDenied

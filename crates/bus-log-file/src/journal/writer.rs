@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bus_log::Result;
+use bus_log::{Result, ThreadKey};
 
 use super::ahead::Ahead;
 use super::frame::{Ended, SEGMENT_HEADER, SegmentId};
@@ -157,6 +157,11 @@ impl Journal {
         self.current.is_none() && self.ended.is_empty()
     }
 
+    /// True if frames were given up, as the next sync will tell.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
     /// True if frames were given up after an error, and may be found again after a power cut: until
     /// [`clear`](Self::clear).
     pub(crate) const fn is_doubtful(&self) -> bool {
@@ -169,8 +174,12 @@ impl Journal {
     /// # Errors
     ///
     /// The frame does not count, whatever the disk has of it; what becomes of those before it, the next
-    /// sync tells.
+    /// sync tells. No more is taken before it told, once frames that were taken are lost: what follows them has no
+    /// place without them.
     pub(crate) fn write(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> fs::Result<u64> {
+        if let Some(lost) = &self.lost {
+            return Err(lost.again());
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         buffer.resize(FRONT, 0);
@@ -257,6 +266,36 @@ impl Journal {
         self.previous = Ended::default();
         self.told = Ended::default();
         self.doubtful = false;
+        Ok(())
+    }
+
+    /// As [`clear`](Self::clear), but for what it has of some sessions: that stays, alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`carry`](Self::carry) and of removing files. Then more stays.
+    pub(crate) fn clear_but(&mut self, keys: &[ThreadKey]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(self.clear()?);
+        }
+        self.roll()?;
+        self.ahead.stop();
+        let first = self.next;
+        self.carry(keys)?;
+        if self.current.is_none() {
+            return Ok(self.clear()?);
+        }
+        // The newest leads to those before it as far as they are there.
+        let disk = &self.layout.disk;
+        let (old, kept): (Vec<_>, _) = segments(disk, &self.dir)?
+            .into_iter()
+            .partition(|(number, _)| *number < first);
+        debug_assert!(!kept.is_empty());
+        for (_, path) in &old {
+            disk.remove(path)?;
+        }
+        disk.sync_dir(&self.dir)?;
+        self.ended.retain(|file| file.number >= first);
         Ok(())
     }
 
