@@ -23,7 +23,9 @@ pub struct FileLogStats {
     /// Syncs of session files.
     pub session_syncs: u64,
     /// Events that were acknowledged before they were durable and never became so: only with
-    /// [`Durability`](crate::Durability) other than `Sync`, and a disk that refused to the end. It is counted when the log is closed: see [`FileLogCounters`].
+    /// [`Durability`](crate::Durability) other than `Sync`, and a disk that refused to the end. After a panic of
+    /// the log's writer, those of which that is not known. Counted when the log is closed: see
+    /// [`FileLogCounters`].
     pub lost_events: u64,
     /// Journal segments begun.
     pub journal_segments: u64,

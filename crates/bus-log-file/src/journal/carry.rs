@@ -1,5 +1,7 @@
 //! Keeping what the journal has of some sessions when all else of it goes.
 
+use std::collections::BTreeSet;
+
 use bus_log::{Result, ThreadKey};
 
 use super::index::{RecordAt, records_of};
@@ -19,18 +21,30 @@ impl Journal {
     /// Where it can't be read or written. It stays where it was; of frames that were not synced before, none counts.
     pub(crate) fn carry(&mut self, keys: &[ThreadKey]) -> Result<()> {
         let scan = self.scan()?;
-        let records = records_of(&scan, keys)?;
-        for (key, records) in keys.iter().zip(records) {
-            self.carry_one(&scan, key, records)?;
+        let carried = self.carry_all(&scan, keys);
+        if carried.is_err() {
+            // What is lost is told by this: it is not to fail the next append too.
+            let _ = self.sync();
         }
-        self.sync()?;
-        Ok(())
+        carried
+    }
+
+    fn carry_all(&mut self, scan: &Scan, keys: &[ThreadKey]) -> Result<()> {
+        for (key, records) in keys.iter().zip(records_of(scan, keys)?) {
+            self.carry_one(scan, key, records)?;
+        }
+        Ok(self.sync()?)
     }
 
     fn carry_one(&mut self, scan: &Scan, key: &ThreadKey, there: Vec<RecordAt>) -> Result<()> {
+        let mut seen = BTreeSet::new();
         let mut records = Vec::new();
         let mut len = 0;
         for at in there {
+            // It may have been carried before, and the segments from before that be there still.
+            if !seen.insert((at.position, at.first, at.last, at.len)) {
+                continue;
+            }
             let bytes = scan.bytes(at.segment, at.payload, at.payload_end())?;
             len += bytes.len();
             records.push((at, bytes));
@@ -46,11 +60,7 @@ impl Journal {
         self.write_again(key, &records)
     }
 
-    fn write_again(
-        &mut self,
-        key: &ThreadKey,
-        records: &[(RecordAt, Vec<u8>)],
-    ) -> Result<()> {
+    fn write_again(&mut self, key: &ThreadKey, records: &[(RecordAt, Vec<u8>)]) -> Result<()> {
         self.write(|payload| {
             for (at, bytes) in records {
                 let record = Record {

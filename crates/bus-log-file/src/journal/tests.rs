@@ -1,3 +1,4 @@
+mod carrying;
 mod crash;
 mod faulty;
 mod frames;

@@ -296,6 +296,7 @@ impl Journal {
         }
         disk.sync_dir(&self.dir)?;
         self.ended.retain(|file| file.number >= first);
+        self.doubtful = false;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::fs::FileSystem;
@@ -89,7 +89,8 @@ fn what_is_acknowledged_while_a_session_is_rewritten_is_kept() {
 fn what_is_acknowledged_while_idle_sessions_are_let_go_is_kept() {
     let dir = scratch();
     let gate = Gate::new("wal");
-    let config = config(NEVER, gate.disk()).with_idle(Duration::from_millis(1500));
+    let idle = Duration::from_millis(1500);
+    let config = config(NEVER, gate.disk()).with_idle(idle);
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     append(&log, &key("a"), &["1"]).unwrap();
     append(&log, &key("b"), &["1"]).unwrap();
@@ -97,11 +98,16 @@ fn what_is_acknowledged_while_idle_sessions_are_let_go_is_kept() {
     // So that the look for idle sessions has something to flush.
     append(&log, &key("b"), &["2"]).unwrap();
     gate.set(Sync::Waits);
+    let start = Instant::now();
     wait_for("the sync", || gate.waiting() > 0);
-    thread::sleep(Duration::from_millis(1600));
-    assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
-    gate.set(Sync::Passes);
-    thread::sleep(Duration::from_millis(100));
+    wait_for("idle time", || start.elapsed() > idle);
+    thread::scope(|scope| {
+        let appends = scope.spawn(|| append(&log, &key("a"), &["2"]));
+        // It waits if the machine was so slow that the session was let go before.
+        wait_for("it", || appends.is_finished() || start.elapsed() > 4 * idle);
+        gate.set(Sync::Passes);
+        assert_eq!(appends.join().unwrap().unwrap(), 2);
+    });
     assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2"]);
     assert_eq!(append(&log, &key("a"), &["3"]).unwrap(), 3);
     assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3"]);

@@ -1,0 +1,97 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bus_log::{TenantId, ThreadKey};
+use tempfile::TempDir;
+
+use super::super::index::index;
+use super::super::record::Record;
+use super::faulty::Faulty;
+use super::*;
+use crate::layout::Layout;
+
+fn journal(faulty: &Faulty) -> (TempDir, PathBuf, Journal) {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path(), faulty.disk());
+    let journal = Journal::create(&layout, 1 << 20, Arc::default()).unwrap();
+    let dir = layout.journal(&journal.owner().journal);
+    (root, dir, journal)
+}
+
+fn key(thread: &str) -> ThreadKey {
+    ThreadKey::new(TenantId::new("t"), thread)
+}
+
+fn append(journal: &mut Journal, thread: &str, first: u64) {
+    let record = Record {
+        key: &key(thread),
+        first,
+        last: first,
+        position: first * 10,
+        bytes: b"some line\n",
+    };
+    journal.append(|payload| record.write(payload)).unwrap();
+}
+
+/// What a recovery would find: sessions, and the first ordinals of their records.
+fn found(dir: &std::path::Path, journal: &Journal) -> Vec<(String, Vec<u64>)> {
+    let id = crate::layout::unhex(&journal.owner().journal).unwrap();
+    let scan = Scan::of(&Disk::default(), dir, id).unwrap();
+    let firsts = |records: Vec<super::super::index::RecordAt>| {
+        records.iter().map(|record| record.first).collect()
+    };
+    index(&scan)
+        .unwrap()
+        .into_iter()
+        .map(|(key, records)| (key.thread_id().to_owned(), firsts(records)))
+        .collect()
+}
+
+#[test]
+fn only_what_is_carried_stays_and_each_record_of_it_once() {
+    let (_root, dir, mut journal) = journal(&Faulty::default());
+    for first in 1..=3 {
+        append(&mut journal, "bad", first);
+        append(&mut journal, "good", first);
+        journal.roll().unwrap();
+        // Nothing could be retired since.
+        journal.carry(&[key("bad")]).unwrap();
+    }
+    for _ in 0..2 {
+        journal.clear_but(&[key("bad")]).unwrap();
+        assert_eq!(found(&dir, &journal), [("bad".to_owned(), vec![1, 2, 3])]);
+    }
+    append(&mut journal, "bad", 4);
+    append(&mut journal, "good", 4);
+    journal.clear_but(&[key("bad"), key("unknown")]).unwrap();
+    assert_eq!(
+        found(&dir, &journal),
+        [("bad".to_owned(), vec![1, 2, 3, 4])]
+    );
+    journal.clear_but(&[key("unknown")]).unwrap();
+    assert_eq!(found(&dir, &journal), []);
+    append(&mut journal, "good", 5);
+    assert_eq!(found(&dir, &journal), [("good".to_owned(), vec![5])]);
+}
+
+#[test]
+fn what_can_not_be_carried_stays_where_it_was_and_the_journal_goes_on() {
+    let faulty = Faulty::default();
+    let (_root, dir, mut journal) = journal(&faulty);
+    append(&mut journal, "bad", 1);
+    append(&mut journal, "good", 1);
+    faulty.state().no_sync = true;
+    journal.clear_but(&[key("bad")]).unwrap_err();
+    faulty.state().no_sync = false;
+    let all = |last| {
+        let firsts: Vec<u64> = (1..=last).collect();
+        [
+            ("bad".to_owned(), firsts.clone()),
+            ("good".to_owned(), firsts),
+        ]
+    };
+    assert_eq!(found(&dir, &journal), all(1));
+    append(&mut journal, "bad", 2);
+    append(&mut journal, "good", 2);
+    assert_eq!(found(&dir, &journal), all(2));
+}
