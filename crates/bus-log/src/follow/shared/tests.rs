@@ -108,7 +108,7 @@ fn a_waker_that_polls_in_place_does_not_wait_for_itself() {
 }
 
 #[test]
-fn a_waker_that_panics_keeps_nobody_asleep() {
+fn a_waker_that_panics_stops_no_other() {
     let switch = Arc::new(Switch::default());
     let woken = Arc::new(AtomicUsize::new(0));
     let first = Shared::new(switch.future());
