@@ -6,6 +6,7 @@
 //! more or fewer: an append that lands late must be one that we would recognise.
 
 mod call;
+mod give_up;
 mod landed;
 
 use std::io;
@@ -30,6 +31,8 @@ use super::thread::{Phase, Shared};
 use crate::{Expect, LogError, LogErrorKind};
 use call::{Failure, Outcome};
 
+pub(super) use give_up::not_started;
+
 /// Writes what waits in `slot` until nothing does.
 pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {
     let mut commit = Commit::new(Arc::clone(shared), slot);
@@ -42,20 +45,6 @@ pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {
         // other writer. Where others' code is called, what it is told of is settled before: the next
         // turn does not come to it again. Should it all the same, others have their turn.
         tokio::time::sleep(FIRST_PAUSE).await;
-    }
-}
-
-/// Gives up what waits in a slot whose writer can't be started: the next that comes tries again.
-pub(super) fn not_started(slot: &Slot, error: &io::Error) {
-    for done in slot.not_started() {
-        let reason = "its writer could not be started";
-        let message = "no thread to write with";
-        let error = LogError::unavailable(message).with_source(io::Error::from(error.kind()));
-        let error = Some(Arc::new(error));
-        tell(
-            done,
-            Err(NotDurable::for_certain(io::ErrorKind::Other, reason, error)),
-        );
     }
 }
 
@@ -459,48 +448,6 @@ impl Commit {
                 counted.push(account);
             }
         }
-    }
-
-    /// Gives up all that is left, as the thread has to end.
-    fn abandon(&mut self) -> bool {
-        let mut in_doubt = self.doubt.take().unwrap_or(0);
-        let mut records = 0;
-        let mut left = self.work.take(self.work.len());
-        loop {
-            for (i, part) in left.into_iter().enumerate() {
-                let Part::Record(mut tag) = part else {
-                    continue;
-                };
-                records += u64::from(tag.face() == Face::Audit);
-                let Some(done) = tag.done.take() else {
-                    continue;
-                };
-                let kind = io::ErrorKind::TimedOut;
-                let reason = "the writer ended before the log took it";
-                let error = self.trouble.clone();
-                tell(
-                    done,
-                    Err(if i < in_doubt {
-                        NotDurable::perhaps(kind, reason, error)
-                    } else {
-                        NotDurable::for_certain(kind, reason, error)
-                    }),
-                );
-            }
-            self.slot.refill(&mut self.backlog);
-            self.work.fill(&mut self.backlog, BATCH_ENTRIES, usize::MAX);
-            left = self.work.take(self.work.len());
-            // Nothing of this was ever tried.
-            in_doubt = 0;
-            if left.is_empty() {
-                break;
-            }
-        }
-        self.stuck = None;
-        if records > 0 {
-            tracing::warn!(key = %self.slot.key, records, "audit records lost: the log stays down");
-        }
-        !self.slot.rest(Writer::Absent, self.last)
     }
 }
 

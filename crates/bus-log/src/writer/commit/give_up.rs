@@ -1,0 +1,68 @@
+//! What can't be written any more: who waits for it is told.
+
+use std::io;
+use std::sync::Arc;
+
+use super::super::config::BATCH_ENTRIES;
+use super::super::slot::Writer;
+use super::super::stats::Face;
+use super::{Commit, NotDurable, Part, Slot, tell};
+use crate::LogError;
+
+/// Gives up what waits in a slot whose writer can't be started: the next that comes tries again.
+pub(in super::super) fn not_started(slot: &Slot, error: &io::Error) {
+    for done in slot.not_started() {
+        let reason = "its writer could not be started";
+        let message = "no thread to write with";
+        let error = LogError::unavailable(message).with_source(io::Error::from(error.kind()));
+        let error = Some(Arc::new(error));
+        tell(
+            done,
+            Err(NotDurable::for_certain(io::ErrorKind::Other, reason, error)),
+        );
+    }
+}
+
+impl Commit {
+    /// Gives up all that is left, as the thread has to end.
+    pub(super) fn abandon(&mut self) -> bool {
+        let mut in_doubt = self.doubt.take().unwrap_or(0);
+        let mut records = 0;
+        let mut left = self.work.take(self.work.len());
+        loop {
+            for (i, part) in left.into_iter().enumerate() {
+                let Part::Record(mut tag) = part else {
+                    continue;
+                };
+                records += u64::from(tag.face() == Face::Audit);
+                let Some(done) = tag.done.take() else {
+                    continue;
+                };
+                let kind = io::ErrorKind::TimedOut;
+                let reason = "the writer ended before the log took it";
+                let error = self.trouble.clone();
+                tell(
+                    done,
+                    Err(if i < in_doubt {
+                        NotDurable::perhaps(kind, reason, error)
+                    } else {
+                        NotDurable::for_certain(kind, reason, error)
+                    }),
+                );
+            }
+            self.slot.refill(&mut self.backlog);
+            self.work.fill(&mut self.backlog, BATCH_ENTRIES, usize::MAX);
+            left = self.work.take(self.work.len());
+            // Nothing of this was ever tried.
+            in_doubt = 0;
+            if left.is_empty() {
+                break;
+            }
+        }
+        self.stuck = None;
+        if records > 0 {
+            tracing::warn!(key = %self.slot.key, records, "audit records lost: the log stays down");
+        }
+        !self.slot.rest(Writer::Absent, self.last)
+    }
+}
