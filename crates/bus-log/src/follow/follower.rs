@@ -81,6 +81,7 @@ impl Follower {
     /// The same, but news may wait for 20 ms before it is read, and what the follower is
     /// [advanced](Self::advance) past meanwhile is not read at all. For one that gets most events by
     /// a quicker way, and goes to the log only for what comes by no other.
+    #[doc(hidden)]
     pub fn patient(mut self) -> Self {
         self.patient = true;
         self
@@ -99,6 +100,7 @@ impl Follower {
     }
 
     /// Goes on after `ordinal`, if it is not past it yet: its caller has what lies before.
+    #[doc(hidden)]
     pub const fn advance(&mut self, ordinal: u64) {
         if ordinal > self.cursor {
             self.cursor = ordinal;
@@ -106,6 +108,7 @@ impl Follower {
     }
 
     /// Reads up to `last`, which the log must have reached, without waiting to be told of it.
+    #[doc(hidden)]
     pub const fn catch_up(&mut self, last: u64) {
         if last > self.known {
             self.known = last;
@@ -113,12 +116,14 @@ impl Follower {
     }
 
     /// Looks once whether there is more than it knows of, without waiting to be told.
+    #[doc(hidden)]
     pub const fn look_again(&mut self) {
         self.more = true;
         self.fresh = true;
     }
 
     /// True if it has given all that it knows of, and waits to be told of more.
+    #[doc(hidden)]
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
         matches!(self.doing, Doing::Waiting(_)) && !self.is_behind()
