@@ -79,7 +79,8 @@ impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
     }
 }
 
-/// A sink that keeps nothing and never fails.
+/// A sink of either kind that keeps nothing and never fails: a [`DurableSink`] and an
+/// [`AuditSink`](crate::AuditSink).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoopSink;
 

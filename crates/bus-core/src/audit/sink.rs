@@ -1,6 +1,6 @@
 //! How a framework records what must be accounted for.
 
-use crate::UsageLimitBreach;
+use crate::{NoopSink, UsageLimitBreach};
 
 /// Takes audit records, fire-and-forget.
 ///
@@ -27,4 +27,45 @@ pub trait AuditSink: Send + Sync + 'static {
 
     /// The context was compacted: sizes in characters.
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize);
+}
+
+impl<T: AuditSink + ?Sized> AuditSink for std::sync::Arc<T> {
+    fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
+        (**self).record_sub_agent_invoked(agent_id, sub_thread_id);
+    }
+
+    fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
+        (**self).record_agent_handoff(from, to);
+    }
+
+    fn record_resumed(&self, from_checkpoint: &str) {
+        (**self).record_resumed(from_checkpoint);
+    }
+
+    fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
+        (**self).record_memory_recall(tier, namespace_key, hits);
+    }
+
+    fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
+        (**self).record_usage_limit_exceeded(breach);
+    }
+
+    fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
+        (**self).record_context_compacted(dropped_chars, retained_chars);
+    }
+}
+
+/// Keeps nothing.
+impl AuditSink for NoopSink {
+    fn record_sub_agent_invoked(&self, _agent_id: &str, _sub_thread_id: &str) {}
+
+    fn record_agent_handoff(&self, _from: Option<&str>, _to: &str) {}
+
+    fn record_resumed(&self, _from_checkpoint: &str) {}
+
+    fn record_memory_recall(&self, _tier: &str, _namespace_key: &str, _hits: usize) {}
+
+    fn record_usage_limit_exceeded(&self, _breach: &UsageLimitBreach) {}
+
+    fn record_context_compacted(&self, _dropped_chars: usize, _retained_chars: usize) {}
 }

@@ -127,3 +127,60 @@ fn cost_keeps_its_digits_and_every_axis_name_is_the_wire_name() {
         );
     }
 }
+
+#[test]
+fn a_shared_sink_and_one_that_keeps_nothing_are_sinks_too() {
+    #[derive(Default)]
+    struct Counts(std::sync::atomic::AtomicUsize);
+
+    impl Counts {
+        fn one(&self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+
+    impl AuditSink for Counts {
+        fn record_sub_agent_invoked(&self, _: &str, _: &str) {
+            self.one();
+        }
+
+        fn record_agent_handoff(&self, _: Option<&str>, _: &str) {
+            self.one();
+        }
+
+        fn record_resumed(&self, _: &str) {
+            self.one();
+        }
+
+        fn record_memory_recall(&self, _: &str, _: &str, _: usize) {
+            self.one();
+        }
+
+        fn record_usage_limit_exceeded(&self, _: &UsageLimitBreach) {
+            self.one();
+        }
+
+        fn record_context_compacted(&self, _: usize, _: usize) {
+            self.one();
+        }
+    }
+
+    fn record_all(sink: impl AuditSink) {
+        sink.record_sub_agent_invoked("a", "t");
+        sink.record_agent_handoff(None, "a");
+        sink.record_resumed("c");
+        sink.record_memory_recall("hot", "k", 1);
+        sink.record_usage_limit_exceeded(&UsageLimitBreach::Requests {
+            limit: 1,
+            observed: 2,
+        });
+        sink.record_context_compacted(2, 1);
+    }
+
+    let counts = std::sync::Arc::new(Counts::default());
+    let shared: std::sync::Arc<dyn AuditSink> = counts.clone();
+    record_all(shared);
+    record_all(counts.clone());
+    record_all(crate::NoopSink);
+    assert_eq!(counts.0.load(std::sync::atomic::Ordering::SeqCst), 12);
+}
