@@ -1,35 +1,28 @@
 //! A thread's events for people: one line each.
 
 mod audit;
+mod echo;
 mod session;
 
 use bus_import::SKIPPED;
-use bus_log::{DateTime, Event, Recorded, Utc};
+use bus_log::{DateTime, Event, Recorded, SessionEvent, Utc};
 use clap::builder::styling::Style;
 
 use super::Out;
 use super::style::{PLAIN, Styles};
 use super::text::{columns, one_line, wrapped};
+use echo::{may_be_said_again, says_again};
 
 /// Columns of the label, such as `compaction`.
 const LABEL: usize = 10;
-
-/// Pairs of which the second says again, for the audit, what the first has just said.
-const ECHOES: &[(&str, &str)] = &[
-    ("session.text_complete", "audit.assistant_message"),
-    ("session.tool_call_start", "audit.tool_call"),
-    ("session.tool_call_complete", "audit.tool_result"),
-    ("session.compaction_completed", "audit.context_compacted"),
-    ("session.session_sync", "audit.checkpoint_marker"),
-    ("session.error", "audit.error"),
-];
 
 /// Writes events as lines, with a line for each new day.
 pub(crate) struct Timeline {
     full: bool,
     digits: usize,
     last_at: Option<DateTime<Utc>>,
-    last_type: String,
+    /// The event before, if the audit may say it again.
+    last: Option<SessionEvent>,
     /// Ordinals of the last events that an import left behind for records of no use here, and how
     /// many: they are one line together.
     skipped: Option<(u64, u64, u64)>,
@@ -75,7 +68,7 @@ impl Timeline {
             full,
             digits: last.to_string().len().max(4),
             last_at: None,
-            last_type: String::new(),
+            last: None,
             skipped: None,
         }
     }
@@ -91,9 +84,12 @@ impl Timeline {
         self.pause(out)?;
         self.day(out, recorded.at)?;
         let mut line = describe(&recorded.event);
-        let kind = recorded.event.event_type();
-        let echo = ECHOES.contains(&(self.last_type.as_str(), kind));
-        self.last_type = kind.to_owned();
+        let echo = !self.full
+            && self
+                .last
+                .as_ref()
+                .is_some_and(|last| says_again(last, &recorded.event));
+        self.last = may_be_said_again(&recorded.event).cloned();
         if echo {
             line.text = "the same, for the audit".to_owned();
         }
@@ -142,7 +138,7 @@ impl Timeline {
         let Some((first, last, events)) = self.skipped.take() else {
             return Ok(());
         };
-        self.last_type.clear();
+        self.last = None;
         let Styles { dim, .. } = out.styles;
         let (to, records) = match events {
             1 => (String::new(), "record"),

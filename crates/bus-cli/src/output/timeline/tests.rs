@@ -130,3 +130,53 @@ fn what_an_import_skipped_is_one_line_and_whole_if_asked_for() {
         3
     );
 }
+
+/// What a session says, and what the audit makes of it, as lines of JSON.
+fn told(full: bool, lines: &[&str]) -> String {
+    let events: Vec<Recorded> = (1..)
+        .zip(lines)
+        .map(|(n, line)| recorded(n, at(0), Event::parse(line).unwrap()))
+        .collect();
+    timeline(full, &events)
+}
+
+const SAME: &str = "the same, for the audit";
+
+#[test]
+fn what_the_audit_says_otherwise_is_shown() {
+    for (said, recorded, shown) in [
+        (
+            r#"{"type":"session.error","data":"no network"}"#,
+            r#"{"type":"audit.error","data":{"class":"disk","message":"out of space","timestamp":"2026-01-01T00:00:00Z"}}"#,
+            "out of space",
+        ),
+        (
+            r#"{"type":"session.tool_call_start","data":{"name":"read","arguments":"{}"}}"#,
+            r#"{"type":"audit.tool_call","data":{"id":"1","name":"rm","input":{"all":true},"timestamp":"2026-01-01T00:00:00Z"}}"#,
+            "rm",
+        ),
+        (
+            r#"{"type":"session.text_complete","data":"yes"}"#,
+            r#"{"type":"audit.assistant_message","data":{"content":[{"text":"never"}],"timestamp":"2026-01-01T00:00:00Z"}}"#,
+            "never",
+        ),
+        (
+            r#"{"type":"session.tool_call_complete","data":{"name":"rm","output":"ok","success":true,"duration_ms":1}}"#,
+            r#"{"type":"audit.tool_result","data":{"tool_use_id":"1","name":"rm","content":{"text":"ok"},"is_error":true,"timestamp":"2026-01-01T00:00:00Z"}}"#,
+            "✗ result",
+        ),
+    ] {
+        let text = told(false, &[said, recorded]);
+        assert!(text.contains(shown) && !text.contains(SAME), "{text}");
+    }
+}
+
+#[test]
+fn what_the_audit_says_again_is_short_and_whole_if_asked_for() {
+    let said =
+        r#"{"type":"session.tool_call_start","data":{"name":"read","arguments":"{\"a\":1}"}}"#;
+    let again = r#"{"type":"audit.tool_call","data":{"id":"1","name":"read","input":{"a":1},"timestamp":"2026-01-01T00:00:00Z"}}"#;
+    assert_eq!(told(false, &[said, again]).matches(SAME).count(), 1);
+    let full = told(true, &[said, again]);
+    assert_eq!(full.matches(r#"read · {"a":1}"#).count(), 2, "{full}");
+}
