@@ -26,7 +26,9 @@ Examples:
   bus import ~/.claude --json | jq 'select(.appended > 0).thread'
 
 Which of the two formats a file has is found by its content; in folders, other files are passed over.
-A session is known by its id: importing it again, or from another place, appends what is new.
+A session is known by its id: importing it again, or from another place, appends what is new. Of a
+thread all of which is archived or erased nobody can tell what it held: as many of the file's first
+events count as known, and it is said so.
 
 Keys of --json, a line per thread of each file: format, thread, path, events, appended,
 user_messages, assistant_texts, tool_calls, tool_results, tool_errors, compactions, prompt_tokens
@@ -155,8 +157,20 @@ async fn import(
     tally.events += events;
     let path = source.path.to_string_lossy();
     for figures in importer.figures() {
-        let new = appended.get(figures.thread.as_str()).copied().unwrap_or(0);
+        let appended = appended.get(figures.thread.as_str()).copied();
+        let appended = appended.unwrap_or_default();
+        let new = appended.new;
         tally.appended += new;
+        if let Some(archived) = appended.guessed {
+            let thread = one_line(&figures.thread, 80);
+            let events = counted(archived, "event");
+            progress.aside(|| {
+                diagnostics::note(format_args!(
+                    "{thread}: {events} archived or erased: as many of the file's first ones were taken \
+                     for them; if some were of other origin, as many new ones were left out"
+                ));
+            });
+        }
         let line = FiguresLine::new(&figures, Some(&path), new);
         progress.aside(|| write_line(&line, &figures, &source.path, new, out))?;
     }

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
 use bus_import::{Imported, fingerprint};
-use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey, encoded_bytes};
+use bus_log::{Bounds, Entry, Expect, LogErrorKind, SessionLog, ThreadKey, encoded_bytes};
 
 use super::known::Known;
 use crate::logs::Logs;
@@ -26,7 +26,19 @@ pub(super) struct Appender<'a> {
     waiting_bytes: usize,
 }
 
+/// What an import did to a thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Appended {
+    /// Events that were new.
+    pub(super) new: u64,
+    /// Events of the thread that are archived, if it is a guess which of the file's these were.
+    pub(super) guessed: Option<u64>,
+    /// True if the thread was erased before.
+    pub(super) erased: bool,
+}
+
 struct Thread {
+    bounds: Bounds,
     key: ThreadKey,
     known: Known,
     last: u64,
@@ -71,11 +83,13 @@ impl<'a> Appender<'a> {
         Ok(())
     }
 
-    /// Writes what is left; returns how many events of each thread were new.
-    pub(super) async fn finish(mut self) -> anyhow::Result<HashMap<Arc<str>, u64>> {
+    /// Writes what is left; returns what became of each thread.
+    pub(super) async fn finish(mut self) -> anyhow::Result<HashMap<Arc<str>, Appended>> {
         self.write().await?;
         let threads = self.threads.into_iter();
-        Ok(threads.map(|(id, thread)| (id, thread.appended)).collect())
+        Ok(threads
+            .map(|(id, thread)| (id, thread.into_appended()))
+            .collect())
     }
 
     async fn write(&mut self) -> anyhow::Result<()> {
@@ -88,6 +102,15 @@ impl<'a> Appender<'a> {
 }
 
 impl Thread {
+    fn into_appended(self) -> Appended {
+        let guess = self.known.is_guess(self.appended);
+        Appended {
+            new: self.appended,
+            guessed: guess.then_some(self.bounds.watermark),
+            erased: self.bounds.erased,
+        }
+    }
+
     async fn open(logs: &Logs, id: &str) -> anyhow::Result<Self> {
         let key = logs.key(id)?;
         let bounds = logs.log.bounds(&key).await?;
@@ -95,6 +118,7 @@ impl Thread {
             key,
             known: Known::new(&bounds),
             last: bounds.last,
+            bounds,
             batch: Vec::new(),
             appended: 0,
         })

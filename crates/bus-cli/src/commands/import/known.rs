@@ -14,9 +14,18 @@ use crate::output::json::typed;
 /// step, with one page in memory. Where they part, as with a file that holds another piece of the
 /// session, or a thread that holds events of other origin, what is left of the thread is taken as
 /// a set.
+///
+/// Archived events can't be looked at. The file's events are taken for them until those come with which
+/// the readable part of the thread begins; or, where there are none, until there are as many as are
+/// archived. How many of those were of other origin nobody can tell then: see
+/// [`is_guess`](Self::is_guess).
 pub(super) struct Known {
-    /// Archived events, which can't be looked at: the file's first so many are taken for them.
+    /// How many more of the file's events can be archived ones.
     hidden: u64,
+    /// True if some events are archived, and none that is readable was met.
+    unanchored: bool,
+    /// The first imported events that are readable, and the file's last ones; read when first needed.
+    anchor: Option<Anchor>,
     /// The last ordinal that was looked at or is still to come.
     last: u64,
     cursor: u64,
@@ -29,6 +38,8 @@ impl Known {
     pub(super) fn new(bounds: &Bounds) -> Self {
         Self {
             hidden: bounds.watermark,
+            unanchored: bounds.watermark > 0,
+            anchor: None,
             last: bounds.last,
             cursor: bounds.watermark,
             page: VecDeque::new(),
@@ -45,6 +56,7 @@ impl Known {
     ) -> anyhow::Result<bool> {
         if self.hidden > 0 {
             self.hidden -= 1;
+            self.look_for_anchor(log, key, event).await?;
             return Ok(true);
         }
         if self.set.is_none() {
@@ -55,6 +67,7 @@ impl Known {
                 None => return Ok(false),
                 Some(next) if *next == event => {
                     self.page.pop_front();
+                    self.unanchored = false;
                     return Ok(true);
                 }
                 Some(_) => self.part(log, key).await?,
@@ -64,10 +77,47 @@ impl Known {
         Ok(match left {
             Some(left) if *left > 0 => {
                 *left -= 1;
+                self.unanchored = false;
                 true
             }
             _ => false,
         })
+    }
+
+    /// True if it is a guess which of the file's events are archived, and one that can be wrong: if the
+    /// thread held other events too, as many new ones were taken for known. `new` is how many were not.
+    pub(super) const fn is_guess(&self, new: u64) -> bool {
+        self.unanchored && (self.hidden > 0 || new > 0)
+    }
+
+    /// Ends the search for archived events where the file has come to the readable ones.
+    async fn look_for_anchor(
+        &mut self,
+        log: &dyn SessionLog,
+        key: &ThreadKey,
+        event: u64,
+    ) -> anyhow::Result<()> {
+        if self.anchor.is_none() {
+            self.anchor = Some(Anchor::read(log, key, self.cursor, self.last).await?);
+        }
+        let Some(anchor) = &mut self.anchor else {
+            return Ok(());
+        };
+        if !anchor.is_met_by(event) {
+            return Ok(());
+        }
+        let met = std::mem::take(&mut anchor.first);
+        self.hidden = 0;
+        self.unanchored = false;
+        self.part(log, key).await?;
+        if let Some(set) = &mut self.set {
+            for event in met {
+                if let Some(left) = set.get_mut(&event) {
+                    *left = left.saturating_sub(1);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes in what somebody else has appended since, up to `last`.
@@ -114,6 +164,42 @@ impl Known {
         let page = page.unwrap_or_default();
         self.cursor = page.last().map_or(self.last, |event| event.ordinal);
         page.iter().map(fingerprint_of).collect()
+    }
+}
+
+/// Events that tell an import where the readable part of a thread begins in the file.
+struct Anchor {
+    first: VecDeque<u64>,
+    recent: VecDeque<u64>,
+}
+
+impl Anchor {
+    /// Events in a row: what is said twice in a file is seldom so often.
+    const EVENTS: usize = 16;
+
+    async fn read(
+        log: &dyn SessionLog,
+        key: &ThreadKey,
+        cursor: u64,
+        last: u64,
+    ) -> anyhow::Result<Self> {
+        let page = Pages::new(log, key, cursor, last).next().await?;
+        let page = page.unwrap_or_default();
+        let imported = page.iter().filter(|event| event.meta.source().is_some());
+        let first = imported.take(Self::EVENTS).map(fingerprint_of);
+        Ok(Self {
+            first: first.collect::<anyhow::Result<_>>()?,
+            recent: VecDeque::new(),
+        })
+    }
+
+    /// True if the last of the file's events are those of the anchor.
+    fn is_met_by(&mut self, event: u64) -> bool {
+        if self.recent.len() == self.first.len() {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(event);
+        !self.first.is_empty() && self.recent == self.first
     }
 }
 

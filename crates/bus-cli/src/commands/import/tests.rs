@@ -27,7 +27,7 @@ async fn push(appender: &mut Appender<'_>, ns: impl IntoIterator<Item = i64>, fi
 async fn import(logs: &Logs, ns: impl IntoIterator<Item = i64>, file: &str) -> u64 {
     let mut appender = Appender::new(logs);
     push(&mut appender, ns, file).await;
-    appender.finish().await.unwrap()["t"]
+    appender.finish().await.unwrap()["t"].new
 }
 
 /// The texts of the thread, by number.
@@ -55,7 +55,7 @@ async fn of_two_imports_at_once_each_event_is_written_once() {
     // The slow one has looked at the thread, and found nothing.
     assert_eq!(import(&logs, 1..=2500, "a").await, 2500);
     push(&mut slow, 501..=2600, "a").await;
-    assert_eq!(slow.finish().await.unwrap()["t"], 100);
+    assert_eq!(slow.finish().await.unwrap()["t"].new, 100);
     assert_eq!(logged(&logs).await, (1..=2600).collect::<Vec<_>>());
 }
 
@@ -119,4 +119,46 @@ async fn large_events_do_not_pile_up() {
         appender.push(item).await.unwrap();
     }
     assert!(logs.log.bounds(&key).await.unwrap().last >= 8);
+}
+
+#[tokio::test]
+async fn archived_events_of_other_origin_are_not_taken_for_those_of_the_file() {
+    let logs = memory();
+    let key = logs.key("t").unwrap();
+    import(&logs, 1..=5, "a").await;
+    let others = vec![SessionEvent::Done.into(); 3];
+    logs.log.append(&key, &others).await.unwrap();
+    import(&logs, 1..=100, "a").await;
+    logs.log.archive_before(&key, 50).await.unwrap();
+    assert_eq!(import(&logs, 1..=110, "a").await, 10);
+    // Fewer are readable than are wanted for an anchor, or else the hidden ones end within it.
+    for watermark in [107, 112] {
+        logs.log.archive_before(&key, watermark).await.unwrap();
+        assert_eq!(import(&logs, 1..=110, "a").await, 0, "{watermark}");
+    }
+    assert_eq!(import(&logs, 1..=120, "a").await, 10);
+}
+
+#[tokio::test]
+async fn where_nothing_is_readable_a_guess_is_named_as_one() {
+    let logs = memory();
+    let key = logs.key("t").unwrap();
+    import(&logs, 1..=10, "a").await;
+    logs.log
+        .append(&key, &[SessionEvent::Done.into()])
+        .await
+        .unwrap();
+    logs.log.archive_before(&key, 999).await.unwrap();
+    for (until, new) in [(10, 0), (11, 0), (12, 1)] {
+        let mut appender = Appender::new(&logs);
+        push(&mut appender, 1..=until, "a").await;
+        let appended = appender.finish().await.unwrap()["t"];
+        assert_eq!(appended.new, new, "{until}");
+        // Eleven are archived and eleven were given: nothing hints at an event of other origin.
+        assert_eq!(appended.guessed, (until != 11).then_some(11), "{until}");
+    }
+    let mut appender = Appender::new(&logs);
+    push(&mut appender, 1..=13, "a").await;
+    let appended = appender.finish().await.unwrap()["t"];
+    assert_eq!((appended.new, appended.guessed), (1, None));
 }
