@@ -20,7 +20,8 @@ use tokio::sync::watch;
 
 use super::account::Account;
 use super::config::{
-    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LINGER, LONGEST_GAP_PAUSE, LONGEST_PAUSE,
+    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LAST_TRY, LINGER, LONGEST_GAP_PAUSE,
+    LONGEST_PAUSE,
 };
 use super::error::NotDurable;
 use super::queue::{Backlog, Gap, Part, Work};
@@ -316,13 +317,22 @@ impl Commit {
     async fn pause(&mut self) {
         self.again = true;
         self.expire();
-        let end = Instant::now() + self.pause;
+        let begun = Instant::now();
+        let end = begun + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         loop {
-            // One more try before somebody's time is over, then no more of it.
-            let deadline = self.earliest().map_or(end, |earliest| earliest.min(end));
-            if self.is(Phase::Abandoning) || Instant::now() >= deadline {
+            // One more try before somebody's time is over, early enough that its answer is known by
+            // then: an event whose last try is under way is in doubt.
+            let wanted = self.earliest().map(|earliest| {
+                let last_try = earliest.checked_sub(LAST_TRY);
+                last_try.filter(|at| *at > begun).unwrap_or(earliest)
+            });
+            let deadline = wanted.map_or(end, |wanted| wanted.min(end));
+            if self.is(Phase::Abandoning) {
                 return;
+            }
+            if Instant::now() >= deadline {
+                return self.expire();
             }
             // A nudge may bring an earlier deadline.
             call::nap(&mut self.phase, &self.slot, deadline, Phase::Abandoning).await;

@@ -17,6 +17,8 @@ pub(crate) enum Fault {
     /// Written, and then `Unavailable`.
     LandsUnavailable,
     Busy,
+    /// Busy, but not at once.
+    BusySoon,
     Invalid,
     Corrupt,
     Internal,
@@ -40,6 +42,7 @@ impl Fault {
                 | Self::Unavailable
                 | Self::LandsUnavailable
                 | Self::Busy
+                | Self::BusySoon
                 | Self::Gate
                 | Self::LandsGate
         )
@@ -165,6 +168,9 @@ impl SessionLog for ScriptedLog {
         if matches!(fault, Fault::Gate) {
             self.pass_gate().await;
         }
+        if matches!(fault, Fault::BusySoon) {
+            tokio::task::yield_now().await;
+        }
         let landed = match fault {
             Fault::None
             | Fault::Gate
@@ -176,7 +182,7 @@ impl SessionLog for ScriptedLog {
         match fault {
             Fault::None | Fault::Gate => Ok(landed),
             Fault::Unavailable | Fault::LandsUnavailable => Err(LogError::unavailable("script")),
-            Fault::Busy => Err(LogError::busy("script")),
+            Fault::Busy | Fault::BusySoon => Err(LogError::busy("script")),
             Fault::Invalid => Err(LogError::invalid("script")),
             Fault::Corrupt => Err(LogError::corrupt("script")),
             Fault::Internal => Err(LogError::internal("script")),
