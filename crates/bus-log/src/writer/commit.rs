@@ -8,6 +8,7 @@
 mod call;
 mod give_up;
 mod landed;
+mod pause;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,8 +21,7 @@ use tokio::sync::watch;
 
 use super::account::Account;
 use super::config::{
-    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LAST_TRY, LINGER, LONGEST_GAP_PAUSE,
-    LONGEST_PAUSE,
+    BATCH_BYTES, BATCH_ENTRIES, FIRST_PAUSE, GAP_TRIES, LINGER, LONGEST_GAP_PAUSE,
 };
 use super::error::NotDurable;
 use super::queue::{Backlog, Gap, Part, Work};
@@ -312,31 +312,6 @@ impl Commit {
     async fn failed(&mut self, failure: Failure) {
         self.refused(failure);
         self.pause().await;
-    }
-
-    async fn pause(&mut self) {
-        self.again = true;
-        self.expire();
-        let begun = Instant::now();
-        let end = begun + self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        loop {
-            // One more try before somebody's time is over, early enough that its answer is known by
-            // then: an event whose last try is under way is in doubt.
-            let wanted = self.earliest().map(|earliest| {
-                let last_try = earliest.checked_sub(LAST_TRY);
-                last_try.filter(|at| *at > begun).unwrap_or(earliest)
-            });
-            let deadline = wanted.map_or(end, |wanted| wanted.min(end));
-            if self.is(Phase::Abandoning) {
-                return;
-            }
-            if Instant::now() >= deadline {
-                return self.expire();
-            }
-            // A nudge may bring an earlier deadline.
-            call::nap(&mut self.phase, &self.slot, deadline, Phase::Abandoning).await;
-        }
     }
 
     /// The first `len` of the work are in the log, the last at `new`.
