@@ -199,20 +199,22 @@ fn links_that_lead_somewhere_and_links_in_code_are_fine() {
     assert_sound(&house);
 }
 
+const DECISION: &str = "# One\n\nStatus: accepted.\n";
+
 #[test]
 fn decisions_out_of_number_are_found() {
-    let house = with("docs/adr/0001-one.md", "");
+    let house = with("docs/adr/0001-one.md", DECISION);
     house.write("docs/adr/README.md", "");
-    house.write("docs/adr/0002-two.md", "");
+    house.write("docs/adr/0002-two.md", DECISION);
     assert_sound(&house);
 
-    house.write("docs/adr/0004-four.md", "");
+    house.write("docs/adr/0004-four.md", DECISION);
     assert_eq!(
         house.only_finding("decisions").place,
         "docs/adr/0004-four.md"
     );
-    house.write("docs/adr/0003-three.md", "");
-    house.write("docs/adr/0002-too.md", "");
+    house.write("docs/adr/0003-three.md", DECISION);
+    house.write("docs/adr/0002-too.md", DECISION);
     assert!(
         house
             .only_finding("decisions")
@@ -227,4 +229,27 @@ fn decisions_out_of_number_are_found() {
             .fault
             .contains("not named as a decision")
     );
+}
+
+#[test]
+fn decisions_that_do_not_say_how_they_stand_are_found() {
+    let house = with("docs/adr/0001-one.md", "# One\n\nBecause.\n");
+    let finding = house.only_finding("decisions");
+    assert_eq!(finding.fault, "does not say how it stands");
+
+    let amended = "# 1\n\nStatus: accepted; amended by [ADR 2](0002-two.md) (half of it).\n";
+    let amends = "# 2\n\nStatus: accepted; amends [ADR 1](0001-one.md).\n";
+    house.write("docs/adr/0001-one.md", amended);
+    house.write("docs/adr/0002-two.md", amends);
+    assert_sound(&house);
+    for (half, name) in [
+        ("0001-one.md", "0002-two.md"),
+        ("0002-two.md", "0001-one.md"),
+    ] {
+        house.write(&format!("docs/adr/{half}"), DECISION);
+        let finding = house.only_finding("decisions");
+        assert_eq!(finding.place, format!("docs/adr/{name}"));
+        house.write("docs/adr/0001-one.md", amended);
+        house.write("docs/adr/0002-two.md", amends);
+    }
 }
