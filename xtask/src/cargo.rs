@@ -44,6 +44,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command, shows what it prints and returns it, and whether it succeeded.
+pub(crate) fn shown(command: &mut Command) -> Result<(String, bool)> {
+    let line = typed(command);
+    eprintln!("$ {line}");
+    let out = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("could not start `{line}`"))?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    print!("{text}");
+    Ok((text, out.status.success()))
+}
+
 /// What a command prints; an error with its standard error if it does not succeed.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let line = typed(command);

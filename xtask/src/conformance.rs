@@ -10,7 +10,6 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -34,7 +33,7 @@ pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
     if log.is_none() {
         // Laws that nothing can break would prove nothing: the kit tries each on a broken log.
         let (text, success) =
-            shown(cargo::cargo(root).args(["test", "--locked", "--package", KIT]))?;
+            cargo::shown(cargo::cargo(root).args(["test", "--locked", "--package", KIT]))?;
         if report::passed(&text) == 0 {
             eprintln!("{KIT}: no test of its own passed, and so nothing shows that a law can fail");
         }
@@ -114,18 +113,5 @@ fn law_tests(root: &Path, package: &Package) -> Result<(String, bool)> {
         "--",
         "--show-output",
     ]);
-    shown(&mut command)
-}
-
-/// Runs a command, shows what it prints and returns it, and whether it succeeded.
-fn shown(command: &mut Command) -> Result<(String, bool)> {
-    eprintln!("$ {}", cargo::typed(command));
-    let out = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not start cargo")?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    print!("{text}");
-    Ok((text, out.status.success()))
+    cargo::shown(&mut command)
 }

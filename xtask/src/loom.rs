@@ -7,9 +7,8 @@
 mod tests;
 
 use std::path::Path;
-use std::process::Stdio;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::cargo;
 
@@ -40,17 +39,9 @@ fn run_models(root: &Path, name: &str) -> Result<String> {
         .env("CARGO_TARGET_DIR", root.join("target/loom"))
         .args(["test", "--release", "--locked", "--package", name, "--lib"])
         .args(["models::", "--", "--nocapture"]);
-    eprintln!("$ RUSTFLAGS=--cfg loom {}", cargo::typed(&command));
-    let out = command
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("could not start cargo")?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    print!("{text}");
-    if !out.status.success() {
-        bail!("{name}: a model does not hold: {}", out.status);
-    }
+    eprintln!("With RUSTFLAGS=--cfg loom:");
+    let (text, success) = cargo::shown(&mut command)?;
+    ensure!(success, "{name}: a model does not hold");
     Ok(text)
 }
 

@@ -8,6 +8,8 @@ use bus_log::{
     async_trait,
 };
 
+use crate::forward::in_front;
+
 /// Another log that counts what is read of it, and that can be out of reach of its readers: for the
 /// tests of whatever reads logs.
 ///
@@ -71,8 +73,7 @@ impl<L> CountingLog<L> {
     }
 }
 
-#[async_trait]
-impl<L: SessionLog> SessionLog for CountingLog<L> {
+in_front! { CountingLog {
     async fn append_entries(
         &self,
         key: &ThreadKey,
@@ -87,31 +88,6 @@ impl<L: SessionLog> SessionLog for CountingLog<L> {
         self.log.read(key, cursor, limit).await
     }
 
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.log.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.log.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ThreadSummary>> {
-        self.log.list(tenant, after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.log.tenants(after, limit).await
-    }
-
-    async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.log.erase(key).await
-    }
-
     // `append`, `append_expecting` and `load_since` are the provided ones, which come through others.
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
@@ -123,4 +99,4 @@ impl<L: SessionLog> SessionLog for CountingLog<L> {
         self.count(&self.waits)?;
         self.log.changed(key, after, deadline).await
     }
-}
+} }

@@ -10,6 +10,8 @@ use bus_log::{
 };
 use tokio::sync::watch;
 
+use crate::forward::in_front;
+
 /// Another log whose appends fail as a script says, for the tests of whatever writes to logs.
 ///
 /// ```
@@ -140,8 +142,7 @@ fn refusal(kind: LogErrorKind, last: u64) -> LogError {
     }
 }
 
-#[async_trait]
-impl<L: SessionLog> SessionLog for FaultyLog<L> {
+in_front! { FaultyLog {
     async fn append_entries(
         &self,
         key: &ThreadKey,
@@ -167,31 +168,6 @@ impl<L: SessionLog> SessionLog for FaultyLog<L> {
         self.log.read(key, cursor, limit).await
     }
 
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.log.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.log.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ThreadSummary>> {
-        self.log.list(tenant, after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.log.tenants(after, limit).await
-    }
-
-    async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.log.erase(key).await
-    }
-
     // `append` and `append_expecting` are the provided ones, which come through `append_entries`.
 
     async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
@@ -205,4 +181,4 @@ impl<L: SessionLog> SessionLog for FaultyLog<L> {
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
         self.log.changed(key, after, deadline).await
     }
-}
+} }

@@ -22,6 +22,7 @@ mod alone;
 mod counting;
 mod executor;
 mod faulty;
+mod forward;
 mod harness;
 pub mod laws;
 mod macros;
