@@ -11,6 +11,30 @@ pub use ticket::{Completer, Driver, Helper, Ticket, TicketOutcome};
 /// What a framework holds to say what happens. `bus-tokio`'s `SessionBus` is one.
 ///
 /// `emit` is infallible for the caller: an emitter that loses an event reports it itself.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use bus_core::{EventEmitter, SessionEvent};
+///
+/// /// Enough for a framework's own tests.
+/// #[derive(Default)]
+/// struct Heard(Mutex<Vec<SessionEvent>>);
+///
+/// impl EventEmitter for Heard {
+///     fn emit(&self, event: SessionEvent) {
+///         self.0.lock().unwrap().push(event);
+///     }
+/// }
+///
+/// fn turn(events: &dyn EventEmitter) {
+///     events.emit(SessionEvent::Thinking);
+///     events.emit(SessionEvent::Done);
+/// }
+///
+/// let heard = Heard::default();
+/// turn(&heard);
+/// assert_eq!(heard.0.lock().unwrap().len(), 2);
+/// ```
 pub trait EventEmitter: Send + Sync + 'static {
     /// Says that `event` happened. For a durable event this may block until it is on disk.
     fn emit(&self, event: SessionEvent);
@@ -32,6 +56,32 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
 /// | `write` | return `Ok` only when the event is durable | block |
 /// | `submit` | keep the order in which it is called | wait for room, not for the disk |
 /// | `is_prompt` | answer the same every time | |
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{self, Write};
+/// use std::sync::Mutex;
+/// use bus_core::{DurableSink, Event, SessionEvent};
+///
+/// /// Lines in a file, each synced.
+/// struct Lines(Mutex<File>);
+///
+/// impl DurableSink for Lines {
+///     fn write(&self, event: &SessionEvent) -> io::Result<()> {
+///         let mut file = self.0.lock().unwrap();
+///         writeln!(file, "{}", Event::from(event.clone()).to_json())?;
+///         file.sync_data()
+///     }
+/// }
+///
+/// let path = std::env::temp_dir().join(format!("lines-{}", std::process::id()));
+/// let sink = Lines(Mutex::new(File::create(&path)?));
+/// sink.write(&SessionEvent::Done)?;
+/// sink.submit(SessionEvent::Done.into()).wait()?;
+/// assert_eq!(std::fs::read_to_string(&path)?.lines().count(), 2);
+/// # std::fs::remove_file(path)?;
+/// # Ok::<(), io::Error>(())
+/// ```
 pub trait DurableSink: Send + Sync + 'static {
     /// Writes one event; it is durable when this returns `Ok`.
     ///

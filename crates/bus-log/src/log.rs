@@ -52,6 +52,27 @@ pub const PAGE_BYTES: usize = 4 << 20;
 /// executor and after the runtime in which the log was opened (R1); dropping the log joins its
 /// threads and releases its locks (R2); dropping an append's future leaves its batch whole or
 /// absent (C1).
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use bus_log::{InMemorySessionLog, LogErrorKind, SessionEvent, SessionLog, TenantId, ThreadKey};
+///
+/// let log = InMemorySessionLog::new();
+/// let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+/// let last = log.append(&key, &[SessionEvent::Thinking.into(), SessionEvent::Done.into()]).await?;
+/// assert_eq!(last, 2);
+///
+/// // After an outcome that nobody knows: the ordinal expected makes a retry harmless.
+/// let again = [SessionEvent::Done.into()];
+/// let refused = log.append_expecting(&key, 1, &again).await.unwrap_err();
+/// assert_eq!((refused.kind(), refused.actual()), (LogErrorKind::Conflict, Some(2)));
+///
+/// log.archive_before(&key, 1).await?;
+/// let page = log.read(&key, 0, 100).await?;
+/// assert_eq!(page.events[0].ordinal, 2);
+/// # Ok::<(), bus_log::LogError>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait SessionLog: Send + Sync + 'static {
     /// Appends `entries` to the thread, all or none of them, and returns its last ordinal.

@@ -9,6 +9,31 @@ use crate::{NoopSink, UsageLimitBreach};
 /// it counts. `bus-log`'s `SessionAuditSink` is the one that writes them to a session log.
 ///
 /// Installed with [`ExecutionContext::with_audit_sink`](crate::ExecutionContext::with_audit_sink).
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use bus_core::{AuditSink, UsageLimitBreach};
+///
+/// /// Counts hand-offs, and takes no interest in the rest.
+/// #[derive(Default)]
+/// struct Handoffs(AtomicU64);
+///
+/// impl AuditSink for Handoffs {
+///     fn record_agent_handoff(&self, _from: Option<&str>, _to: &str) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+///     fn record_sub_agent_invoked(&self, _: &str, _: &str) {}
+///     fn record_resumed(&self, _: &str) {}
+///     fn record_memory_recall(&self, _: &str, _: &str, _: usize) {}
+///     fn record_usage_limit_exceeded(&self, _: &UsageLimitBreach) {}
+///     fn record_context_compacted(&self, _: usize, _: usize) {}
+/// }
+///
+/// let audit = Handoffs::default();
+/// audit.record_agent_handoff(None, "planner");
+/// audit.record_agent_handoff(Some("planner"), "coder");
+/// assert_eq!(audit.0.load(Ordering::Relaxed), 2);
+/// ```
 pub trait AuditSink: Send + Sync + 'static {
     /// A sub-agent was started, in a thread of its own.
     fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str);
