@@ -27,6 +27,8 @@ pub(crate) struct ThreadPaths {
     pub(crate) lock: PathBuf,
     /// The session file that is being rewritten.
     pub(crate) aside: PathBuf,
+    /// What was cut off it.
+    pub(crate) torn: PathBuf,
 }
 
 /// A key in 128 bits: what stands for it in file names and checksums.
@@ -99,6 +101,7 @@ impl Layout {
             session: dir.join(format!("{name}.jsonl")),
             lock: dir.join(format!("{name}.lock")),
             aside: dir.join(format!("{name}.tmp")),
+            torn: dir.join(format!("{name}.torn")),
             dir,
         }
     }

@@ -49,6 +49,7 @@ mod scan;
 mod session_file;
 mod sink;
 mod stats;
+mod torn;
 mod usage;
 mod watch;
 
@@ -58,6 +59,7 @@ pub use log::FileSessionLog;
 pub use reader::FileLogReader;
 pub use scan::RawEvent;
 pub use stats::{FileLogCounters, FileLogStats};
+pub use torn::TornEnd;
 pub use usage::DiskUsage;
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.

@@ -20,6 +20,7 @@ use crate::line::{Line, LineError};
 use crate::names::Names;
 use crate::scan::{self, RawEvent};
 use crate::session_file::{Snapshot, read_all, read_page, stable};
+use crate::torn::{self, TornEnd};
 use crate::usage::{self, DiskUsage};
 use crate::watch::{News, Watch};
 use crate::{format, listing};
@@ -125,6 +126,19 @@ impl FileLogReader {
     /// `Unavailable` if a folder can't be read.
     pub fn usage(&self) -> Result<DiskUsage> {
         usage::of(&self.layout)
+    }
+
+    /// The session files that end too early, in the order of their paths: within a line or a batch, or before
+    /// the first one. Reading is not hindered by it, but acknowledged events may be missing.
+    ///
+    /// A file to which somebody writes can look so for a moment, and one whose owner died can until
+    /// somebody opens the log to write; both are [`owned`](TornEnd::owned).
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if a file or folder can't be read.
+    pub fn torn_ends(&self) -> Result<Vec<TornEnd>> {
+        torn::ends(&self.layout)
     }
 
     /// Shows every event after `cursor` to `see`, in order, until it breaks, and returns the cursor to

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DiskUsage {
-    /// Of session files, those that are just being rewritten included.
+    /// Of session files, those that are just being rewritten and torn ends put aside included.
     pub sessions: u64,
     /// Of journals: segments in use and spare ones.
     pub journals: u64,
@@ -35,7 +35,7 @@ pub(crate) fn of(layout: &Layout) -> Result<DiskUsage> {
         for name in layout.disk.names(&dir)? {
             let path = dir.join(name);
             let kind = path.extension().and_then(|kind| kind.to_str());
-            let session = matches!(kind, Some("jsonl" | "tmp"));
+            let session = matches!(kind, Some("jsonl" | "tmp" | "torn"));
             let bytes = allocated(layout, &path)?;
             if session {
                 usage.sessions += bytes;

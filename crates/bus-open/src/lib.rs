@@ -29,7 +29,7 @@ mod open;
 mod percent;
 mod url;
 
-pub use open::{LogUsage, ReadOnly, open};
+pub use open::{LogUsage, ReadOnly, TornEnd, open};
 pub use url::{LogUrl, SCHEMES};
 
 // What the signatures above name, so that one `use` is enough.

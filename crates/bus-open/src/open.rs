@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bus_log::{InMemorySessionLog, Result, SessionLog};
+use bus_log::{InMemorySessionLog, Result, SessionLog, ThreadKey};
 
 use crate::LogUrl;
 use crate::url::Place;
@@ -71,6 +71,38 @@ impl LogUrl {
     }
 }
 
+impl LogUrl {
+    /// Where the log's stored sessions end too early: what is whole is readable, but acknowledged events may be
+    /// missing behind it. Empty for a log that is not there.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn torn_ends(&self) -> Result<Vec<TornEnd>> {
+        match self.place() {
+            Place::Directory(path) if path.exists() => torn_in_directory(path),
+            Place::Directory(_) | Place::Memory => Ok(Vec::new()),
+        }
+    }
+}
+
+/// A stored session that ends too early.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TornEnd {
+    /// The thread, if it can be told.
+    pub key: Option<ThreadKey>,
+    /// File and byte, for people.
+    pub place: String,
+    /// The last whole ordinal; 0 if there is none.
+    pub last: u64,
+    /// Bytes behind it that are not whole.
+    pub bytes: u64,
+    /// True if a write may be under way, or a writer that died has left what is missing elsewhere: look
+    /// again.
+    pub may_pass: bool,
+}
+
 /// A log that was opened to read it.
 #[non_exhaustive]
 pub struct ReadOnly {
@@ -110,6 +142,24 @@ fn usage_of_directory(path: &Path) -> Result<LogUsage> {
         journals: usage.journals,
         other: usage.other,
     })
+}
+
+#[cfg(feature = "file")]
+fn torn_in_directory(path: &Path) -> Result<Vec<TornEnd>> {
+    let ends = bus_log_file::FileLogReader::open(path)?.torn_ends()?;
+    let ends = ends.into_iter().map(|end| TornEnd {
+        place: format!("{}: byte {}", end.path.display(), end.byte),
+        key: end.key,
+        last: end.last,
+        bytes: end.bytes,
+        may_pass: end.owned,
+    });
+    Ok(ends.collect())
+}
+
+#[cfg(not(feature = "file"))]
+fn torn_in_directory(_path: &Path) -> Result<Vec<TornEnd>> {
+    Err(crate::url::not_built_in("file"))
 }
 
 #[cfg(not(feature = "file"))]

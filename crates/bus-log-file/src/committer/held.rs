@@ -102,8 +102,10 @@ impl Held {
             tracing::warn!(
                 file = %self.paths.session.display(),
                 bytes = torn,
-                "cut the torn end of a session file off"
+                aside = %self.paths.torn.display(),
+                "put the torn end of a session file aside: acknowledged events may have been lost"
             );
+            self.put_torn_aside(layout, &file)?;
             cut(&file, self.len)?;
         }
         self.file = Some(Arc::new(file));
@@ -154,6 +156,28 @@ impl Held {
         } else {
             *self = now;
         }
+        Ok(())
+    }
+
+    /// Keeps what is about to be cut off `file`, behind what was kept before: it can be all that is left of
+    /// an acknowledged event.
+    fn put_torn_aside(&self, layout: &Layout, file: &DiskFile) -> Result<()> {
+        let kept = layout
+            .disk
+            .create(&self.paths.torn)?
+            .ok_or_else(|| fs::DiskError::missing("write in", &self.paths.dir))?;
+        let (mut position, mut end) = (self.len, kept.len()?);
+        loop {
+            let bytes = file.range(position, file.len()?.min(position + (1 << 20)))?;
+            if bytes.is_empty() {
+                break;
+            }
+            kept.write_at(&bytes, end)?;
+            position += bytes.len() as u64;
+            end += bytes.len() as u64;
+        }
+        kept.sync()?;
+        layout.disk.sync_dir(&self.paths.dir)?;
         Ok(())
     }
 

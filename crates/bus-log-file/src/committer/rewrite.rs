@@ -55,10 +55,12 @@ impl Whole<'_> {
     pub(super) fn erase(&mut self, name: &Name) -> Result<()> {
         let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
+        let paths = layout.thread(key);
         // A file that says nothing may hold the beginning of a batch: its next owner cuts it off.
         if !self.holds(&id)
             && self.look_up(name)?.is_none()
-            && !layout.disk.exists(&layout.thread(key).session)?
+            && !layout.disk.exists(&paths.session)?
+            && !layout.disk.exists(&paths.torn)?
         {
             return Ok(());
         }
@@ -107,6 +109,10 @@ impl Whole<'_> {
     fn empty(&mut self, name: &Name) -> Result<bool> {
         let layout = self.shared.layout.clone();
         let held = self.hold(&name.key, name.id)?;
+        if layout.disk.exists(&held.paths.torn)? {
+            layout.disk.remove(&held.paths.torn)?;
+            layout.disk.sync_dir(&held.paths.dir)?;
+        }
         if held.header.is_none() {
             return Ok(false);
         }
