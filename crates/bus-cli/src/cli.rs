@@ -12,14 +12,14 @@ use crate::output::Out;
 const EXAMPLES: &str = "\
 Examples:
   bus demo                              see what it does, in a log of its own
-  bus import ~/.codex ~/.claude         read the transcripts of Codex and Claude Code
+  bus import ~/.codex ~/.claude         transcripts of Codex and Claude Code
   bus ls                                the threads of the log
   bus show THREAD | less                one of them, as a timeline
   bus stats --json | jq .prompt_tokens  what they cost
   bus verify                            every checksum and ordinal
 
-The log is --log URL, or else BUS_LOG, or else the folder `bus` in the platform's data folder.
-`bus help COMMAND` has examples of each command.";
+The log is --log URL, or else BUS_LOG, or else the folder `bus` in the
+platform's data folder. `bus help COMMAND` has examples of each command.";
 
 /// Record, import, show and check the sessions of AI agents.
 #[derive(Parser)]
@@ -68,6 +68,23 @@ enum Command {
     Erase(erase::EraseArgs),
     /// Play a session of a made-up agent through the bus, and show what it leaves
     Demo(demo::DemoArgs),
+}
+
+/// A usage error that does not propose to destroy something to who has mistyped something else.
+pub(crate) fn without_dangerous_tip(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let dangerous = |tip: &str| matches!(tip, "erase" | "archive");
+    let proposes = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(tip)) => dangerous(tip),
+        Some(ContextValue::Strings(tips)) => tips.iter().any(|tip| dangerous(tip)),
+        _ => false,
+    };
+    if proposes {
+        error.remove(ContextKind::SuggestedSubcommand);
+        // It holds the tip in words.
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// Runs one command to its end.

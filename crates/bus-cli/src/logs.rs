@@ -32,12 +32,23 @@ pub(crate) struct Logs {
     pub(crate) log: Arc<dyn SessionLog>,
     pub(crate) url: LogUrl,
     pub(crate) tenant: TenantId,
+    /// True if what was acknowledged last may not be shown.
+    pub(crate) unsettled: bool,
 }
 
 impl LogArgs {
     /// Opens the log to write new threads; a directory that is not there is made.
+    ///
+    /// # Errors
+    ///
+    /// Also if the log would be gone with the program: what it acknowledged would be lost.
     pub(crate) async fn writable(&self) -> anyhow::Result<Logs> {
         let url = self.url()?;
+        if url.scheme() == "memory" {
+            bail!(
+                "nothing can be kept in {url}: it ends with this program; name a folder with --log"
+            );
+        }
         let log = open(&url).await?;
         self.logs(log, url)
     }
@@ -59,10 +70,10 @@ impl LogArgs {
     }
 
     /// Opens the log as [`existing`](Self::existing) does, and where this user or this mount may not
-    /// write, to read it only.
+    /// write, or the disk is full, to read it only.
     pub(crate) async fn readable(&self) -> anyhow::Result<Logs> {
         let refused = match self.existing().await {
-            Err(error) if may_not_write(&error) => error,
+            Err(error) if can_not_write(&error) => error,
             opened => return opened,
         };
         let url = self.url()?;
@@ -75,7 +86,9 @@ impl LogArgs {
                  may not be shown"
             ));
         }
-        self.logs(opened.log, url)
+        let mut logs = self.logs(opened.log, url)?;
+        logs.unsettled = opened.unsettled;
+        Ok(logs)
     }
 
     /// The tenant, if one was asked for.
@@ -88,13 +101,16 @@ impl LogArgs {
 
     /// The address that was asked for by an argument.
     pub(crate) fn asked_for(&self) -> anyhow::Result<Option<LogUrl>> {
-        Ok(self.log.as_deref().map(LogUrl::parse).transpose()?)
+        Ok(self.log.as_deref().map(|url| parsed("--log", url)))
     }
 
     /// The log's address, as asked for or by default.
     fn url(&self) -> anyhow::Result<LogUrl> {
-        match self.log.clone().or(variable("BUS_LOG")?) {
-            Some(url) => Ok(LogUrl::parse(&url)?),
+        if let Some(url) = self.asked_for()? {
+            return Ok(url);
+        }
+        match variable("BUS_LOG")? {
+            Some(url) => Ok(parsed("BUS_LOG", &url)),
             None => default_url(),
         }
     }
@@ -104,8 +120,22 @@ impl LogArgs {
         let tenant = self
             .chosen_tenant()?
             .unwrap_or_else(|| TenantId::new(DEFAULT_TENANT));
-        Ok(Logs { log, url, tenant })
+        Ok(Logs {
+            log,
+            url,
+            tenant,
+            unsettled: false,
+        })
     }
+}
+
+/// The log's address; a wrong one is a usage error. Not told by clap, which repeats what was given: there
+/// may be a password in it.
+fn parsed(from: &str, url: &str) -> LogUrl {
+    LogUrl::parse(url).unwrap_or_else(|error| {
+        let text = format!("{from}: {error}\n");
+        clap::Error::raw(clap::error::ErrorKind::InvalidValue, text).exit()
+    })
 }
 
 /// Opens the log at `url`; an error names it, which no `LogUrl` does with a password.
@@ -114,13 +144,16 @@ pub(crate) async fn open(url: &LogUrl) -> anyhow::Result<Arc<dyn SessionLog>> {
     opened.with_context(|| format!("can't open the log {url}"))
 }
 
-/// True if the file system refused to be changed, to this user or to all.
-fn may_not_write(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+/// True if the file system refused to be changed, to this user or to all, or has no room for it.
+fn can_not_write(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem))
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded
+            )
+        })
     })
 }
 

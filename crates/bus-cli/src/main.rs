@@ -11,7 +11,8 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // Clap ends the program itself: 0 after help, 2 after a usage error.
-    let cli = cli::Cli::parse();
+    let cli =
+        cli::Cli::try_parse().unwrap_or_else(|error| cli::without_dangerous_tip(error).exit());
     output::diagnostics::init();
     match cli::run(cli) {
         Ok(code) => code,

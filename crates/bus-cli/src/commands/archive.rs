@@ -2,20 +2,23 @@
 
 use std::process::ExitCode;
 
+use bus_log::LogErrorKind;
 use clap::Args;
 use serde::Serialize;
 
+use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
-use crate::output::Out;
 use crate::output::text::{count, counted};
+use crate::output::{Out, diagnostics};
 
 const EXAMPLES: &str = "\
 Examples:
-  bus archive THREAD --before 1000      ordinals 1 to 1000 are hidden; the first is now 1001
+  bus archive THREAD --before 1000      hides 1 to 1000; the first is now 1001
 
-Hidden for good: ordinals go on as before, and nothing brings the events back. A number past the end
-hides all. Keys of --json: thread, hidden (newly), first and last (ordinals).";
+Hidden for good: ordinals go on as before, and nothing brings the events back. A
+number past the end hides all. Keys of --json: thread, hidden (newly), first and
+last (ordinals).";
 
 /// Arguments of `bus archive`.
 #[derive(Args)]
@@ -44,7 +47,21 @@ pub(crate) async fn run(
     args: &ArchiveArgs,
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
-    let (key, _) = logs.known(&args.thread).await?;
+    let (key, bounds) = logs.known(&args.thread).await?;
+    // Nobody can look for damage in what is hidden.
+    let until = args.before.min(bounds.last);
+    let mut pages = Pages::new(logs.log.as_ref(), &key, bounds.watermark, until);
+    loop {
+        match pages.next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) if error.kind() == LogErrorKind::Corrupt => {
+                diagnostics::note(format_args!("what is hidden now was damaged: {error}"));
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     let hidden = logs.log.archive_before(&key, args.before).await?;
     let bounds = logs.log.bounds(&key).await?;
     if out.is_json() {

@@ -1,6 +1,6 @@
 //! A thread's raw events page by page, so that no thread is too long.
 
-use bus_log::{Recorded, SessionLog, TenantId, ThreadKey, ThreadSummary};
+use bus_log::{LogErrorKind, Recorded, SessionLog, TenantId, ThreadKey, ThreadSummary};
 
 /// Events of one page.
 const PAGE: usize = 1024;
@@ -14,6 +14,8 @@ pub(crate) struct Pages<'a> {
     key: &'a ThreadKey,
     cursor: u64,
     until: u64,
+    /// Events of a page; fewer where a page is damaged.
+    size: usize,
 }
 
 impl<'a> Pages<'a> {
@@ -29,19 +31,26 @@ impl<'a> Pages<'a> {
             key,
             cursor,
             until,
+            size: PAGE,
         }
     }
 
     /// The next of them; none at the end, and never an empty page.
     pub(crate) async fn next(&mut self) -> bus_log::Result<Option<Vec<Recorded>>> {
-        if self.cursor >= self.until {
-            return Ok(None);
-        }
-        let left = usize::try_from(self.until - self.cursor).unwrap_or(PAGE);
-        let page = self
-            .log
-            .read_raw(self.key, self.cursor, left.min(PAGE))
-            .await?;
+        let page = loop {
+            if self.cursor >= self.until {
+                return Ok(None);
+            }
+            let left = usize::try_from(self.until - self.cursor).unwrap_or(PAGE);
+            let size = left.min(self.size);
+            match self.log.read_raw(self.key, self.cursor, size).await {
+                // What stands before the damage can be read.
+                Err(error) if error.kind() == LogErrorKind::Corrupt && size > 1 => {
+                    self.size = size / 2;
+                }
+                read => break read?,
+            }
+        };
         let mut events = page.events;
         // The first readable ordinal can be far after the cursor.
         events.retain(|event| event.ordinal <= self.until);
@@ -50,6 +59,19 @@ impl<'a> Pages<'a> {
         };
         self.cursor = last.ordinal;
         Ok(Some(events))
+    }
+
+    /// After damage: the ordinal of the next event that can be read, if it is not far.
+    pub(crate) async fn after_damage(&self) -> Option<u64> {
+        /// Ordinals tried: each costs a search in the file.
+        const TRIED: u64 = 1000;
+        let last = self.until.min(self.cursor.saturating_add(TRIED));
+        for cursor in self.cursor + 1..last {
+            if let Ok(page) = self.log.read_raw(self.key, cursor, 1).await {
+                return page.events.first().map(|event| event.ordinal);
+            }
+        }
+        None
     }
 }
 

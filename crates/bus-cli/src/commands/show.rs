@@ -3,17 +3,17 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use bus_log::{Bounds, Recorded};
+use bus_log::{Bounds, LogErrorKind, Recorded};
 use clap::Args;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
-use crate::output::Out;
 use crate::output::json::{EventLine, typed};
 use crate::output::text::{counted, one_line};
 use crate::output::timeline::Timeline;
+use crate::output::{Out, diagnostics};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +22,8 @@ Examples:
   bus show THREAD --since 999000 --limit 100
   bus show THREAD --json --type 'session.token_*' | jq .data.prompt_tokens
 
-Keys of --json: ordinal, at, type, data (verbatim; absent from events without data).";
+Keys of --json: ordinal, at, type, data and meta (verbatim; absent from
+events without).";
 
 /// Arguments of `bus show`.
 #[derive(Args)]
@@ -73,11 +74,28 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
         title(out, &args.thread, &bounds)?;
     }
     let mut left = args.limit.unwrap_or(u64::MAX);
+    let (mut looked, mut shown) = (0, 0_u64);
     let mut pages = Pages::new(logs.log.as_ref(), &key, args.since, bounds.last);
     while left > 0 {
-        let Some(page) = pages.next().await? else {
-            break;
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => break,
+            Err(error) => {
+                // All before the damage is shown, and where it goes on.
+                printer.pause(out)?;
+                out.flush()?;
+                if error.kind() == LogErrorKind::Corrupt
+                    && let Some(next) = pages.after_damage().await
+                {
+                    diagnostics::note(format_args!(
+                        "behind the damage, ordinal {next} can be read: --since {}",
+                        next - 1
+                    ));
+                }
+                return Err(error.into());
+            }
         };
+        looked += page.len() as u64;
         let matching = page.iter().filter(|event| {
             wanted
                 .as_ref()
@@ -88,10 +106,21 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
                 break;
             }
             left -= 1;
+            shown += 1;
             printer.event(out, event)?;
         }
     }
     printer.pause(out)?;
+    if looked > 0 && shown == 0 && left > 0 {
+        let of = counted(looked, "event");
+        diagnostics::note(format_args!("none of {of} matches --type"));
+    } else if looked == 0 && bounds.readable() > 0 && left > 0 {
+        let last = bounds.last;
+        diagnostics::note(format_args!(
+            "no event after ordinal {}: the last is {last}",
+            args.since
+        ));
+    }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

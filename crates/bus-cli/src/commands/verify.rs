@@ -2,6 +2,7 @@
 
 mod check;
 mod parts;
+mod torn;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,6 +17,7 @@ use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::text::{bytes, count, counted, one_line};
 use parts::{Checked, Parts};
+use torn::Torn;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,9 +26,12 @@ Examples:
   bus --tenant acme verify              that tenant's threads only
   bus verify --threads 1                leaving the other cores alone
 
-Reads every event of every tenant; the log checks its checksums as it reads. Ends with 1 if anything
-is damaged, and names the place. Keys of --json, a line per thread: tenant, thread, ok, events, first
-and last (ordinals), and error where ok is false; thread, and tenant, are null where damage hides the name.";
+Reads every event of every tenant; the log checks its checksums as it reads.
+Ends with 1 if anything is damaged, and names the place; a session that ends
+within an event is damaged, unless somebody is just writing to it. Keys of
+--json, a line per thread: tenant, thread, ok, events, first and last
+(ordinals), and error where ok is false; thread, and tenant, are null where
+damage hides the name.";
 
 /// Arguments of `bus verify`.
 #[derive(Args)]
@@ -98,13 +103,22 @@ pub(crate) async fn run(
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
+    let mut torn = Torn::find(logs, tenant.as_ref()).await?;
     let (tenants, named) = match tenant {
         Some(tenant) => (vec![tenant], Ok(())),
         None => tenants(logs.log.as_ref()).await,
     };
     let mut tally = Tally::default();
     for tenant in &tenants {
-        verify_tenant(logs, tenant, how, &mut tally, out).await?;
+        verify_tenant(logs, tenant, how, (&mut tally, &mut torn), out).await?;
+    }
+    for (key, error) in torn.rest() {
+        tally.damaged += 1;
+        let (tenant, thread) = match &key {
+            Some(key) => (Some(key.tenant_id()), Some(key.thread_id())),
+            None => (None, None),
+        };
+        report(out, tenant, thread, &Bounds::default(), 0, Err(error))?;
     }
     if let Err(error) = named {
         tally.damaged += 1;
@@ -118,10 +132,17 @@ pub(crate) async fn run(
             counted(tally.events, "event")
         );
         match tally.damaged {
-            0 => out.line(format_args!(
-                "{green}intact{green:#}  {looked} in {}",
-                logs.url
-            ))?,
+            0 => {
+                let far = if logs.unsettled {
+                    " as far as it can be seen"
+                } else {
+                    ""
+                };
+                out.line(format_args!(
+                    "{green}intact{green:#}{far}  {looked} in {}",
+                    logs.url
+                ))?;
+            }
             n => out.line(format_args!(
                 "{red}damaged{red:#}  {} of {looked} in {}",
                 counted(n, "place"),
@@ -151,7 +172,7 @@ async fn verify_tenant(
     logs: &Logs,
     tenant: &TenantId,
     how: How,
-    tally: &mut Tally,
+    (tally, torn): (&mut Tally, &mut Torn),
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let mut threads = Threads::new(logs.log.as_ref(), tenant);
@@ -164,12 +185,12 @@ async fn verify_tenant(
         };
         for summary in page {
             for checked in parts.check(summary).await? {
-                tell(tenant, checked, tally, out)?;
+                tell(tenant, checked, (tally, torn), out)?;
             }
         }
     };
     while let Some(checked) = parts.next().await? {
-        tell(tenant, checked, tally, out)?;
+        tell(tenant, checked, (tally, torn), out)?;
     }
     if let Err(error) = listed {
         tally.damaged += 1;
@@ -183,7 +204,7 @@ async fn verify_tenant(
 fn tell(
     tenant: &TenantId,
     checked: Checked,
-    tally: &mut Tally,
+    (tally, torn): (&mut Tally, &mut Torn),
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let Checked {
@@ -191,6 +212,10 @@ fn tell(
         events,
         outcome,
     } = checked;
+    let outcome = match torn.take(&summary.key) {
+        Some(error) => outcome.and(Err(error)),
+        None => outcome,
+    };
     tally.threads += 1;
     tally.events += events;
     tally.bytes += summary.bytes.unwrap_or_default();

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, TenantId};
+use bus_log::{InMemorySessionLog, LogError, SessionEvent, SessionLog, TenantId};
 use bus_open::LogUrl;
 
-use super::{Logs, likeness};
+use super::{Logs, can_not_write, likeness};
 
 async fn logs_with(threads: &[&str]) -> Logs {
     let logs = memory();
@@ -23,7 +23,26 @@ pub(crate) fn memory() -> Logs {
         log: Arc::new(InMemorySessionLog::new()),
         url: LogUrl::parse("memory:").unwrap(),
         tenant: TenantId::new("local"),
+        unsettled: false,
     }
+}
+
+#[test]
+fn a_full_disk_a_quota_and_a_lack_of_rights_leave_a_log_that_can_be_read() {
+    use std::io::ErrorKind;
+    for kind in [
+        ErrorKind::StorageFull,
+        ErrorKind::QuotaExceeded,
+        ErrorKind::PermissionDenied,
+        ErrorKind::ReadOnlyFilesystem,
+    ] {
+        let source = std::io::Error::from(kind);
+        let error = LogError::unavailable("can't create the journal").with_source(source);
+        let error = anyhow::Error::new(error).context("can't open the log");
+        assert!(can_not_write(&error), "{kind:?}");
+    }
+    let other = anyhow::Error::new(std::io::Error::from(ErrorKind::NotFound));
+    assert!(!can_not_write(&other));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The shapes of `--json` that several commands share.
 
-use bus_log::{DateTime, Event, Json, Recorded, Utc};
+use bus_log::{DateTime, Event, Json, Meta, Recorded, Utc};
 use serde::Serialize;
 
 /// An event as `show` and `tail` write it. Its data is verbatim where the event was read raw.
@@ -12,6 +12,8 @@ pub(crate) struct EventLine<'a> {
     kind: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a Meta>,
 }
 
 impl<'a> EventLine<'a> {
@@ -26,6 +28,7 @@ impl<'a> EventLine<'a> {
             at: recorded.at,
             kind: recorded.event.event_type(),
             data,
+            meta: Some(&recorded.meta).filter(|meta| !meta.is_empty()),
         }
     }
 }

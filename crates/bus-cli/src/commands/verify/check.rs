@@ -1,7 +1,7 @@
 //! What is checked of a thread.
 
 use anyhow::bail;
-use bus_log::{SessionLog, ThreadKey};
+use bus_log::{LogErrorKind, SessionLog, ThreadKey};
 
 /// Events of one page.
 const PAGE: usize = 4096;
@@ -32,9 +32,17 @@ pub(super) async fn check(
         }
     };
     let mut next = after + 1;
+    let mut size = PAGE;
     while next <= until {
         let left = usize::try_from(until - next + 1).unwrap_or(PAGE);
-        let page = log.read(key, next - 1, left.min(PAGE)).await?;
+        let page = match log.read(key, next - 1, left.min(size)).await {
+            // What is good before the damage counts.
+            Err(error) if error.kind() == LogErrorKind::Corrupt && size > 1 => {
+                size = left.min(size).div_ceil(2).min(size - 1);
+                continue;
+            }
+            read => read?,
+        };
         // The first readable ordinal can be far after the cursor.
         let mut events = page.events;
         events.retain(|event| event.ordinal <= until);

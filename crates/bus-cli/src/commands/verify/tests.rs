@@ -32,6 +32,9 @@ impl SessionLog for Faulty {
         match key.thread_id() {
             "corrupt" => return Err(LogError::corrupt("checksum of line 3 in x.jsonl")),
             "missing" => page.events.retain(|event| event.ordinal != 2),
+            "second" if page.events.iter().any(|event| event.ordinal == 2) => {
+                return Err(LogError::corrupt("checksum of line 3 in x.jsonl"));
+            }
             "short" => page.events.retain(|event| event.ordinal < 3),
             "late" => page.events.retain(|event| event.ordinal > 1),
             _ => {}
@@ -104,6 +107,25 @@ async fn a_log_without_fault_is_intact_in_all_tenants() {
     assert_eq!(
         (&lines[0]["tenant"], &lines[0]["ok"]),
         (&"b".into(), &true.into())
+    );
+}
+
+#[tokio::test]
+async fn what_is_good_before_damage_counts() {
+    let logs = logs_with(&[("local", "second")]).await;
+    let (text, ok) = output!(true, |out| super::run(&logs, None, How::default(), out));
+    assert!(!ok);
+    assert_eq!(json_lines(&text)[0]["events"], 1);
+}
+
+#[tokio::test]
+async fn a_log_not_all_of_which_is_shown_is_intact_as_far_as_can_be_seen() {
+    let mut logs = logs_with(&[("local", "a")]).await;
+    logs.unsettled = true;
+    let (text, _) = output!(false, |out| super::run(&logs, None, How::default(), out));
+    assert!(
+        text.starts_with("intact as far as it can be seen  1 thread"),
+        "{text}"
     );
 }
 
