@@ -1,9 +1,10 @@
 //! `bus record`: events from standard input into the log.
 
 mod lines;
+mod lost;
 mod window;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -15,21 +16,27 @@ use clap::{Args, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::logs::Logs;
+use crate::output::text::counted;
 use crate::output::{closed, diagnostics};
 use lines::{Line, read};
+use lost::{Lost, may_be_written};
 use window::Window;
 
 const EXAMPLES: &str = "\
 Examples:
   my-agent | bus record --thread run-17
   my-agent | bus record --thread run-17 --durability transcript
-  echo '{\"type\":\"acme.note\",\"data\":\"hi\"}' | bus record --thread run-17 --ack
+  echo '{\"type\":\"acme.note\",\"data\":\"hi\"}' | bus record --thread r --ack
 
-Standard input holds one event a line: {\"type\":\"session.text_chunk\",\"data\":\"hi\"}. Which session
-events are written is decided by --durability; audit and custom events always are. Interrupted, it
-writes what it has taken and ends.
+Standard input holds one event a line: {\"type\":\"acme.note\",\"data\":\"hi\"}. Which
+session events are written is decided by --durability, and how many were left
+out is told at the end; audit and custom events always are written. A line whose
+type begins with session. or audit. and that is no such event is written as it
+is, with a complaint; with --strict it is refused. Interrupted, or when the log
+can't take an event, it writes what it has taken and ends.
 
-With --ack each event that was written gives a line {\"ordinal\":n} once it is on disk, in order.";
+With --ack each event that was written gives a line {\"ordinal\":n,\"line\":m} once
+it is on disk, in order; m is its line of the input.";
 
 /// Subscribers that a bus without any needs room for.
 const CAPACITY: usize = 16;
@@ -47,7 +54,7 @@ pub(crate) struct RecordArgs {
     /// Which session events to write
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Durability::Signals)]
     durability: Durability,
-    /// Stop at the first line that is no event
+    /// Stop at the first line that is no event, or no event of this version where it should be one
     #[arg(long)]
     strict: bool,
 }
@@ -105,6 +112,10 @@ async fn record(
         acks: args.ack.then(|| io::BufWriter::new(acks)),
         failed: false,
         closed: None,
+        lost: None,
+        odd: HashSet::new(),
+        written: 0,
+        left_out: 0,
     };
     let mut batches = read(input);
     let mut queue = VecDeque::new();
@@ -151,6 +162,7 @@ async fn record(
         }
     }
     recorder.flush();
+    recorder.sum_up(args.durability);
     match (recorder.closed, code) {
         (Some(error), _) => Err(error),
         (None, Some(code)) => Ok(ExitCode::from(code)),
@@ -168,7 +180,16 @@ struct Recorder<W: Write> {
     failed: bool,
     /// Why acknowledging has ended before its time.
     closed: Option<anyhow::Error>,
+    /// What was lost to a log that takes nothing any more.
+    lost: Option<Lost>,
+    /// Types that were complained of.
+    odd: HashSet<String>,
+    written: u64,
+    left_out: u64,
 }
+
+/// Odd types that are complained of, each once.
+const ODD_TYPES: usize = 100;
 
 impl<W: Write> Recorder<W> {
     /// Publishes a line's event, or complains of it.
@@ -179,7 +200,14 @@ impl<W: Write> Recorder<W> {
         let Line { number, text } = line;
         let parsed = text.and_then(|text| Ok((text.len(), Event::parse(text.trim_ascii())?)));
         match parsed {
+            Ok((_, event)) if self.strict && is_odd(&event) => {
+                let kind = event.event_type();
+                self.complain(anyhow::anyhow!(
+                    "line {number} is no event of this version: {kind:?}"
+                ));
+            }
             Ok((bytes, event)) => {
+                self.wonder_at(number, &event);
                 let bus = self.bus.clone();
                 let outcome = Box::pin(async move { bus.publish(event).await });
                 self.window.push(number, bytes, outcome);
@@ -192,15 +220,59 @@ impl<W: Write> Recorder<W> {
     fn settle(&mut self, line: u64, outcome: Result<Receipt, EmitError>) {
         match outcome {
             Ok(receipt) => {
+                let count = match receipt.ordinal {
+                    Some(_) => &mut self.written,
+                    None => &mut self.left_out,
+                };
+                *count += 1;
                 if let (Some(ordinal), Some(acks)) = (receipt.ordinal, &mut self.acks) {
-                    let written = writeln!(acks, "{{\"ordinal\":{ordinal}}}");
+                    let written = writeln!(acks, "{{\"ordinal\":{ordinal},\"line\":{line}}}");
                     self.closed_by(written);
                 }
             }
             Err(error) => {
-                let cause = anyhow::Error::new(error.into_source());
-                self.complain(cause.context(format!("line {line} may not be on disk")));
+                let error = error.into_source();
+                if error.kind() == io::ErrorKind::InvalidInput && !may_be_written(&error) {
+                    let error = anyhow::Error::new(error);
+                    self.complain(error.context(format!("line {line} was not written")));
+                    return;
+                }
+                // It is no fault of the event: those behind it won't fare better.
+                match &mut self.lost {
+                    Some(lost) => lost.add(line, error),
+                    None => self.lost = Some(Lost::new(line, error)),
+                }
             }
+        }
+    }
+
+    /// Says of an event that is written as it is that it may not be what was meant.
+    fn wonder_at(&mut self, line: u64, event: &Event) {
+        if !is_odd(event) || self.odd.len() >= ODD_TYPES {
+            return;
+        }
+        let kind = event.event_type();
+        if self.odd.insert(kind.to_owned()) {
+            diagnostics::note(format_args!(
+                "line {line} is no event of this version, by its type or by its data, and is written \
+                 as it is: {kind:?} (each type is named once)"
+            ));
+        }
+    }
+
+    /// Says what became of the input, where that is not plain.
+    fn sum_up(&mut self, durability: Durability) {
+        if let Some(lost) = self.lost.take() {
+            self.complain(lost.into_error());
+        }
+        if self.left_out > 0 && self.closed.is_none() {
+            let written = counted(self.written, "event");
+            let left_out = counted(self.left_out, "event");
+            let name = durability.to_possible_value();
+            let name = name.as_ref().map_or("", |value| value.get_name());
+            diagnostics::note(format_args!(
+                "{written} written, {left_out} left out by --durability {name}"
+            ));
         }
     }
 
@@ -211,7 +283,7 @@ impl<W: Write> Recorder<W> {
 
     /// True if no further line is to be taken.
     fn is_over(&self) -> bool {
-        self.closed.is_some() || (self.strict && self.failed)
+        self.closed.is_some() || self.lost.is_some() || (self.strict && self.failed)
     }
 
     fn flush(&mut self) {
@@ -227,6 +299,13 @@ impl<W: Write> Recorder<W> {
             self.closed = Some(closed(error));
         }
     }
+}
+
+/// True if an event's type says that this version knows it, and it does not: it may be misspelt.
+fn is_odd(event: &Event) -> bool {
+    let kind = event.event_type();
+    event.as_custom().is_some()
+        && (kind.is_empty() || kind.starts_with("session.") || kind.starts_with("audit."))
 }
 
 #[cfg(test)]

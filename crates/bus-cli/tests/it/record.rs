@@ -47,6 +47,10 @@ fn each_durability_writes_what_it_covers_and_acknowledges_just_that() {
         let done = log.feed(&args, &input);
         assert_eq!(done.code, Some(0), "{}", done.stderr);
         assert_eq!(types(&log, durability), expected);
+        // Which events these are is told by their lines.
+        if durability == "transcript" {
+            assert!(done.stdout.contains(r#"{"ordinal":2,"line":3}"#));
+        }
         let acks: Vec<u64> = (1..=expected.len() as u64).collect();
         assert_eq!(ordinals(&json_lines(&done.stdout)), acks);
     }
@@ -152,7 +156,7 @@ fn an_acknowledgement_comes_while_the_input_is_still_open() {
     let mut stdin = child.stdin.take().unwrap();
     for n in 1..=3 {
         writeln!(stdin, "{CUSTOM}").unwrap();
-        assert_eq!(acks.next(), format!("{{\"ordinal\":{n}}}"));
+        assert_eq!(acks.next(), format!("{{\"ordinal\":{n},\"line\":{n}}}"));
         // It is on disk for every other process, too.
         assert_eq!(log.json(&["show", "t"]).len(), n);
     }
@@ -170,7 +174,7 @@ fn a_signal_ends_it_with_all_that_was_taken_on_disk() {
         let acks = Lines::of(child.stdout.take().unwrap());
         let mut stdin = child.stdin.take().unwrap();
         writeln!(stdin, "{CUSTOM}").unwrap();
-        assert_eq!(acks.next(), "{\"ordinal\":1}");
+        assert_eq!(acks.next(), "{\"ordinal\":1,\"line\":1}");
         let pid = Pid::from_child(&child);
         kill_process(pid, signal).unwrap();
         assert_eq!(wait(&mut child), Some(code));
@@ -192,4 +196,81 @@ fn a_closed_reader_of_acknowledgements_ends_it_quietly() {
     std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
     assert_eq!(stderr, "");
     assert_eq!(log.json(&["show", "t"]).len(), 1);
+}
+
+#[test]
+fn what_a_thread_did_not_take_is_one_complaint_and_out_for_certain() {
+    let log = Log::new();
+    let mut holder = spawn(log.command(&["record", "--thread", "t", "--ack"]));
+    let acks = Lines::of(holder.stdout.take().unwrap());
+    let mut stdin = holder.stdin.take().unwrap();
+    writeln!(stdin, "{CUSTOM}").unwrap();
+    acks.next();
+    let input = format!("{CUSTOM}\n").repeat(9000);
+    let began = std::time::Instant::now();
+    let done = log.feed(&["record", "--thread", "t", "--ack"], &input);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""), "{done:?}");
+    assert_eq!(done.stderr.matches("error:").count(), 1, "{}", done.stderr);
+    assert!(
+        done.stderr.contains(" events of lines 1 to "),
+        "{}",
+        done.stderr
+    );
+    assert!(done.stderr.contains("were not written"), "{}", done.stderr);
+    assert!(!done.stderr.contains("may "), "{}", done.stderr);
+    // What waits, waits together: not one retry after the other.
+    assert!(began.elapsed().as_secs() < 30);
+    drop(stdin);
+    assert_eq!(wait(&mut holder), Some(0));
+    assert_eq!(log.json(&["show", "t"]).len(), 1);
+}
+
+#[test]
+fn an_event_that_only_looks_like_a_known_one_is_complained_of_and_refused_if_strict() {
+    for odd in [
+        r#"{"type":"session.tokn_usage","data":1}"#,
+        r#"{"type":"session.token_usage","data":{"model":7}}"#,
+        r#"{"type":"audit.nothing"}"#,
+        r#"{"type":""}"#,
+    ] {
+        let log = Log::new();
+        let input = format!("{CUSTOM}\n{odd}\n{odd}\n{CUSTOM}\n");
+        let done = log.feed(&["record", "--thread", "t"], &input);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        let named = done.stderr.matches("is no event of this version").count();
+        assert_eq!(named, 1, "{done:?}");
+        assert!(done.stderr.contains("line 2 "), "{done:?}");
+        assert_eq!(types(&log, "t").len(), 4);
+        let done = log.feed(&["record", "--thread", "strict", "--strict"], &input);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(
+            done.stderr.contains("error: line 2 is no event"),
+            "{done:?}"
+        );
+        assert_eq!(types(&log, "strict").len(), 1);
+    }
+}
+
+#[test]
+fn what_the_durability_leaves_out_is_counted() {
+    let log = Log::new();
+    let input = [USAGE, CHUNK, TEXT, CUSTOM].join("\n");
+    let done = log.feed(&["record", "--thread", "t"], &input);
+    assert_eq!(
+        done.stderr,
+        "2 events written, 2 events left out by --durability signals\n"
+    );
+    let all = ["record", "--thread", "t", "--durability", "everything"];
+    assert_eq!(log.feed(&all, &input).stderr, "");
+}
+
+#[test]
+fn nothing_is_acknowledged_that_ends_with_the_program() {
+    let log = Log::new();
+    let args = ["--log", "memory:", "record", "--thread", "t", "--ack"];
+    let done = log.feed(&args, CUSTOM);
+    assert_eq!((done.code, done.stdout.as_str()), (Some(1), ""));
+    assert!(done.stderr.contains("ends with this program"), "{done:?}");
+    let done = log.run(&["--log", "memory:", "import", "/"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
 }

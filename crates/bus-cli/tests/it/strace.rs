@@ -77,7 +77,7 @@ fn record(log: &Log, trace: &Path, pipelined: bool) {
     told.extend(acks.rest());
     assert!(child.wait().unwrap().success());
     let expected: Vec<String> = (1..=EVENTS)
-        .map(|n| format!("{{\"ordinal\":{n}}}"))
+        .map(|n| format!("{{\"ordinal\":{n},\"line\":{n}}}"))
         .collect();
     assert_eq!(told, expected);
 }
@@ -133,7 +133,7 @@ fn check(calls: &[Call]) {
     let mut wrong = String::new();
     for n in 1..=EVENTS {
         let marker = format!("marker-{n:04}-x");
-        let ordinal = format!(r#"{{\"ordinal\":{n}}}"#);
+        let ordinal = format!(r#"{{\"ordinal\":{n},\"line\""#);
         let written = writes
             .iter()
             .find(|call| call.text.contains(&marker))

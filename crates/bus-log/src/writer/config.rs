@@ -51,8 +51,9 @@ pub(super) const CALLS_IN_FLIGHT: usize = 256;
 /// The first pause after a transient error; each further one is twice as long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long before its time is over an event is tried for the last time.
-pub(super) const LAST_TRY: Duration = Duration::from_millis(100);
+/// How long before its time is over an event is tried for the last time: a log on a busy machine has
+/// answered by then.
+pub(super) const LAST_TRY: Duration = Duration::from_millis(500);
 
 /// The longest pause after a transient error.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -118,7 +118,7 @@ fn on_a_log_that_stays_down_a_ticket_fails_after_retry_for_and_the_event_is_out_
 
 #[test]
 fn an_event_of_a_thread_that_another_writer_keeps_is_out_for_certain() {
-    for retry_for in [150, 400] {
+    for retry_for in [150, 800] {
         let log = Arc::new(ScriptedLog::new(|_, _| Fault::BusySoon));
         let config = LogWriterConfig::default().with_retry_for(Duration::from_millis(retry_for));
         let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
