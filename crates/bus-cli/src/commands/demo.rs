@@ -15,13 +15,13 @@ use clap::Args;
 
 use super::{ls, show, stats, verify};
 use crate::logs::{LogArgs, Logs, open};
-use crate::output::text::{count, counted, duration};
+use crate::output::text::{columns, count, counted, duration};
 use crate::output::{Out, closed};
 use script::{Act, Beat, SUB_THREAD, THREAD, script};
 
 const EXAMPLES: &str = "\
 Examples:
-  bus demo                              in a new log of its own, below the folder for temporary files
+  bus demo                              in a new log, among temporary files
   bus demo --log file:///tmp/my-log     in that log; BUS_LOG is left alone";
 
 /// Envelopes that a subscriber may fall behind by.
@@ -159,6 +159,15 @@ async fn act(
     Ok(())
 }
 
+/// A word of a shell's command line.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    match word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// Where the log lies, and commands to try on it.
 fn look_further(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     let (cyan, dim) = (out.styles.cyan, out.styles.dim);
@@ -167,7 +176,7 @@ fn look_further(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     heading(out, "Look further", "")?;
     let open_it = format!("export BUS_LOG={url}");
     let show = |rest: &str| format!("{program} show {THREAD} {rest}");
-    for (command, about) in [
+    let lines = [
         (
             format!("{program} import ~/.codex ~/.claude"),
             "your own sessions, into your own log",
@@ -180,9 +189,13 @@ fn look_further(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
             "go another way from there",
         ),
         (format!("{program} tail {THREAD} -f"), "wait for more"),
-    ] {
+    ];
+    let widest = lines.iter().map(|(command, _)| columns(command)).max();
+    let widest = widest.unwrap_or_default();
+    for (command, about) in lines {
+        let space = " ".repeat(widest - columns(&command));
         out.line(format_args!(
-            "  {cyan}{command:<50}{cyan:#}  {dim}{about}{dim:#}"
+            "  {cyan}{command}{cyan:#}{space}  {dim}{about}{dim:#}"
         ))?;
     }
     if let Some(path) = url.path() {
@@ -190,6 +203,10 @@ fn look_further(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
         out.line(format_args!(
             "  {dim}The log lies in{dim:#} {}",
             path.display()
+        ))?;
+        out.line(format_args!(
+            "  {dim}When you have seen enough:{dim:#} rm -r {}",
+            quoted(&path.display().to_string())
         ))?;
     }
     Ok(())

@@ -38,6 +38,18 @@ fn without_arguments_it_plays_and_shows_a_session_in_under_5_seconds() {
     ] {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
+    let further = text.split_once("Look further").unwrap().1;
+    let column = |about: &str| {
+        let line = further.lines().find(|line| line.ends_with(about));
+        line.unwrap().chars().count() - about.chars().count()
+    };
+    for about in ["whole texts", "for programs", "wait for more"] {
+        assert_eq!(
+            column(about),
+            column("your own sessions, into your own log")
+        );
+    }
+    assert!(further.contains(" rm -r "), "{further}");
     let place = text
         .lines()
         .find_map(|line| line.trim().strip_prefix("The log lies in "));
