@@ -14,8 +14,9 @@ const EXAMPLES: &str = "\
 Examples:
   bus erase THREAD --yes
 
-Nothing brings the events back. The thread stays known as erased, and what is written to it later
-gets the ordinals after those erased. Keys of --json: thread, erased (readable events destroyed).";
+Nothing brings the events back. The thread stays known as erased, and what is
+written to it later gets the ordinals after those erased. Keys of --json:
+thread, erased (readable events destroyed).";
 
 /// Arguments of `bus erase`.
 #[derive(Args)]

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use bus_log::{Bounds, Entry, Expect, GraphEvent, LogErrorKind, ThreadKey, Utc};
+use bus_log::{Bounds, Entry, Event, Expect, GraphEvent, LogErrorKind, ThreadKey, Utc};
 use clap::Args;
 use serde::Serialize;
 
@@ -11,6 +11,7 @@ use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
+use crate::output::json::typed;
 use crate::output::text::counted;
 
 const EXAMPLES: &str = "\
@@ -18,8 +19,10 @@ Examples:
   bus fork THREAD --at 120 --into what-if
   bus show what-if
 
-The copies keep their ordinals, times and bytes. The parent gets an audit.branch_created event.
-Keys of --json: thread, into, at, events (copied ones).";
+The copies keep their ordinals, times and bytes. The parent gets an
+audit.branch_created event first; so it must be free to be written. A fork that
+was cut short is finished by the same command. Keys of --json: thread, into, at,
+events (copied ones).";
 
 /// Arguments of `bus fork`.
 #[derive(Args)]
@@ -45,25 +48,32 @@ struct ForkLine<'a> {
     events: u64,
 }
 
-/// Copies the events up to `--at` into the new thread, then marks the place in the parent.
+/// Marks the place in the parent, then copies the events up to `--at` into the new thread. The mark comes
+/// first: a parent that can't be written leaves no child behind, and a copy that was cut short is known
+/// by its mark and finished by the same command.
 pub(crate) async fn run(logs: &Logs, args: &ForkArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (parent, bounds) = logs.known(&args.thread).await?;
     let child = logs.key(&args.into)?;
     check(&bounds, args.at)?;
-    if logs.log.bounds(&child).await?.is_known() {
+    let there = logs.log.bounds(&child).await?;
+    let marked = is_marked(logs, &parent, &bounds, args).await?;
+    if there.is_known() && !(marked && is_begun(logs, &parent, &child, &there, args.at).await?) {
         bail!("thread {:?} exists already", args.into);
     }
-    let copied = copy(logs, &parent, &child, &bounds, args.at).await?;
-    let branch = GraphEvent::BranchCreated {
-        branch_id: args.into.clone(),
-        parent_event: usize::try_from(args.at - 1)?,
-        timestamp: Utc::now(),
-    };
-    let marked = logs.log.append(&parent, &[branch.into()]).await;
-    marked.with_context(|| {
+    if !marked {
+        let branch = GraphEvent::BranchCreated {
+            branch_id: args.into.clone(),
+            parent_event: usize::try_from(args.at - 1)?,
+            timestamp: Utc::now(),
+        };
+        let marked = logs.log.append(&parent, &[branch.into()]).await;
+        marked.with_context(|| format!("can't mark {:?}; nothing was copied", args.thread))?;
+    }
+    let copied = copy(logs, &parent, &child, &bounds, there.last, args.at).await;
+    let copied = copied.with_context(|| {
         format!(
-            "{:?} is copied, but its parent {:?} is not marked",
-            args.into, args.thread
+            "{:?} is not complete; the same command finishes it",
+            args.into
         )
     })?;
 
@@ -100,20 +110,69 @@ fn check(bounds: &Bounds, at: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Copies raw events with their times and meta; returns how many.
+/// True if the parent has the mark of this fork.
+async fn is_marked(
+    logs: &Logs,
+    parent: &ThreadKey,
+    bounds: &Bounds,
+    args: &ForkArgs,
+) -> anyhow::Result<bool> {
+    let mut pages = Pages::new(logs.log.as_ref(), parent, args.at, bounds.last);
+    while let Some(page) = pages.next().await? {
+        for event in page {
+            if event.event.event_type() == "audit.branch_created"
+                && let Event::Audit(GraphEvent::BranchCreated {
+                    branch_id,
+                    parent_event,
+                    ..
+                }) = typed(&event.event)?
+                && branch_id == args.into
+                && parent_event as u64 == args.at - 1
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// True if the child holds what a fork that was cut short has copied, and nothing else.
+async fn is_begun(
+    logs: &Logs,
+    parent: &ThreadKey,
+    child: &ThreadKey,
+    there: &Bounds,
+    at: u64,
+) -> anyhow::Result<bool> {
+    if there.last >= at {
+        return Ok(false);
+    }
+    let mut copies = Pages::new(logs.log.as_ref(), child, 0, there.last);
+    while let Some(copies) = copies.next().await? {
+        let Some(first) = copies.first() else { break };
+        let read = logs.log.read_raw(parent, first.ordinal - 1, copies.len());
+        if read.await?.events != copies {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Copies raw events after `cursor` with their times and meta; returns how many.
 async fn copy(
     logs: &Logs,
     parent: &ThreadKey,
     child: &ThreadKey,
     bounds: &Bounds,
+    cursor: u64,
     at: u64,
 ) -> anyhow::Result<u64> {
-    let mut pages = Pages::new(logs.log.as_ref(), parent, 0, at);
+    let mut pages = Pages::new(logs.log.as_ref(), parent, cursor, at);
     let mut copied = 0;
     // Ordinals are equal in both threads, so that what is archived in one is in the other.
-    let mut expect = match bounds.first {
-        1 => Expect::Last(0),
-        first => Expect::StartAt(first),
+    let mut expect = match (cursor, bounds.first) {
+        (0, 2..) => Expect::StartAt(bounds.first),
+        (last, _) => Expect::Last(last),
     };
     while let Some(page) = pages.next().await? {
         let entries: Vec<Entry> = page.into_iter().map(Entry::from).collect();

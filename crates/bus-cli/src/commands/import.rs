@@ -16,24 +16,26 @@ use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::text::{count, counted, one_line};
 use crate::output::{Out, diagnostics};
-use appender::Appender;
+use appender::{Appended, Appender};
 use progress::Progress;
 
 const EXAMPLES: &str = "\
 Examples:
-  bus import ~/.codex ~/.claude         all sessions; what is in the log already is skipped
+  bus import ~/.codex ~/.claude         all sessions, what is new of them
   bus import rollout-2025-10-31T19-02-58-c61729d4.jsonl
   bus import ~/.claude --json | jq 'select(.appended > 0).thread'
 
-Which of the two formats a file has is found by its content; in folders, other files are passed over.
-A session is known by its id: importing it again, or from another place, appends what is new. Of a
-thread all of which is archived or erased nobody can tell what it held: as many of the file's first
-events count as known, and it is said so.
+Which of the two formats a file has is found by its content; in folders, other
+files are passed over. A session is known by its id: importing it again, or from
+another place, appends what is new. Of a thread all of which is archived or
+erased nobody can tell what it held: as many of the file's first events count as
+known, and it is said so.
 
-Keys of --json, a line per thread of each file: format, thread, path, events, appended,
-user_messages, assistant_texts, tool_calls, tool_results, tool_errors, compactions, prompt_tokens
-(cached ones included), completion_tokens, first_at, last_at, malformed_lines, skipped_records.
-All but appended describe the whole file as it was read.";
+Keys of --json, a line per thread of each file: format, thread, path, events,
+appended, user_messages, assistant_texts, tool_calls, tool_results, tool_errors,
+compactions, prompt_tokens (cached ones included), completion_tokens, first_at,
+last_at, malformed_lines, skipped_records. All but appended describe the whole
+file as it was read.";
 
 /// Events between two looks at the progress bar.
 const BAR_EVERY: u64 = 256;
@@ -172,7 +174,7 @@ async fn import(
             });
         }
         let line = FiguresLine::new(&figures, Some(&path), new);
-        progress.aside(|| write_line(&line, &figures, &source.path, new, out))?;
+        progress.aside(|| write_line(&line, &figures, &source.path, appended, out))?;
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ fn write_line(
     line: &FiguresLine<'_>,
     figures: &bus_import::Figures,
     path: &Path,
-    new: u64,
+    appended: Appended,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     if out.is_json() {
@@ -191,10 +193,23 @@ fn write_line(
         let thread = one_line(&figures.thread, 80);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let name = one_line(&name, out.width);
-        let mark = if new == 0 { dim } else { green };
-        let (new, calls) = (count(new), counted(figures.tool_calls, "tool call"));
+        let mark = if appended.new == 0 { dim } else { green };
+        let (new, calls) = (
+            count(appended.new),
+            counted(figures.tool_calls, "tool call"),
+        );
+        let red = out.styles.red;
+        let damaged = match figures.malformed_lines {
+            0 => String::new(),
+            n => format!("  {red}{}{red:#}", counted(n, "damaged line")),
+        };
+        let erased = if appended.erased {
+            "  the thread was erased"
+        } else {
+            ""
+        };
         out.line(format_args!(
-            "{mark}{:>8} new{mark:#}  {thread}  {dim}{}, {calls}, {} tokens  {name}{dim:#}",
+            "{mark}{:>8} new{mark:#}  {thread}  {dim}{}, {calls}, {} tokens  {name}{dim:#}{damaged}{erased}",
             new,
             counted(figures.events, "event"),
             count(

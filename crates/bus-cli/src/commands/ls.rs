@@ -20,9 +20,11 @@ Examples:
   bus ls --size                         what each takes, and the whole log
   bus --log /var/lib/bus --tenant acme ls
 
-Keys of --json: thread, events (readable ones), first and last (ordinals; first is greater than last
-where nothing is readable), last_at, erased, damaged, and bytes (what it takes in the log; null if the
-log does not say).";
+Keys of --json: thread, events (readable ones), first and last (ordinals; first
+is greater than last where nothing is readable), last_at, erased, damaged, and
+bytes (what it takes in the log; null if the log does not say). With --size a
+last line has what the log takes on the disk in bytes, all tenants together:
+total, and of it sessions, journals, other.";
 
 /// Arguments of `bus ls`.
 #[derive(Args)]
@@ -45,6 +47,15 @@ struct ThreadLine<'a> {
     erased: bool,
     damaged: bool,
     bytes: Option<u64>,
+}
+
+/// What the log takes on the disk, all tenants together.
+#[derive(Serialize)]
+struct TotalLine {
+    total: u64,
+    sessions: u64,
+    journals: u64,
+    other: u64,
 }
 
 /// Lists the threads in byte order of their ids.
@@ -123,10 +134,24 @@ pub(crate) async fn run(logs: &Logs, size: bool, out: &mut Out) -> anyhow::Resul
                 logs.url
             ))?;
         }
-        if size && let Some(usage) = logs.url.usage()? {
+    }
+    let there = logs.url.path().is_none_or(std::path::Path::exists);
+    if size
+        && there
+        && let Some(usage) = logs.url.usage()?
+    {
+        let total = usage.sessions + usage.journals + usage.other;
+        if out.is_json() {
+            out.json(&TotalLine {
+                total,
+                sessions: usage.sessions,
+                journals: usage.journals,
+                other: usage.other,
+            })?;
+        } else {
             out.line(format_args!(
                 "{dim}{} on disk for all tenants: sessions {}, journals {}, locks and the like {}{dim:#}",
-                bytes(usage.sessions + usage.journals + usage.other),
+                bytes(total),
                 bytes(usage.sessions),
                 bytes(usage.journals),
                 bytes(usage.other),

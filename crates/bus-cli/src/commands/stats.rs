@@ -26,8 +26,8 @@ Examples:
   bus stats                             all threads of the tenant, and their sum
   bus stats --json | jq -s 'map(.completion_tokens) | add'
 
-Keys of --json: those of `bus import --json`, counted from the log; path is the name of the
-transcript that was imported, and null otherwise; appended is 0.";
+Keys of --json: those of `bus import --json`, counted from the log; path is the
+name of the transcript that was imported, and null otherwise; appended is 0.";
 
 /// Arguments of `bus stats`.
 #[derive(Args)]

@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   bus tail THREAD
   bus tail THREAD -n 100 --json
-  bus tail THREAD -f                    until interrupted; also what other processes write
+  bus tail THREAD -f                    until interrupted
 
 Keys of --json: as those of `bus show`.";
 

@@ -209,6 +209,9 @@ async fn a_fork_copies_times_meta_and_bytes_and_marks_the_parent() {
         assert_eq!(copies[..], originals[..copies.len()]);
         cursor = copies.last().unwrap().ordinal;
     }
+    let one = self::args(&["c", "--limit", "1"]);
+    let (text, _) = output!(true, |out| super::show::run(&logs, &one, out));
+    assert!(text.ends_with("\"meta\":{\"n\":0}}\n"), "{text}");
     assert_eq!(logs.log.bounds(&child).await.unwrap().last, 2100);
     let mark = logs.log.read(&parent, 2500, 10).await.unwrap().events;
     let [mark] = &mark[..] else {
@@ -223,6 +226,34 @@ async fn a_fork_copies_times_meta_and_bytes_and_marks_the_parent() {
         panic!("{mark:?}");
     };
     assert_eq!((branch_id.as_str(), *parent_event), ("c", 2099));
+}
+
+#[tokio::test]
+async fn a_fork_that_was_cut_short_is_finished_by_the_same_command() {
+    for copied in [0, 1500] {
+        let logs = log_of(3000).await;
+        let (parent, child) = (logs.key("t").unwrap(), logs.key("c").unwrap());
+        let branch = GraphEvent::BranchCreated {
+            branch_id: "c".into(),
+            parent_event: 1999,
+            timestamp: bus_log::Utc::now(),
+        };
+        logs.log.append(&parent, &[branch.into()]).await.unwrap();
+        let begun = logs.log.read_raw(&parent, 0, copied).await.unwrap().events;
+        let begun: Vec<Entry> = begun.into_iter().map(Entry::from).collect();
+        if !begun.is_empty() {
+            let begun = logs.log.append_entries(&child, Expect::Any, &begun);
+            begun.await.unwrap();
+        }
+        let args = args(&["t", "--at", "2000", "--into", "c"]);
+        let (_, ok) = output!(true, |out| super::fork::run(&logs, &args, out));
+        assert!(ok);
+        assert_eq!(logs.log.bounds(&child).await.unwrap().last, 2000);
+        // It was marked already.
+        assert_eq!(logs.log.bounds(&parent).await.unwrap().last, 3001);
+        let mut out = Out::plain(std::io::sink(), true);
+        assert!(super::fork::run(&logs, &args, &mut out).await.is_err());
+    }
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ fn usage_errors_end_with_2() {
         &["import"],
         &["fork", "t"],
         &["--log", "", "ls"],
+        &["--log", "gopher://x", "ls"],
         &["--tenant", "", "ls"],
     ] {
         let done = log.run(args);
@@ -47,6 +48,46 @@ fn usage_errors_end_with_2() {
             "{args:?}: {}",
             done.stderr
         );
+    }
+}
+
+#[test]
+fn a_mistyped_command_is_not_answered_with_one_that_destroys() {
+    let log = Log::new();
+    for typed in ["serve", "eras", "archiv"] {
+        let done = log.run(&[typed]);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(!done.stderr.contains("tip"), "{done:?}");
+    }
+    assert!(log.run(&["verif"]).stderr.contains("'verify'"));
+}
+
+#[test]
+fn a_wrong_address_is_named_without_its_password() {
+    let log = Log::new();
+    let done = log.run(&["--log", "gopher://user:secret@host", "ls"]);
+    assert_eq!(done.code, Some(2));
+    assert!(
+        done.stderr.contains("gopher") && !done.stderr.contains("secret"),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn no_line_of_the_help_is_longer_than_a_terminal() {
+    for command in [
+        "", "import", "record", "ls", "show", "tail", "stats", "verify", "fork", "archive",
+        "erase", "demo",
+    ] {
+        let output = bus()
+            .args([command, "--help"].iter().filter(|a| !a.is_empty()))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let ours = text.split_once("Examples:").unwrap().1;
+        for line in ours.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
     }
 }
 
@@ -107,6 +148,21 @@ fn ls_names_threads_with_their_ordinals() {
     );
     assert!(lines[1]["last_at"].as_str().unwrap().ends_with('Z'));
     assert!(log.ok(&["ls"]).contains("2 threads, 4 events"));
+}
+
+#[test]
+fn the_size_of_the_log_is_told_in_both_forms_and_not_of_one_that_is_not_there() {
+    let log = Log::new();
+    let done = log.run(&["ls", "--size"]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""));
+    assert!(done.stdout.starts_with("no threads"), "{done:?}");
+    log.fill("t", 3);
+    let lines = log.json(&["ls", "--size"]);
+    assert_eq!((lines.len(), &lines[0]["thread"]), (2, &"t".into()));
+    let part = |key: &str| lines[1][key].as_u64().unwrap();
+    assert!(part("sessions") >= lines[0]["bytes"].as_u64().unwrap());
+    let parts = part("sessions") + part("journals") + part("other");
+    assert_eq!(part("total"), parts);
 }
 
 #[test]
@@ -183,6 +239,27 @@ fn a_fork_shares_the_beginning_and_goes_its_own_way() {
 }
 
 #[test]
+fn a_fork_of_a_thread_that_is_written_leaves_nothing_behind() {
+    use std::io::Write;
+    let log = Log::new();
+    log.fill("parent", 3);
+    let mut child = crate::support::spawn(log.command(&["record", "--thread", "parent", "--ack"]));
+    let acks = crate::support::Lines::of(child.stdout.take().unwrap());
+    let mut stdin = child.stdin.take().unwrap();
+    writeln!(stdin, "{{\"type\":\"acme.note\"}}").unwrap();
+    acks.next();
+    let fork = ["fork", "parent", "--at", "2", "--into", "child"];
+    let done = log.run(&fork);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("nothing was copied"), "{done:?}");
+    assert_eq!(log.json(&["ls"]).len(), 1);
+    drop(stdin);
+    assert_eq!(crate::support::wait(&mut child), Some(0));
+    log.ok(&fork);
+    assert_eq!(log.json(&["show", "child"]).len(), 2);
+}
+
+#[test]
 fn archived_and_erased_events_are_gone_and_ordinals_go_on() {
     let log = Log::new();
     log.fill("t", 10);
@@ -233,6 +310,109 @@ fn damage_is_found_and_its_place_named_and_other_threads_are_still_checked() {
     assert_eq!(ok, [true, false, true]);
     assert!(lines[1]["error"].is_string());
     assert_eq!(log.run(&["show", "hurt"]).code, Some(1));
+}
+
+/// Writes `text 1` and so on, each in a batch of its own.
+fn fill_one_by_one(log: &Log, thread: &str, n: u64) {
+    for i in 1..=n {
+        let line = format!("{{\"type\":\"acme.note\",\"data\":\"text {i}\"}}");
+        let done = log.feed(&["record", "--thread", thread], &line);
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+}
+
+#[test]
+fn a_torn_end_is_damage_and_what_is_whole_is_still_served() {
+    let log = Log::new();
+    fill_one_by_one(&log, "t", 3);
+    log.fill("u", 1);
+    let path = file_of(&log, "text 3", "text 1");
+    let whole = std::fs::read(&path).unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    let done = log.run(&["verify"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let end = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n');
+    let place = format!("{name}: byte {}: torn after ordinal 2,", end.unwrap() + 1);
+    assert!(done.stdout.contains(&place), "{done:?}");
+    assert!(
+        done.stdout.contains("1 place of 2 threads, 3 events"),
+        "{done:?}"
+    );
+    assert_eq!(log.json(&["show", "t"]).len(), 2);
+
+    // A file with nothing but the beginning of its header, and one with nothing at all.
+    for len in [30, 0] {
+        std::fs::write(&path, &whole[..len]).unwrap();
+        let done = log.run(&["verify"]);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(
+            done.stdout.contains(&format!("{name}: byte 0: ")),
+            "{done:?}"
+        );
+    }
+    let header = whole.iter().position(|b| *b == b'\n').unwrap() + 1;
+    std::fs::write(&path, &whole[..header]).unwrap();
+    let done = log.run(&["verify", "--json"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let hurt = r#""thread":"t","ok":false"#;
+    assert!(done.stdout.contains(hurt), "{done:?}");
+    std::fs::write(&path, &whole).unwrap();
+    log.ok(&["verify"]);
+}
+
+#[test]
+fn what_a_writer_cuts_off_a_torn_end_is_kept_until_the_thread_is_erased() {
+    let log = Log::new();
+    fill_one_by_one(&log, "t", 3);
+    let path = file_of(&log, "text 3", "text 1");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    let aside = path.with_extension("torn");
+    let input = "{\"type\":\"acme.note\"}";
+    let done = log.feed(&["record", "--thread", "t"], input);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains(aside.to_str().unwrap()), "{done:?}");
+    let kept = std::fs::read_to_string(&aside).unwrap();
+    assert!(
+        kept.contains("text 3") && !kept.contains("text 2"),
+        "{kept}"
+    );
+    log.ok(&["verify"]);
+    log.ok(&["erase", "t", "--yes"]);
+    assert!(!aside.exists());
+}
+
+#[test]
+fn damage_is_no_end_of_what_can_be_shown_and_is_named_before_it_is_hidden() {
+    let log = Log::new();
+    log.fill("t", 9);
+    let path = file_of(&log, "text 3", "text 1");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("text 3", "text X")).unwrap();
+    let done = log.run(&["show", "t", "--json"]);
+    assert_eq!(done.code, Some(1));
+    assert_eq!(ordinals(&crate::support::json_lines(&done.stdout)), [1, 2]);
+    assert!(done.stderr.contains("--since 3"), "{done:?}");
+    assert_eq!(
+        ordinals(&log.json(&["show", "t", "--since", "3"])),
+        [4, 5, 6, 7, 8, 9]
+    );
+    let done = log.run(&["archive", "t", "--before", "5"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stderr.contains("ordinal 3"), "{done:?}");
+    log.ok(&["verify"]);
+}
+
+#[test]
+fn a_selection_that_is_empty_says_so() {
+    let log = Log::new();
+    log.fill("t", 3);
+    let done = log.run(&["show", "t", "--type", "session.done"]);
+    assert_eq!(done.stderr, "none of 3 events matches --type\n");
+    let done = log.run(&["show", "t", "--since", "7"]);
+    assert_eq!(done.stderr, "no event after ordinal 7: the last is 3\n");
+    assert_eq!(log.run(&["show", "t", "--type", "session.*"]).stderr, "");
 }
 
 /// The file below the log that holds both texts.

@@ -133,7 +133,7 @@ fn a_url_that_names_no_log_is_refused_without_its_password() {
     let log = Log::new();
     for url in ["gopher://user:secret@host/x", "file://user:secret@host/x"] {
         let done = log.run(&["--log", url, "ls"]);
-        assert_eq!(done.code, Some(1));
+        assert_eq!(done.code, Some(2));
         assert!(done.stderr.starts_with("error: "), "{}", done.stderr);
         assert!(!done.stderr.contains("secret"), "{}", done.stderr);
     }

@@ -339,3 +339,20 @@ fn a_file_whose_first_record_is_not_whole_waits_for_the_next_import() {
     fs::write(&growing, &good).unwrap();
     log.ok(&["import", growing.to_str().unwrap(), "--json"]);
 }
+
+#[test]
+fn people_are_told_of_damaged_lines_and_of_threads_that_were_erased() {
+    let log = Log::new();
+    let mut text = fs::read_to_string(path("claude/claude-1.0.119-tiny.jsonl")).unwrap();
+    text.push_str("{\"type\":\"user\",,,\n");
+    let file = log.beside().join("hurt.jsonl");
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let told = log.ok(&["import", file]);
+    assert!(told.contains("  1 damaged line\n"), "{told}");
+    assert!(!told.contains("erased"), "{told}");
+    let thread = log.json(&["ls"])[0]["thread"].as_str().unwrap().to_owned();
+    log.ok(&["erase", &thread, "--yes"]);
+    let told = log.ok(&["import", file]);
+    assert!(told.contains("  the thread was erased\n"), "{told}");
+}
