@@ -14,13 +14,13 @@ impl Commit {
         let begun = Instant::now();
         let end = begun + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        // Somebody's time ran out in this pause.
-        let mut closing = false;
+        // Once somebody's time has run out: who runs out of it before this moment is waited for too.
+        let mut closing = None;
         loop {
             let now = Instant::now();
             let deadline = match self.earliest() {
                 None => end,
-                Some(earliest) if closing => earliest,
+                Some(earliest) if closing.is_some() => earliest,
                 // One more try before somebody's time is over, early enough that its answer is known
                 // by then: an event whose last try is under way is in doubt.
                 Some(earliest) => {
@@ -33,11 +33,15 @@ impl Commit {
                 return;
             }
             if now >= deadline {
-                closing |= self.earliest().is_some_and(|earliest| earliest <= now);
+                let over = self.earliest().is_some_and(|earliest| earliest <= now);
                 self.expire();
+                if over && closing.is_none() {
+                    // Not longer than was waited already: whoever comes only now is tried at once.
+                    closing = Some(now + LAST_TRY.min(now - begun));
+                }
                 // Those who came soon after would be in doubt by a try that begins now.
-                let near = |earliest| earliest < now + LAST_TRY;
-                if closing && self.earliest().is_some_and(near) && now < end + LONGEST_PAUSE {
+                let near = closing.zip(self.earliest());
+                if near.is_some_and(|(until, earliest)| earliest < until) {
                     continue;
                 }
                 return;
