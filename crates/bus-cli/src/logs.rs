@@ -144,16 +144,38 @@ pub(crate) async fn open(url: &LogUrl) -> anyhow::Result<Arc<dyn SessionLog>> {
     opened.with_context(|| format!("can't open the log {url}"))
 }
 
+/// Why a thread was not made smaller; on a full disk, what to do first.
+pub(crate) fn wants_room(error: bus_log::LogError) -> anyhow::Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let error = anyhow::Error::new(error);
+    if refused_as(&error, &[StorageFull, QuotaExceeded]) {
+        return error.context(
+            "the disk is full: what a thread keeps is written anew before its old file goes, so make \
+             some room first",
+        );
+    }
+    error
+}
+
 /// True if the file system refused to be changed, to this user or to all, or has no room for it.
 fn can_not_write(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    refused_as(
+        error,
+        &[
+            PermissionDenied,
+            ReadOnlyFilesystem,
+            StorageFull,
+            QuotaExceeded,
+        ],
+    )
+}
+
+/// True if the file system gave one of these reasons.
+fn refused_as(error: &anyhow::Error, kinds: &[std::io::ErrorKind]) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| {
-            matches!(
-                error.kind(),
-                PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded
-            )
-        })
+        let error = cause.downcast_ref::<std::io::Error>();
+        error.is_some_and(|error| kinds.contains(&error.kind()))
     })
 }
 

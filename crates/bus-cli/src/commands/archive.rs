@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::pages::Pages;
 use crate::cli::OutputArgs;
-use crate::logs::Logs;
+use crate::logs::{Logs, wants_room};
 use crate::output::text::{count, counted};
 use crate::output::{Out, diagnostics};
 
@@ -62,7 +62,8 @@ pub(crate) async fn run(
             Err(error) => return Err(error.into()),
         }
     }
-    let hidden = logs.log.archive_before(&key, args.before).await?;
+    let hidden = logs.log.archive_before(&key, args.before).await;
+    let hidden = hidden.map_err(wants_room)?;
     let bounds = logs.log.bounds(&key).await?;
     if out.is_json() {
         out.json(&ArchiveLine {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::OutputArgs;
-use crate::logs::Logs;
+use crate::logs::{Logs, wants_room};
 use crate::output::text::counted;
 use crate::output::{Out, diagnostics};
 
@@ -48,7 +48,7 @@ pub(crate) async fn run(logs: &Logs, args: &EraseArgs, out: &mut Out) -> anyhow:
         ));
         return Ok(ExitCode::from(2));
     }
-    logs.log.erase(&key).await?;
+    logs.log.erase(&key).await.map_err(wants_room)?;
     if out.is_json() {
         out.json(&EraseLine {
             thread: &args.thread,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use bus_log::{InMemorySessionLog, LogError, SessionEvent, SessionLog, TenantId};
 use bus_open::LogUrl;
 
-use super::{Logs, can_not_write, likeness};
+use super::{Logs, can_not_write, likeness, wants_room};
 
 async fn logs_with(threads: &[&str]) -> Logs {
     let logs = memory();
@@ -41,6 +41,9 @@ fn a_full_disk_a_quota_and_a_lack_of_rights_leave_a_log_that_can_be_read() {
         let error = anyhow::Error::new(error).context("can't open the log");
         assert!(can_not_write(&error), "{kind:?}");
     }
+    let full = std::io::Error::from(ErrorKind::StorageFull);
+    let full = wants_room(LogError::unavailable("can't write").with_source(full));
+    assert!(full.to_string().contains("make some room first"), "{full}");
     let other = anyhow::Error::new(std::io::Error::from(ErrorKind::NotFound));
     assert!(!can_not_write(&other));
 }

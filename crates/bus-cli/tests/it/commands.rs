@@ -362,6 +362,26 @@ fn a_torn_end_is_damage_and_what_is_whole_is_still_served() {
 }
 
 #[test]
+fn a_thread_that_is_being_written_is_not_torn() {
+    use std::io::Write;
+    let log = Log::new();
+    let mut child = crate::support::spawn(log.command(&["record", "--thread", "t"]));
+    let mut stdin = child.stdin.take().unwrap();
+    let writing = std::thread::spawn(move || {
+        let text = "x".repeat(100_000);
+        for _ in 0..300 {
+            writeln!(stdin, "{{\"type\":\"acme.note\",\"data\":\"{text}\"}}").unwrap();
+        }
+    });
+    while !writing.is_finished() {
+        log.ok(&["verify"]);
+    }
+    writing.join().unwrap();
+    assert_eq!(crate::support::wait(&mut child), Some(0));
+    log.ok(&["verify"]);
+}
+
+#[test]
 fn what_a_writer_cuts_off_a_torn_end_is_kept_until_the_thread_is_erased() {
     let log = Log::new();
     fill_one_by_one(&log, "t", 3);

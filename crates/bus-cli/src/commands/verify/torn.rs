@@ -21,12 +21,23 @@ impl Torn {
     pub(super) async fn find(logs: &Logs, tenant: Option<&TenantId>) -> anyhow::Result<Self> {
         let mut torn = logs.url.torn_ends()?;
         for _ in 0..LOOKS {
-            if !torn.iter().any(|end| end.may_pass) {
+            let wait = torn.iter().any(|end| end.may_pass);
+            if wait {
+                tokio::time::sleep(PAUSE).await;
+            }
+            if !torn.is_empty() {
+                let same = |now: &TornEnd| {
+                    let mut before = torn.iter();
+                    before.any(|end| end.place == now.place && end.bytes == now.bytes)
+                };
+                let mut still = logs.url.torn_ends()?;
+                still.retain(same);
+                torn = still;
+            }
+            // Once more in any case: its writer may have ended between two looks at one file.
+            if !wait {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
-            let still = logs.url.torn_ends()?;
-            torn.retain(|end| still.contains(end));
         }
         if logs.unsettled {
             // Who may not write can't have brought home what dead writers left.
