@@ -91,7 +91,9 @@ impl Whole<'_> {
     pub(super) fn heal(&mut self, id: &ThreadId) -> Result<()> {
         self.plan.sessions.remove(id);
         let bad = heal(self.shared, self.writer, self.files, &[*id]);
-        bad.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        bad.into_iter()
+            .next()
+            .map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Makes everything durable and lets it go. What can't be stays in the journal, for whoever opens the log next.
