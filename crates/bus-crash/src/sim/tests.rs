@@ -259,3 +259,44 @@ fn every_moment_of_a_recording_can_be_gone_back_to() {
     }
     assert_eq!(recording.tell(4, 1), ["3: write /d/f at 0, 1 bytes"]);
 }
+
+#[test]
+fn nobody_changes_anything_while_a_watcher_looks() {
+    let (world, files) = start();
+    let reader = world.process();
+    let file = make(&files, "/d/f");
+    let (seen, own) = (
+        Arc::new(std::sync::Mutex::new(Vec::new())),
+        Arc::downgrade(&world),
+    );
+    let sights = Arc::clone(&seen);
+    world.watch(reader.number(), move || {
+        let changes = || own.upgrade().map(|world| world.changes());
+        let before = changes();
+        // Time enough for the others, if they only could.
+        (0..200).for_each(|_| std::thread::yield_now());
+        sights.lock().unwrap().push((before, changes()));
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..50).for_each(|at| drop(file.write_at(b"x", at))));
+        }
+    });
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), 200, "each change is looked at");
+    assert!(seen.iter().all(|(before, after)| before == after));
+}
+
+#[test]
+fn what_was_recorded_happens_again_between_two_looks() {
+    let (world, files) = start();
+    let file = make(&files, "/d/f");
+    (0..30).for_each(|at| drop(file.write_at(b"x", at)));
+    let again = World::replay(&world.recording(), 3, 20, 7);
+    let reader = again.process();
+    let lens: std::collections::BTreeSet<u64> = (0..500)
+        .map(|_| reader.metadata(Path::new("/d/f")).unwrap().len)
+        .collect();
+    assert_eq!((lens.first(), lens.last()), (Some(&0), Some(&20)));
+    assert!(lens.len() > 5);
+}

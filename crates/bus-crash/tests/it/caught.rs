@@ -1,12 +1,13 @@
 //! Logs with one flaw each: a sweep that does not find it proves nothing.
 
-use bus_crash::play::{Act, Script, Step};
+use bus_crash::play::{Act, FileLog, Script, Step, Subject};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, power};
+use bus_crash::sweep::{Effort, beside, damage_some, power};
 
+use crate::forgiving::Forgiving;
 use crate::toy::{Flaw, Toy};
 
-fn sweep(flaw: Flaw) -> Tally {
+fn script(flaw: Flaw) -> Script {
     let append = |session, sizes: &[usize]| Act::Append(vec![(session, sizes.to_vec())]);
     let acts = [
         append(0, &[10]),
@@ -16,17 +17,20 @@ fn sweep(flaw: Flaw) -> Tally {
         append(1, &[2000]),
     ];
     let steps = acts.into_iter().map(|act| Step { process: 0, act });
-    let script = Script {
+    Script {
         name: format!("{flaw:?}"),
         sessions: 2,
         steps: steps.collect(),
         ..Script::one()
-    };
+    }
+}
+
+fn sweep(flaw: Flaw) -> Tally {
     let effort = Effort {
         rolls: 3,
         ..Effort::default()
     };
-    power(&Toy(flaw), &script, &effort)
+    power(&Toy(flaw), &script(flaw), &effort)
 }
 
 fn assert_caught(flaw: Flaw, wrong: &str) {
@@ -61,4 +65,30 @@ fn a_log_that_keeps_half_a_batch_is_caught() {
 #[test]
 fn a_log_that_shows_an_event_before_its_sync_is_caught() {
     assert_caught(Flaw::ShowsEarly, "acknowledged");
+}
+
+#[test]
+fn a_reader_that_takes_two_moments_for_one_is_caught_only_beside_a_writer() {
+    assert_eq!(sweep(Flaw::LooksTwice).violated, 0);
+    let look = |flaw| beside(&Toy(flaw), &script(flaw), &Effort::default());
+    assert_eq!(look(Flaw::None).violated, 0);
+    assert!(look(Flaw::LooksTwice).violated > 0);
+}
+
+#[test]
+fn a_reader_that_takes_damage_for_an_end_is_caught() {
+    let some = |subject: &dyn Subject| damage_some(subject, 300, &Effort::default());
+    let sound = some(&FileLog);
+    let told: String = sound.violations.iter().map(ToString::to_string).collect();
+    assert_eq!(sound.violated, 0, "{told}");
+    let forgiving = some(&Forgiving);
+    let told: Vec<&str> = forgiving
+        .violations
+        .iter()
+        .map(|v| v.wrong.as_str())
+        .collect();
+    assert!(
+        told.iter().any(|told| told.contains("it was: ")),
+        "{told:?}"
+    );
 }

@@ -2,7 +2,7 @@
 
 use bus_crash::play::{Act, FileLog, Script, Step};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, kill, power};
+use bus_crash::sweep::{Effort, kill, power, trouble};
 
 fn effort() -> Effort {
     Effort {
@@ -77,4 +77,26 @@ fn a_process_goes_on_and_takes_over_when_the_other_is_killed() {
     let mut script = Script::two();
     script.steps.truncate(8);
     assert_sound(&kill(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn a_rewritten_session_is_not_confused_by_what_a_refused_append_left_in_the_journal() {
+    let script = short(vec![
+        Act::Append(vec![(0, vec![10, 20, 30])]),
+        Act::Append(vec![(0, vec![40])]),
+        Act::Archive {
+            session: 0,
+            keep: 1,
+        },
+        Act::Append(vec![(0, vec![50])]),
+        Act::Erase { session: 0 },
+    ]);
+    assert_sound(&trouble(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn a_session_is_handed_over_although_the_disk_refused_meanwhile() {
+    let mut script = Script::idle();
+    script.steps.truncate(6);
+    assert_sound(&trouble(&FileLog, &script, &effort()));
 }

@@ -2,5 +2,6 @@
 
 mod caught;
 mod embedded;
+mod forgiving;
 mod process;
 mod toy;

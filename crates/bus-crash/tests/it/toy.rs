@@ -19,6 +19,7 @@ pub(crate) enum Flaw {
     ForgetsSync,
     KeepsHalves,
     ShowsEarly,
+    LooksTwice,
 }
 
 pub(crate) struct Toy(pub(crate) Flaw);
@@ -118,9 +119,15 @@ impl ToyLog {
     /// What a reader sees.
     fn shown(&self, key: &ThreadKey) -> Result<Vec<Line>> {
         let read = || -> std::io::Result<Vec<Line>> {
+            let path = Self::path(key, "log");
+            let len = || self.files.metadata(&path).map_or(0, |found| found.len);
+            let before = len();
             let end = self.files.open(&Self::path(key, "end"), OpenMode::Read)?;
+            if self.flaw == Flaw::LooksTwice && before != len() {
+                return Err(std::io::Error::other("it changed while it was read"));
+            }
             let end = String::from_utf8_lossy(&bytes_of(&*end)?).trim().parse();
-            let file = self.files.open(&Self::path(key, "log"), OpenMode::Read)?;
+            let file = self.files.open(&path, OpenMode::Read)?;
             let mut bytes = bytes_of(&*file)?;
             bytes.truncate(end.unwrap_or(0));
             Ok(self.parse(&bytes).0)
