@@ -371,9 +371,21 @@ impl Held {
             return Err(error);
         }
         if self.replaced {
-            layout.disk.sync_dir(&self.paths.dir)?;
-            self.replaced = false;
+            self.settle_name(layout)?;
         }
+        Ok(())
+    }
+
+    /// Makes the name of a file that replaced another one durable: only then is anything journaled that belongs
+    /// in it.
+    pub(super) fn settle_name(&mut self, layout: &Layout) -> fs::Result<()> {
+        layout.disk.sync_dir(&self.paths.dir)?;
+        if self.new_name {
+            // The tenant's folder may be as new as the file was.
+            layout.disk.sync_dir(&layout.threads())?;
+            self.new_name = false;
+        }
+        self.replaced = false;
         Ok(())
     }
 

@@ -174,13 +174,7 @@ fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Resul
     held.renew_view();
     held.file = layout.disk.open_rw(&held.paths.session)?.map(Arc::new);
     held.renew_view();
-    layout.disk.sync_dir(&held.paths.dir)?;
-    if held.new_name {
-        // The tenant's folder may be as new as the file was.
-        layout.disk.sync_dir(&layout.threads())?;
-        held.new_name = false;
-    }
-    held.replaced = false;
+    held.settle_name(layout)?;
     Ok(())
 }
 
