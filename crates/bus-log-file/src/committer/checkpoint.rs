@@ -42,7 +42,7 @@ impl Whole<'_> {
         }
         let keys = self.shared.keys(self.files, bad);
         if let Some(journal) = &mut self.writer.journal {
-            let emptied = u64::from(!journal.is_empty());
+            let emptied = u64::from(!journal.is_empty() && keys.is_empty());
             journal.clear_but(&keys)?;
             self.writer.ended.clear();
             self.writer.grows = false;
@@ -313,7 +313,9 @@ impl Shared {
         if let Some(journal) = &mut writer.journal {
             journal.retire(job.up_to);
         }
-        Counters::add(&self.counters.checkpoints, u64::from(job.up_to > 0));
+        // Without a file all of it was carried on.
+        let made = job.up_to > 0 && !job.files.is_empty();
+        Counters::add(&self.counters.checkpoints, u64::from(made));
         true
     }
 }

@@ -21,7 +21,10 @@ impl Journal {
     /// Where it can't be read or written. It stays where it was; of frames that were not synced before, none counts.
     pub(crate) fn carry(&mut self, keys: &[ThreadKey]) -> Result<()> {
         let scan = self.scan()?;
+        let before = self.bytes;
         let carried = self.carry_all(&scan, keys);
+        // It makes no segment full: else each event behind it would have it carried on.
+        self.bytes = before;
         if carried.is_err() {
             // What is lost is told by this: it is not to fail the next append too.
             let _ = self.sync();

@@ -53,7 +53,7 @@ pub(crate) struct Journal {
     /// No segment has this number or a higher one.
     next: u64,
     /// Bytes written since the last roll.
-    bytes: u64,
+    pub(super) bytes: u64,
     /// Frames were given up of which only the next sync can tell.
     lost: Option<DiskError>,
     /// Frames were given up that a power cut may still bring back.
