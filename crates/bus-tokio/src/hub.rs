@@ -103,7 +103,7 @@ impl SessionHub {
     ///
     /// # Panics
     ///
-    /// Panics if a capacity is greater than `usize::MAX / 2`.
+    /// Panics if a capacity is 0, or greater than `usize::MAX / 2`.
     #[must_use]
     pub fn with_config(log: Arc<dyn SessionLog>, config: HubConfig) -> Self {
         let hub_capacity = SessionBus::rounded(config.hub_capacity);

@@ -105,8 +105,8 @@ impl<T: FromEnvelope> Subscriber<T> {
         }
     }
 
-    /// Waits until there is one, then takes what is there, up to `limit`, and appends it to `into`.
-    /// Returns how many: 0 only for a `limit` of 0.
+    /// Waits until there is one, then takes what is there, up to `limit` and up to 64, and appends it to
+    /// `into`. Returns how many: 0 only for a `limit` of 0. Emitters wait while it takes them, hence the 64.
     ///
     /// It locks the bus once for all of them, which is what makes it the way to read a busy one.
     /// Cancel-safe, as [`recv`](Self::recv) is.

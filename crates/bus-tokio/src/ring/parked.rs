@@ -176,32 +176,27 @@ impl Parked {
             (LaneName::Away, &mut quota.away),
         ] {
             while *quota > 0 && !into.is_full() {
-                *quota -= 1;
-                if !self.take_one(name, into) {
-                    *quota = 0;
+                match self.take_one(name) {
+                    Some(Some(waker)) => {
+                        *quota -= 1;
+                        into.push(waker);
+                    }
+                    // Nobody is there any more. Whoever is woken after the rouser must be somebody.
+                    Some(None) => {}
+                    None => *quota = 0,
                 }
             }
         }
     }
 
-    /// False if nobody of that lane is due.
-    fn take_one(&mut self, name: LaneName, into: &mut Wakers) -> bool {
+    /// The waker of the first that is due, if it is still there; `None` if nobody of that lane is due.
+    fn take_one(&mut self, name: LaneName) -> Option<Option<Waker>> {
         let lane = self.lane_mut(name);
-        if lane.due == 0 {
-            return false;
-        }
-        lane.due -= 1;
-        let Some(seat) = lane.listed.pop_front() else {
-            return false;
-        };
+        lane.due = lane.due.checked_sub(1)?;
+        let seat = lane.listed.pop_front()?;
         let place = &mut self.seats[seat];
         place.listed[name as usize] = false;
-        if place.lane == name
-            && let Some(waker) = place.waker.take()
-        {
-            into.push(waker);
-        }
-        true
+        Some(place.waker.take_if(|_| place.lane == name))
     }
 
     pub(super) fn rouser(&mut self, name: LaneName) -> &mut Rouser {

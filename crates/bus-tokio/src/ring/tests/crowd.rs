@@ -49,6 +49,24 @@ fn parked(ring: &Arc<Ring>, many: usize, count: &Arc<Count>) -> Vec<Receiver> {
 }
 
 #[test]
+fn whoever_is_woken_after_the_rouser_is_there() {
+    let woken = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut parked = Parked::default();
+    let seats: Vec<_> = (0..FEW + 2).map(|_| parked.join()).collect();
+    for seat in &seats {
+        drop(parked.park(*seat, LaneName::Near, waker.clone()));
+    }
+    drop(parked.leave(seats[0]));
+    *parked.rouser(LaneName::Near) = Rouser::Idle(Waker::noop().clone());
+    let mut wakers = Wakers::default();
+    let mut quota = parked.call(&mut wakers);
+    parked.take(&mut quota, &mut wakers);
+    wakers.wake();
+    assert_eq!(woken.woken.load(Ordering::SeqCst), 1);
+}
+
+#[test]
 fn a_seat_taken_over_wakes_its_new_owner() {
     let ring = Arc::new(Ring::new(2));
     let (old, new) = (Arc::default(), Arc::default());
