@@ -72,13 +72,13 @@ impl AuditLog for LogSinks {
         self.sink.clone()
     }
 
-    fn drain(self, _runtime: &Runtime) -> Result<Option<Recorded>> {
-        self.after_exit()
-    }
-
-    fn after_exit(self) -> Result<Option<Recorded>> {
+    fn close(&mut self) -> Result<()> {
         let stats = pollster::block_on(self.sink.close());
         ensure!(stats.dropped == 0, "{} records were dropped", stats.dropped);
+        Ok(())
+    }
+
+    fn recorded(self) -> Result<Option<Recorded>> {
         read(self.log.as_ref(), self.sink.thread_key()).map(Some)
     }
 }
@@ -118,12 +118,13 @@ impl AuditLog for Bus {
         self.bus.audit_sink()
     }
 
-    fn drain(self, _runtime: &Runtime) -> Result<Option<Recorded>> {
-        self.after_exit()
+    fn close(&mut self) -> Result<()> {
+        let stats = pollster::block_on(self.bus.close()).context("a bus without a log")?;
+        ensure!(stats.dropped == 0, "{} records were dropped", stats.dropped);
+        Ok(())
     }
 
-    fn after_exit(self) -> Result<Option<Recorded>> {
-        pollster::block_on(self.bus.close());
+    fn recorded(self) -> Result<Option<Recorded>> {
         read(self.log.as_ref(), &key(self.run as usize)).map(Some)
     }
 }
@@ -179,16 +180,16 @@ impl AuditLog for Spawned {
         self.clone()
     }
 
-    fn drain(self, runtime: &Runtime) -> Result<Option<Recorded>> {
+    fn drain(&mut self, runtime: &Runtime) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while runtime.metrics().num_alive_tasks() > 0 {
             ensure!(Instant::now() < deadline, "its tasks did not end");
             std::thread::yield_now();
         }
-        lines_of(&self.path).map(Some)
+        Ok(())
     }
 
-    fn after_exit(self) -> Result<Option<Recorded>> {
+    fn recorded(self) -> Result<Option<Recorded>> {
         lines_of(&self.path).map(Some)
     }
 }
@@ -196,7 +197,7 @@ impl AuditLog for Spawned {
 /// tracing-appender's queue and thread, given whole lines.
 pub(super) struct Queue {
     writer: NonBlocking,
-    guard: WorkerGuard,
+    guard: Option<WorkerGuard>,
     path: PathBuf,
 }
 
@@ -206,7 +207,7 @@ impl Queue {
         let (writer, guard) = NonBlocking::new(File::create(&path)?);
         Ok(Self {
             writer,
-            guard,
+            guard: Some(guard),
             path,
         })
     }
@@ -226,26 +227,22 @@ impl AuditLog for Queue {
         self.writer.clone()
     }
 
-    fn drain(self, _runtime: &Runtime) -> Result<Option<Recorded>> {
-        self.after_exit()
+    fn close(&mut self) -> Result<()> {
+        drop(self.guard.take());
+        Ok(())
     }
 
-    fn after_exit(self) -> Result<Option<Recorded>> {
-        let Self {
-            writer,
-            guard,
-            path,
-        } = self;
-        drop(writer);
-        drop(guard);
-        lines_of(&path).map(Some)
+    fn recorded(self) -> Result<Option<Recorded>> {
+        lines_of(&self.path).map(Some)
     }
 }
 
 /// The same idea with events instead of lines: what is encoded, is encoded by the thread.
 pub(super) struct EventQueue {
+    /// To nobody, once it is closed.
     sender: SyncSender<GraphEvent>,
-    writer: JoinHandle<std::io::Result<()>>,
+    /// None once it is closed.
+    writer: Option<JoinHandle<std::io::Result<()>>>,
     path: PathBuf,
 }
 
@@ -262,7 +259,7 @@ impl EventQueue {
         });
         Ok(Self {
             sender,
-            writer,
+            writer: Some(writer),
             path,
         })
     }
@@ -282,14 +279,17 @@ impl AuditLog for EventQueue {
         self.sender.clone()
     }
 
-    fn drain(self, _runtime: &Runtime) -> Result<Option<Recorded>> {
-        self.after_exit()
+    fn close(&mut self) -> Result<()> {
+        let (nobody, _) = sync_channel(0);
+        self.sender = nobody;
+        let written = self.writer.take().map(JoinHandle::join).transpose();
+        written
+            .map_err(|_| anyhow!("the writing thread panicked"))?
+            .transpose()?;
+        Ok(())
     }
 
-    fn after_exit(self) -> Result<Option<Recorded>> {
-        drop(self.sender);
-        let written = self.writer.join();
-        written.map_err(|_| anyhow!("the writing thread panicked"))??;
+    fn recorded(self) -> Result<Option<Recorded>> {
         lines_of(&self.path).map(Some)
     }
 }
@@ -311,11 +311,7 @@ impl AuditLog for BuildOnly {
         Self
     }
 
-    fn drain(self, _runtime: &Runtime) -> Result<Option<Recorded>> {
-        Ok(None)
-    }
-
-    fn after_exit(self) -> Result<Option<Recorded>> {
+    fn recorded(self) -> Result<Option<Recorded>> {
         Ok(None)
     }
 }
