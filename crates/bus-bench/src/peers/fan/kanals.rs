@@ -31,6 +31,7 @@ impl Fan for Kanal {
         *seq += 1;
         let envelope = Envelope::of(*seq, event);
         for sender in senders {
+            // A full channel misses it, as a slow screen would.
             let _ = sender.try_send(Arc::clone(&envelope));
         }
     }

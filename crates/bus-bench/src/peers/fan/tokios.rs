@@ -87,6 +87,7 @@ impl Fan for TokioArc {
 
     fn send((seq, sender): &mut Self::Sender, event: SessionEvent) {
         *seq += 1;
+        // It fails if nobody listens, which is no failure of ours.
         let _ = sender.send(Envelope::of(*seq, event));
     }
 

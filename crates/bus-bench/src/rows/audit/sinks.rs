@@ -216,6 +216,7 @@ impl Queue {
 impl Audit for NonBlocking {
     fn record(&self, caller: u64, number: u64) {
         let line = line_of(&event(caller, number));
+        // It takes all it is given, or drops it and keeps the count itself.
         let _ = self.clone().write_all(&line);
     }
 }
