@@ -16,7 +16,7 @@
 //!   own tests.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
-//! - [`samples`], [`FaultyLog`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
+//! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
 
 mod alone;
 mod counting;
@@ -29,6 +29,7 @@ mod macros;
 pub mod model;
 mod profile;
 pub mod samples;
+mod tamper;
 mod trial;
 
 pub use alone::alone;
@@ -37,3 +38,4 @@ pub use executor::{block_on, eventually, runtime};
 pub use faulty::{Fault, FaultyLog, Gate};
 pub use harness::{Behind, Harness, MemoryHarness};
 pub use profile::{Ability, Profile};
+pub use tamper::{Tamper, Tampered};

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use bus_crash::play::{Settings, Subject};
 use bus_log::{
     Bounds, Entry, Event, Expect, LogError, Meta, Page, Recorded, Result, SessionLog, TenantId,
-    ThreadKey, ThreadSummary, Utc,
+    ThreadKey, ThreadSummary, Utc, async_trait,
 };
 use bus_log_file::fs::{File, FileSystem, OpenMode};
 

@@ -7,9 +7,9 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use bus_log::{
-    Bounds, DurableSink, Entry, Expect, InMemorySessionLog, LogError, LogWriter, LogWriterConfig,
-    Page, Result, SessionEvent, SessionLog, TenantId, ThreadKey, ThreadSummary, async_trait,
+    DurableSink, InMemorySessionLog, LogError, LogWriter, LogWriterConfig, SessionEvent, SessionLog,
 };
+use bus_testkit::{Tamper, Tampered};
 
 use crate::support::{Fault, LONG, ScriptedLog, Seen, block_on, key, record, seen, wait_until};
 
@@ -43,40 +43,19 @@ fn a_time_that_never_ends_is_as_good_as_any() {
     });
 }
 
-/// Whoever appends finds that somebody else was faster.
-struct Contended(InMemorySessionLog, AtomicU64);
-
-#[async_trait]
-impl SessionLog for Contended {
-    async fn append_entries(&self, _: &ThreadKey, _: Expect, _: &[Entry]) -> Result<u64> {
-        Err(LogError::conflict(
-            self.1.fetch_add(1, Ordering::SeqCst) + 1,
-        ))
-    }
-    async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.0.read(key, cursor, limit).await
-    }
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.0.archive_before(key, watermark).await
-    }
-    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.0.bounds(key).await
-    }
-    async fn list(&self, t: &TenantId, a: Option<&str>, n: usize) -> Result<Vec<ThreadSummary>> {
-        self.0.list(t, a, n).await
-    }
-    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.0.tenants(after, limit).await
-    }
-    async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.0.erase(key).await
-    }
+/// A log in which whoever appends finds that somebody else was faster.
+fn contended() -> Arc<dyn SessionLog> {
+    let tamper = Tamper::with(AtomicU64::new(0)).on_append(|appends, _, _, _, _| {
+        let last = appends.fetch_add(1, Ordering::SeqCst) + 1;
+        Box::pin(async move { Err(LogError::conflict(last)) })
+    });
+    Arc::new(Tampered::new(tamper, Arc::new(InMemorySessionLog::new())))
 }
 
 #[test]
 fn a_thread_that_others_keep_winning_holds_up_a_ticket_no_longer_than_retry_for() {
     within_deadline(|| {
-        let log = Arc::new(Contended(InMemorySessionLog::new(), AtomicU64::new(0)));
+        let log = contended();
         let config = LogWriterConfig::default()
             .with_retry_for(Duration::from_millis(20))
             .with_close_timeout(Duration::from_millis(20));

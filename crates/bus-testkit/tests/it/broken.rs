@@ -1,11 +1,11 @@
 //! Logs that are broken in just one way, each of which its law must catch.
 
 mod mirrored;
+mod respell;
 mod store;
-mod tamper;
 
+pub(crate) use bus_testkit::Tamper;
 pub(crate) use store::Store;
-pub(crate) use tamper::Tamper;
 
 mod append;
 mod archive;

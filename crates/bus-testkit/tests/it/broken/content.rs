@@ -9,7 +9,7 @@ use bus_log::{
 };
 use bus_testkit::{Harness, laws, samples};
 
-use super::tamper::{each, respelt};
+use super::respell::{each, respelt};
 use super::{Store, Tamper, caught, caught_in};
 
 const A7: (&str, fn(&dyn Harness)) = ("A7", laws::a7_what_goes_in_comes_out_equal);

@@ -10,7 +10,7 @@ use bus_log::{
     Entry, InMemorySessionLog, LogError, MAX_EVENT_BYTES, SessionLog, ThreadKey, encoded_bytes,
 };
 
-use super::tamper::{Tamper, Tampered};
+use bus_testkit::{Tamper, Tampered};
 
 /// The files beside a log.
 pub(super) struct Mirror {
@@ -60,7 +60,7 @@ impl Mirror {
                     Ok(())
                 })
             });
-        Arc::new(Tampered::new(mirror, InMemorySessionLog::new()))
+        Arc::new(Tampered::new(mirror, Arc::new(InMemorySessionLog::new())))
     }
 
     fn file(&self, key: &ThreadKey) -> PathBuf {

@@ -3,7 +3,7 @@
 use bus_log::{Event, LogError, Page};
 use bus_testkit::{Harness, laws};
 
-use super::tamper::respelt;
+use super::respell::respelt;
 use super::{Tamper, caught};
 
 const L1: (&str, fn(&dyn Harness)) = ("L1", laws::l1_load_since_gives_all_after_the_cursor);

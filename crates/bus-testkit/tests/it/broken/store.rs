@@ -11,7 +11,7 @@ use bus_testkit::{Ability, Harness, Profile};
 use tempfile::TempDir;
 
 use super::mirrored::Mirror;
-use super::tamper::{Tamper, Tampered};
+use bus_testkit::{Tamper, Tampered};
 
 type Open = Box<dyn Fn(Arc<dyn SessionLog>) -> Arc<dyn SessionLog> + Send + Sync>;
 
@@ -49,7 +49,7 @@ impl Store {
             profile: Profile::new("broken", "is in the store").with_patience(short),
             log: mirror.log(),
             mirror,
-            open: Box::new(move |log| Arc::new(Tampered::new(tamper(), log))),
+            open: Box::new(move |log| Arc::new(Tampered::new(tamper(), Arc::new(log)))),
             failing: || LogError::unavailable("disk refuses").with_source(io::Error::other("full")),
             locks: false,
             locked: AtomicBool::new(false),
@@ -127,7 +127,10 @@ impl Harness for Store {
         let failing = self.failing;
         let refusing = Tamper::with(failing)
             .on_append(|failing, _, _, _, _| Box::pin(async move { Err(failing()) }));
-        Some(Arc::new(Tampered::new(refusing, InMemorySessionLog::new())))
+        Some(Arc::new(Tampered::new(
+            refusing,
+            Arc::new(InMemorySessionLog::new()),
+        )))
     }
 
     fn directory(&self) -> Option<PathBuf> {

@@ -1,10 +1,11 @@
-//! What is wrong with a log.
+//! Logs that get some of their calls wrong.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bus_log::{
-    Bounds, Entry, Event, Expect, Page, Recorded, Result, SessionLog, TenantId, ThreadKey,
-    ThreadSummary, async_trait,
+    Bounds, Entry, Expect, Page, Recorded, Result, SessionLog, TenantId, ThreadKey, ThreadSummary,
+    async_trait,
 };
 use futures_util::future::BoxFuture;
 
@@ -27,9 +28,20 @@ type Tenants<S> =
     for<'a> fn(&'a S, Log<'a>, Option<&'a TenantId>, usize) -> Call<'a, Vec<TenantId>>;
 type Changed<S> = for<'a> fn(&'a S, Log<'a>, Key<'a>, u64, Instant) -> Call<'a, u64>;
 
-/// Stands between the caller and a sound log, and passes every call on but those that it gets
-/// wrong. `S` is what it remembers.
-pub(crate) struct Tamper<S = ()> {
+/// What a [`Tampered`] log gets wrong; it passes every other call on. `S` is what it remembers from call to call.
+///
+/// ```
+/// use std::sync::Arc;
+/// use bus_log::{InMemorySessionLog, LogError, SessionLog};
+/// use bus_testkit::{Tamper, Tampered, block_on, samples};
+///
+/// let tamper = Tamper::new().on_bounds(|_, _, _| {
+///     Box::pin(async { Err(LogError::unavailable("the line is cut")) })
+/// });
+/// let log = Tampered::new(tamper, Arc::new(InMemorySessionLog::new()));
+/// assert!(block_on(log.bounds(&samples::key("s"))).is_err());
+/// ```
+pub struct Tamper<S = ()> {
     state: S,
     append: Append<S>,
     read: Read<S>,
@@ -44,15 +56,24 @@ pub(crate) struct Tamper<S = ()> {
     key: fn(&ThreadKey) -> ThreadKey,
 }
 
+impl Default for Tamper {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Tamper {
     /// Nothing is wrong yet.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self::with(())
     }
 }
 
 impl<S: Send + Sync + 'static> Tamper<S> {
-    pub(crate) fn with(state: S) -> Self {
+    /// Nothing is wrong yet; remembers `state`.
+    #[must_use]
+    pub fn with(state: S) -> Self {
         Self {
             state,
             append: |_, log, key, expect, entries| log.append_entries(key, expect, entries),
@@ -69,61 +90,83 @@ impl<S: Send + Sync + 'static> Tamper<S> {
         }
     }
 
-    pub(crate) fn on_append(self, append: Append<S>) -> Self {
+    /// Answers `append_entries` by this function.
+    #[must_use]
+    pub fn on_append(self, append: Append<S>) -> Self {
         Self { append, ..self }
     }
 
-    pub(crate) fn on_read(self, read: Read<S>) -> Self {
+    /// Answers `read` by this function.
+    #[must_use]
+    pub fn on_read(self, read: Read<S>) -> Self {
         Self { read, ..self }
     }
 
-    pub(crate) fn on_read_raw(self, read_raw: Read<S>) -> Self {
+    /// Answers `read_raw` by this function.
+    #[must_use]
+    pub fn on_read_raw(self, read_raw: Read<S>) -> Self {
         Self { read_raw, ..self }
     }
 
-    pub(crate) fn on_archive(self, archive: Archive<S>) -> Self {
+    /// Answers `archive_before` by this function.
+    #[must_use]
+    pub fn on_archive(self, archive: Archive<S>) -> Self {
         Self { archive, ..self }
     }
 
-    pub(crate) fn on_bounds(self, bounds: OfKey<S, Bounds>) -> Self {
+    /// Answers `bounds` by this function.
+    #[must_use]
+    pub fn on_bounds(self, bounds: OfKey<S, Bounds>) -> Self {
         Self { bounds, ..self }
     }
 
-    pub(crate) fn on_erase(self, erase: OfKey<S, ()>) -> Self {
+    /// Answers `erase` by this function.
+    #[must_use]
+    pub fn on_erase(self, erase: OfKey<S, ()>) -> Self {
         Self { erase, ..self }
     }
 
-    pub(crate) fn on_list(self, list: List<S>) -> Self {
+    /// Answers `list` by this function.
+    #[must_use]
+    pub fn on_list(self, list: List<S>) -> Self {
         Self { list, ..self }
     }
 
-    pub(crate) fn on_tenants(self, tenants: Tenants<S>) -> Self {
+    /// Answers `tenants` by this function.
+    #[must_use]
+    pub fn on_tenants(self, tenants: Tenants<S>) -> Self {
         Self { tenants, ..self }
     }
 
-    pub(crate) fn on_changed(self, changed: Changed<S>) -> Self {
+    /// Answers `changed` by this function.
+    #[must_use]
+    pub fn on_changed(self, changed: Changed<S>) -> Self {
         Self { changed, ..self }
     }
 
     /// Changes every event on its way out, by whichever method.
-    pub(crate) fn on_the_way_out(self, out: fn(&mut Recorded)) -> Self {
+    #[must_use]
+    pub fn on_the_way_out(self, out: fn(&mut Recorded)) -> Self {
         Self { out, ..self }
     }
 
     /// Takes one key for another.
-    pub(crate) fn on_keys(self, key: fn(&ThreadKey) -> ThreadKey) -> Self {
+    #[must_use]
+    pub fn on_keys(self, key: fn(&ThreadKey) -> ThreadKey) -> Self {
         Self { key, ..self }
     }
 }
 
-/// A log with something wrong. `append`, `append_expecting` and `load_since` are the provided ones.
-pub(super) struct Tampered<S, L> {
+/// Another log of which some calls go wrong. `append`, `append_expecting` and `load_since` are the provided ones.
+pub struct Tampered<S = ()> {
     tamper: Tamper<S>,
-    log: L,
+    log: Arc<dyn SessionLog>,
 }
 
-impl<S, L> Tampered<S, L> {
-    pub(super) fn new(tamper: Tamper<S>, log: L) -> Self {
+impl<S> Tampered<S> {
+    /// Tampers with `log`.
+    #[must_use]
+    pub fn new(tamper: Tamper<S>, log: Arc<dyn SessionLog>) -> Self {
         Self { tamper, log }
     }
 
@@ -134,7 +177,7 @@ impl<S, L> Tampered<S, L> {
 }
 
 #[async_trait]
-impl<S: Send + Sync + 'static, L: SessionLog> SessionLog for Tampered<S, L> {
+impl<S: Send + Sync + 'static> SessionLog for Tampered<S> {
     async fn append_entries(
         &self,
         key: &ThreadKey,
@@ -142,29 +185,29 @@ impl<S: Send + Sync + 'static, L: SessionLog> SessionLog for Tampered<S, L> {
         entries: &[Entry],
     ) -> Result<u64> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        (t.append)(&t.state, &self.log, &key, expect, entries).await
+        (t.append)(&t.state, &*self.log, &key, expect, entries).await
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        let page = (t.read)(&t.state, &self.log, &key, cursor, limit).await?;
+        let page = (t.read)(&t.state, &*self.log, &key, cursor, limit).await?;
         Ok(self.leave(page))
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        let page = (t.read_raw)(&t.state, &self.log, &key, cursor, limit).await?;
+        let page = (t.read_raw)(&t.state, &*self.log, &key, cursor, limit).await?;
         Ok(self.leave(page))
     }
 
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        (t.archive)(&t.state, &self.log, &key, watermark).await
+        (t.archive)(&t.state, &*self.log, &key, watermark).await
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        (t.bounds)(&t.state, &self.log, &key).await
+        (t.bounds)(&t.state, &*self.log, &key).await
     }
 
     async fn list(
@@ -174,34 +217,21 @@ impl<S: Send + Sync + 'static, L: SessionLog> SessionLog for Tampered<S, L> {
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
         let t = &self.tamper;
-        (t.list)(&t.state, &self.log, tenant, after, limit).await
+        (t.list)(&t.state, &*self.log, tenant, after, limit).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
         let t = &self.tamper;
-        (t.tenants)(&t.state, &self.log, after, limit).await
+        (t.tenants)(&t.state, &*self.log, after, limit).await
     }
 
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        (t.erase)(&t.state, &self.log, &key).await
+        (t.erase)(&t.state, &*self.log, &key).await
     }
 
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
         let (t, key) = (&self.tamper, (self.tamper.key)(key));
-        (t.changed)(&t.state, &self.log, &key, after, deadline).await
+        (t.changed)(&t.state, &*self.log, &key, after, deadline).await
     }
-}
-
-/// The same entries, each changed.
-pub(crate) fn each(entries: &[Entry], change: impl Fn(&mut Entry)) -> Vec<Entry> {
-    let mut entries = entries.to_vec();
-    entries.iter_mut().for_each(change);
-    entries
-}
-
-/// The same event from its text, changed.
-pub(crate) fn respelt(event: &Event, change: impl Fn(&str) -> String) -> Event {
-    let text = change(event.to_json().as_str());
-    Event::parse(&text).unwrap_or_else(|_| event.clone())
 }
