@@ -3,10 +3,10 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod custom;
+mod decode;
 mod encode;
 #[cfg(test)]
 pub(crate) mod examples;
-mod known;
 mod parts;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -64,7 +64,7 @@ impl Event {
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         let text = text.trim_matches([' ', '\t', '\n', '\r']);
         match peek_leading_type(text) {
-            Some(kind) => match known::decode(kind, text) {
+            Some(kind) => match decode::decode(kind, text) {
                 Some(event) => Ok(event),
                 None => CustomEvent::from_json(Json::parse(text)?).map(Self::Custom),
             },
@@ -84,7 +84,7 @@ impl Event {
                 Some(data) => format!(r#"{{"type":{kind},"data":{data}}}"#),
                 None => format!(r#"{{"type":{kind}}}"#),
             };
-            if let Some(event) = known::decode(&parts.kind, &ordered) {
+            if let Some(event) = decode::decode(&parts.kind, &ordered) {
                 return Ok(event);
             }
         }

@@ -1,4 +1,4 @@
-//! Events of our own types, written the short way.
+//! Events of our own types, written by a fast path.
 //!
 //! Serde's way out writes each brace, name and comma by itself, and looks at strings byte by byte. What an
 //! agent says most is written here instead: what stands between two values as one piece, and strings

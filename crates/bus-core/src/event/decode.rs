@@ -1,4 +1,4 @@
-//! Events of our own types, read the short way.
+//! Events of our own types, read by a fast path.
 //!
 //! Serde's way in takes an object's members in any order, so for each event it looks names up that we
 //! always write in the same places. A replay is mostly that: so what an agent says most is read by
@@ -14,7 +14,7 @@ use crate::SessionEvent;
 /// `text` begins with `{"type":"` and `kind`.
 pub(super) fn decode(kind: &str, text: &str) -> Option<Event> {
     if kind.starts_with(SESSION_PREFIX) {
-        short(kind, text)
+        fast_path(kind, text)
             .or_else(|| serde_json::from_str(text).ok())
             .map(Event::Session)
     } else if kind.starts_with(AUDIT_PREFIX) {
@@ -26,7 +26,7 @@ pub(super) fn decode(kind: &str, text: &str) -> Option<Event> {
 
 /// Reads `{"type":"…","data":…}`, for the types of which a session has many. `None` says nothing: it
 /// may be written in another way, or not be such an event at all.
-fn short(kind: &str, text: &str) -> Option<SessionEvent> {
+fn fast_path(kind: &str, text: &str) -> Option<SessionEvent> {
     let data = text
         .get(r#"{"type":""#.len() + kind.len()..)?
         .strip_prefix(r#"","data":"#)?

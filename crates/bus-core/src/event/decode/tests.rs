@@ -6,7 +6,7 @@ use super::*;
 /// Both ways, where the text is written in our order.
 fn both(text: &str) -> Option<(Option<SessionEvent>, Option<SessionEvent>)> {
     let kind = peek_leading_type(text)?;
-    Some((short(kind, text), serde_json::from_str(text).ok()))
+    Some((fast_path(kind, text), serde_json::from_str(text).ok()))
 }
 
 fn assert_agree(text: &str) {
