@@ -104,7 +104,8 @@ fn how_to_read(page: &mut String, report: &Report) -> std::fmt::Result {
          the rounds agree. Such a row is run again first: once in a quick run, else twice.\n\
          - Everybody carries the same events: a text chunk of 40 bytes, token usage of about 100, a tool's output of \
          2 KB, and a mix of them (80/15/5).\n\
-         - Where a contender can't run, the row says why.\n",
+         - Where a contender can't run, the row says why.\n\
+         - Why a goal is missed, and what was tried: [Where the time goes](performance.md).\n",
         report.rounds,
         OTHERS_LIMIT * 100.0,
         AGREEMENT * 100.0

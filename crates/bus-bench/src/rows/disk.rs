@@ -1,6 +1,7 @@
 //! What durability costs in bytes, and what a crash costs in time.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,12 +16,15 @@ use crate::peers::store::{
 };
 use crate::row::{Contender, Effort, Family, Measurement, Pace, Role, Row, Unit};
 
+/// What the kernel counts a device's writes in, whatever the device's own sectors are.
+const SECTOR: u64 = 512;
+
 pub(crate) fn family(effort: Effort) -> Family {
     Family {
         id: "disk",
         title: "Bytes and recovery",
-        method: "*Bytes written*: what the kernel counts for this process (`write_bytes`), from the first event \
-                 to the end of a clean close, over the bytes of the events' JSON. *Recovery*: a process \
+        method: "*Bytes written*: what the device got, from the first event to the end of a clean close, over the bytes of \
+                 the events' JSON. Nobody else may write to it meanwhile. *Recovery*: a process \
                  fills the journal of 64 sessions and is killed; timed is the next one's `open`.",
         rows: vec![bytes(1, effort), bytes(64, effort), recovery(effort)],
     }
@@ -63,13 +67,13 @@ fn written<S: Store>(size: usize, role: Role) -> Contender {
             store.append(0, &batch)?;
             // What it lays out once, it lays out for all events to come.
             rustix::fs::syncfs(fs::File::open(&dir)?)?;
-            let before = write_bytes()?;
+            let before = device_bytes(&dir)?;
             for _ in 0..batches {
                 store.append(0, &batch)?;
             }
             drop(store);
             rustix::fs::syncfs(fs::File::open(&dir)?)?;
-            let written = write_bytes()? - before;
+            let written = device_bytes(&dir)? - before;
             let mut payload = 0;
             for entry in &batch {
                 payload += encode(entry)?.len();
@@ -82,16 +86,20 @@ fn written<S: Store>(size: usize, role: Role) -> Contender {
     })
 }
 
-/// Bytes that this process has sent to the storage layer so far.
-pub(super) fn write_bytes() -> Result<u64> {
-    let text = fs::read_to_string("/proc/self/io").context("the kernel counts no I/O")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("write_bytes: "));
-    line.context("no write_bytes")?
-        .trim()
-        .parse()
-        .context("write_bytes")
+/// Bytes that were written to the device of `dir` so far, by anybody.
+///
+/// Not what the kernel counts for the process: that is whole folios of the page cache, of up to megabytes, for each
+/// byte that is changed in one, where the device gets only the blocks that changed.
+pub(super) fn device_bytes(dir: &Path) -> Result<u64> {
+    let device = fs::metadata(dir)?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat"))
+        .context("the kernel counts nothing for the device of this folder")?;
+    let sectors = stat
+        .split_whitespace()
+        .nth(6)
+        .context("no sectors written")?;
+    Ok(sectors.parse::<u64>()? * SECTOR)
 }
 
 fn recovery(effort: Effort) -> Row {
