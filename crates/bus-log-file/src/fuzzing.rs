@@ -138,7 +138,7 @@ fn served(file: &DiskFile, snapshot: &Snapshot, within: &[u8]) -> (bool, Vec<(u6
     });
     let first = snapshot.header.watermark.saturating_add(1);
     assert!(
-        (first..)
+        (first..=u64::MAX)
             .zip(&served)
             .all(|(n, (ordinal, _))| n == *ordinal)
     );

@@ -1,7 +1,5 @@
 //! Keeping what the journal has of some sessions when all else of it goes.
 
-use std::collections::BTreeSet;
-
 use bus_log::{Result, ThreadKey};
 
 use super::index::{RecordAt, records_of};
@@ -40,14 +38,9 @@ impl Journal {
     }
 
     fn carry_one(&mut self, scan: &Scan, key: &ThreadKey, there: Vec<RecordAt>) -> Result<()> {
-        let mut seen = BTreeSet::new();
         let mut records = Vec::new();
         let mut len = 0;
         for at in there {
-            // It may have been carried before, and the segments from before that be there still.
-            if !seen.insert((at.position, at.first, at.last, at.len)) {
-                continue;
-            }
             let bytes = scan.bytes(at.segment, at.payload, at.payload_end())?;
             len += bytes.len();
             records.push((at, bytes));

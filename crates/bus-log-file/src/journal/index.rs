@@ -33,7 +33,7 @@ impl RecordAt {
     }
 }
 
-/// A session's records, in the order in which they were written.
+/// A session's records, in the order of their ordinals, each once.
 pub(super) type Records = (ThreadKey, Vec<RecordAt>);
 
 /// All records by session.
@@ -47,8 +47,11 @@ pub(super) fn index(scan: &Scan) -> Result<Vec<Records>> {
     })?;
     sessions
         .into_iter()
-        .map(|(key, (frame, records))| match decode_key(&key) {
-            Some(key) => Ok((key, records)),
+        .map(|(key, (frame, mut records))| match decode_key(&key) {
+            Some(key) => {
+                in_order(&mut records);
+                Ok((key, records))
+            }
             None => Err(scan.damage(frame, "a record of a session without a name")),
         })
         .collect()
@@ -63,7 +66,17 @@ pub(super) fn records_of(scan: &Scan, keys: &[ThreadKey]) -> Result<Vec<Vec<Reco
             records[*index].push(record);
         }
     })?;
+    records.iter_mut().for_each(in_order);
     Ok(records)
+}
+
+/// Puts a session's records into the order in which they are to be written into its file, each once. What was carried
+/// on stands once more, behind newer records of its session, and alone once the segment goes in which it stood first.
+/// Ordinals only rise, also where the file was replaced, so that the order of ordinals is the one in which the records
+/// were written first.
+fn in_order(records: &mut Vec<RecordAt>) {
+    records.sort_by_key(|record| record.first);
+    records.dedup_by_key(|record| (record.first, record.last, record.position, record.len));
 }
 
 /// Tells `found` every record, with the form of its key in which it stands there.

@@ -95,3 +95,21 @@ fn what_can_not_be_carried_stays_where_it_was_and_the_journal_goes_on() {
     append(&mut journal, "good", 2);
     assert_eq!(found(&dir, &journal), all(2));
 }
+
+#[test]
+fn records_are_found_in_the_order_of_their_ordinals_whatever_was_carried_behind_them() {
+    let (_root, dir, mut journal) = journal(&Faulty::default());
+    append(&mut journal, "bad", 1);
+    let up_to = journal.roll().unwrap();
+    // The keeper was busy: the segment that is written has a record before it is told to carry.
+    append(&mut journal, "bad", 2);
+    journal.carry(&[key("bad")]).unwrap();
+    let in_order = [("bad".to_owned(), vec![1, 2])];
+    assert_eq!(found(&dir, &journal), in_order);
+    journal.retire(up_to);
+    journal.settle_ahead();
+    assert_eq!(found(&dir, &journal), in_order);
+    // Carrying on keeps it.
+    journal.clear_but(&[key("bad")]).unwrap();
+    assert_eq!(found(&dir, &journal), in_order);
+}
