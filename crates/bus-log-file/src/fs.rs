@@ -56,6 +56,8 @@
 
 mod disk;
 mod error;
+#[cfg(test)]
+pub(crate) mod hooked;
 mod os;
 mod seam;
 

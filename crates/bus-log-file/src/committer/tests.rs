@@ -1,12 +1,10 @@
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, Meta, SessionEvent, TenantId, ThreadKey, Ticket, Utc};
 
 use super::*;
-use crate::fs::{Disk, File, FileSystem, Metadata, OpenMode, OsFileSystem};
+use crate::fs::Disk;
+use crate::fs::hooked::{Asked, HookedFs};
 use crate::layout::ThreadId;
 use crate::lines::Lines;
 use crate::name::Name;
@@ -277,44 +275,6 @@ fn whoever_waits_for_the_keeper_does_what_it_has_not_begun() {
     thread.join().unwrap();
 }
 
-/// A disk that panics when a session file is synced.
-#[derive(Debug)]
-struct Panics;
-
-impl FileSystem for Panics {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
-        OsFileSystem.open(path, mode)
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        OsFileSystem.metadata(path)
-    }
-
-    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        OsFileSystem.names(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.create_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsFileSystem.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.remove_dir(path)
-    }
-
-    fn sync_dir(&self, _path: &Path) -> io::Result<()> {
-        panic!("on purpose")
-    }
-}
-
 #[test]
 fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -333,7 +293,12 @@ fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
     thread::spawn(move || {
         own.lead().ended.push(1);
         own.keeper.start(job);
-        let disk = Disk::new(Arc::new(Panics));
+        let disk = HookedFs::new();
+        disk.set(|asked, _| match asked {
+            Asked::SyncDir => panic!("on purpose"),
+            _ => Ok(()),
+        });
+        let disk = Disk::new(disk.disk());
         own.guard(|| {
             own.keeper.run(&disk, || {});
             true

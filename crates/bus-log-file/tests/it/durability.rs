@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
-use crate::gate::{Gate, Sync};
+use crate::gate::{Gate, SyncOutcome};
 use crate::support::{append, block_on, image, key, load, scratch, text, wait_for};
 
 const EARLY: [Durability; 2] = [
@@ -33,17 +33,17 @@ fn only_sync_waits_for_the_disk() {
         // Owned, and all of it shown.
         append(&log, &key("a"), &["1"]).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
-        gate.set(Sync::Waits);
+        gate.set(SyncOutcome::Waits);
         let ticket = log.durable_sink(key("a")).submit(text("2"));
         if durability == Durability::Sync {
             let sink = log.durable_sink(key("a"));
             sink.submit(text("3")).on_ready(drop);
             wait_for("the sync", || gate.waiting() > 0);
             assert!(!ticket.is_told(), "{durability:?}");
-            gate.set(Sync::Passes);
+            gate.set(SyncOutcome::Passes);
         }
         assert_eq!(ticket.wait().unwrap(), Some(2));
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
     }
 }
 
@@ -56,13 +56,13 @@ fn a_line_is_seen_by_others_only_once_it_is_durable_and_through_the_same_log_at_
         let other = FileSessionLog::open(dir.path()).unwrap();
         append(&log, &key("a"), &["1"]).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
-        gate.set(Sync::Waits);
+        gate.set(SyncOutcome::Waits);
         append(&log, &key("a"), &["2", "3"]).unwrap();
         wait_for("the sync", || gate.waiting() > 0);
         assert_eq!(load(&other, &key("a")).unwrap(), ["1"]);
         std::thread::scope(|scope| {
             let reads = scope.spawn(|| load(&log, &key("a")).unwrap());
-            gate.set(Sync::Passes);
+            gate.set(SyncOutcome::Passes);
             assert_eq!(reads.join().unwrap(), ["1", "2", "3"]);
         });
         assert_eq!(load(&other, &key("a")).unwrap(), ["1", "2", "3"]);
@@ -92,14 +92,14 @@ fn what_the_disk_refuses_is_kept_and_written_when_it_takes_writes_again() {
         let log = open(dir.path(), durability, &gate);
         append(&log, &key("a"), &["1"]).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
-        gate.set(Sync::Fails);
+        gate.set(SyncOutcome::Fails);
         append(&log, &key("a"), &["2"]).unwrap();
         wait_for("the refusal", || append(&log, &key("a"), &["no"]).is_err());
         let error = append(&log, &key("a"), &["no"]).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Unavailable);
         let error = load(&log, &key("a")).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Unavailable);
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         wait_for("writes", || append(&log, &key("a"), &["last"]).is_ok());
         let all = load(&log, &key("a")).unwrap();
         assert_eq!(all[..2], ["1", "2"], "{durability:?}");
@@ -122,7 +122,7 @@ fn order_and_expectations_hold_before_the_disk_has_anything() {
         let log = open(dir.path(), durability, &gate);
         append(&log, &key("a"), &["1"]).unwrap();
         load(&log, &key("a")).unwrap();
-        gate.set(Sync::Waits);
+        gate.set(SyncOutcome::Waits);
         assert_eq!(append(&log, &key("a"), &["2", "3"]).unwrap(), 3);
         let wrong = block_on(log.append_expecting(&key("a"), 1, &[text("no")])).unwrap_err();
         assert_eq!(
@@ -132,7 +132,7 @@ fn order_and_expectations_hold_before_the_disk_has_anything() {
         let entries = [text("4").into()];
         let last = block_on(log.append_entries(&key("a"), Expect::Last(3), &entries));
         assert_eq!(last.unwrap(), 4);
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3", "4"]);
     }
 }
@@ -144,11 +144,11 @@ fn what_the_operating_system_has_survives_the_process() {
     let log = open(dir.path(), Durability::Os, &gate);
     append(&log, &key("a"), &["1"]).unwrap();
     load(&log, &key("a")).unwrap();
-    gate.set(Sync::Waits);
+    gate.set(SyncOutcome::Waits);
     append(&log, &key("a"), &["2"]).unwrap();
     // Not what a power cut leaves, but what a killed process does.
     let killed = image(dir.path());
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     let again = FileSessionLog::open(killed.path()).unwrap();
     assert_eq!(load(&again, &key("a")).unwrap(), ["1", "2"]);
 }
@@ -187,12 +187,12 @@ fn what_a_closed_log_could_not_make_durable_is_counted_as_lost_and_nothing_else_
         let counters = log.counters();
         append(&log, &key("a"), &["1"]).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
-        gate.set(Sync::Fails);
+        gate.set(SyncOutcome::Fails);
         append(&log, &key("a"), &["2", "3"]).unwrap();
         assert_eq!(counters.read().lost_events, 0, "{durability:?}");
         drop(log);
         assert_eq!(counters.read().lost_events, 2, "{durability:?}");
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         let log = FileSessionLog::open(dir.path()).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"], "{durability:?}");
         assert_eq!(log.stats().lost_events, 0);
@@ -208,10 +208,10 @@ fn nothing_is_lost_by_a_log_whose_disk_takes_writes_again_before_it_is_closed() 
         let counters = log.counters();
         append(&log, &key("a"), &["1"]).unwrap();
         assert_eq!(load(&log, &key("a")).unwrap(), ["1"]);
-        gate.set(Sync::Fails);
+        gate.set(SyncOutcome::Fails);
         append(&log, &key("a"), &["2"]).unwrap();
         assert!(load(&log, &key("a")).is_err(), "{durability:?}");
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         drop(log);
         assert_eq!(counters.read().lost_events, 0, "{durability:?}");
         let log = FileSessionLog::open(dir.path()).unwrap();

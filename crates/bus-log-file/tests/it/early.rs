@@ -4,18 +4,17 @@ use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
-use bus_log_file::fs::FileSystem;
 use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
-use crate::gate::{Gate, Sync};
-use crate::hooks::{Asked, Hooks, is_kind};
+use crate::disk::{Asked, FileSystem, HookedFs, is_kind};
+use crate::gate::{Gate, SyncOutcome};
 use crate::support::{append, block_on, image, key, load, of_kind, scratch, text, wait_for};
 
 /// Nothing is flushed by the clock.
@@ -59,7 +58,7 @@ fn what_is_acknowledged_while_a_session_is_rewritten_is_kept() {
         }
         assert_eq!(load(&log, &key("a")).unwrap(), numbers(1..=10));
         assert_eq!(append(&log, &key("a"), &["11"]).unwrap(), 11);
-        gate.set(Sync::Waits);
+        gate.set(SyncOutcome::Waits);
         thread::scope(|scope| {
             let rewrites = scope.spawn(|| {
                 if erases {
@@ -70,7 +69,7 @@ fn what_is_acknowledged_while_a_session_is_rewritten_is_kept() {
             });
             wait_for("the sync", || gate.waiting() > 0);
             assert_eq!(append(&log, &key("a"), &["12"]).unwrap(), 12);
-            gate.set(Sync::Passes);
+            gate.set(SyncOutcome::Passes);
             rewrites.join().unwrap().unwrap();
         });
         let mut left = if erases { vec![] } else { numbers(6..=12) };
@@ -97,7 +96,7 @@ fn what_is_acknowledged_while_idle_sessions_are_let_go_is_kept() {
     load(&log, &key("a")).unwrap();
     // So that the look for idle sessions has something to flush.
     append(&log, &key("b"), &["2"]).unwrap();
-    gate.set(Sync::Waits);
+    gate.set(SyncOutcome::Waits);
     let start = Instant::now();
     wait_for("the sync", || gate.waiting() > 0);
     wait_for("idle time", || start.elapsed() > idle);
@@ -105,7 +104,7 @@ fn what_is_acknowledged_while_idle_sessions_are_let_go_is_kept() {
         let appends = scope.spawn(|| append(&log, &key("a"), &["2"]));
         // It waits if the machine was so slow that the session was let go before.
         wait_for("it", || appends.is_finished() || start.elapsed() > 4 * idle);
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         assert_eq!(appends.join().unwrap().unwrap(), 2);
     });
     assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2"]);
@@ -119,16 +118,17 @@ fn what_is_acknowledged_while_idle_sessions_are_let_go_is_kept() {
 #[test]
 fn an_append_does_not_block_while_a_session_file_is_copied() {
     let dir = scratch();
-    let hooks = Hooks::new();
+    let hooks = HookedFs::new();
     let log = open(dir.path(), NEVER, hooks.disk());
     append(&log, &key("a"), &["1", "2"]).unwrap();
     load(&log, &key("a")).unwrap();
     let (copies, copying) = mpsc::channel();
     let (go, goes) = mpsc::channel::<()>();
+    let goes = Mutex::new(goes);
     hooks.set(move |asked, path| {
         if asked == Asked::Sync && is_kind(path, "tmp") {
             copies.send(()).unwrap();
-            let _ = goes.recv();
+            let _ = goes.lock().unwrap().recv();
         }
         Ok(())
     });
@@ -158,25 +158,23 @@ fn an_append_does_not_block_while_a_session_file_is_copied() {
 fn ordinals_are_given_once_though_a_file_goes_between_two_looks() {
     for goes_at in 1..=4 {
         let dir = scratch();
-        let hooks = Hooks::new();
+        let hooks = HookedFs::new();
         let log = open(dir.path(), Durability::Os, hooks.disk());
         for n in 1..=10 {
             append(&log, &key("a"), &[&n.to_string()]).unwrap();
         }
         load(&log, &key("a")).unwrap();
         assert_eq!(append(&log, &key("a"), &["11"]).unwrap(), 11);
-        let mut looks = 0;
+        let looks = AtomicUsize::new(0);
         hooks.set(move |asked, path| {
-            if asked == Asked::Look && is_kind(path, "jsonl") {
-                looks += 1;
-                if looks == goes_at {
-                    std::fs::remove_file(path)?;
-                }
+            let looks_at = asked == Asked::Metadata && is_kind(path, "jsonl");
+            if looks_at && looks.fetch_add(1, Ordering::SeqCst) + 1 == goes_at {
+                std::fs::remove_file(path)?;
             }
             Ok(())
         });
         assert_eq!(append(&log, &key("a"), &["12"]).unwrap(), 12);
-        hooks.clear();
+        hooks.set(|_, _| Ok(()));
         wait_for("the file", || load(&log, &key("a")).is_ok());
         assert_eq!(load(&log, &key("a")).unwrap(), numbers(1..=12));
         assert_eq!(append(&log, &key("a"), &["13"]).unwrap(), 13);
@@ -191,25 +189,27 @@ fn ordinals_are_given_once_though_a_file_goes_between_two_looks() {
 fn nothing_is_acknowledged_behind_frames_that_a_failed_sync_took() {
     for failing_syncs in [1, 2, 100] {
         let dir = scratch();
-        let hooks = Hooks::new();
+        let hooks = HookedFs::new();
         let log = open(dir.path(), Durability::Os, hooks.disk());
         append(&log, &key("a"), &["1"]).unwrap();
         load(&log, &key("a")).unwrap();
         // As a rule not yet synced when the next write fails.
         append(&log, &key("a"), &["2"]).unwrap();
         let mut told = numbers(1..=2);
-        let (mut failed, mut left) = (false, failing_syncs);
-        hooks.set(move |asked, path| match asked {
-            _ if !is_kind(path, "wal") => Ok(()),
-            Asked::Write if !failed => {
-                failed = true;
-                Err(io::Error::other("on purpose"))
+        let (failed, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+        hooks.set(move |asked, path| {
+            let fails = is_kind(path, "wal")
+                && match asked {
+                    Asked::Write => !failed.swap(true, Ordering::SeqCst),
+                    Asked::Sync if failed.load(Ordering::SeqCst) => {
+                        refused.fetch_add(1, Ordering::SeqCst) < failing_syncs
+                    }
+                    _ => false,
+                };
+            if fails {
+                return Err(io::Error::other("on purpose"));
             }
-            Asked::Sync if failed && left > 0 => {
-                left -= 1;
-                Err(io::Error::other("on purpose"))
-            }
-            _ => Ok(()),
+            Ok(())
         });
         for text in ["3", "3 again", "and again"] {
             if append(&log, &key("a"), &[text]).is_ok() {
@@ -217,7 +217,7 @@ fn nothing_is_acknowledged_behind_frames_that_a_failed_sync_took() {
             }
         }
         let killed = image(dir.path());
-        hooks.clear();
+        hooks.set(|_, _| Ok(()));
         let left = FileSessionLog::open(killed.path()).unwrap();
         let left = load(&left, &key("a")).unwrap();
         assert!(told.starts_with(&left), "{left:?} of {told:?}");
@@ -233,7 +233,7 @@ fn nothing_is_acknowledged_behind_frames_that_a_failed_sync_took() {
 #[test]
 fn a_log_whose_writer_panicked_acknowledges_nothing_and_keeps_no_reader_waiting() {
     let dir = scratch();
-    let hooks = Hooks::new();
+    let hooks = HookedFs::new();
     let window = Durability::Interval(Duration::from_millis(10));
     let log = Arc::new(open(dir.path(), window, hooks.disk()));
     append(&log, &key("a"), &["1"]).unwrap();
@@ -277,12 +277,12 @@ fn cut(log: &FileSessionLog, dir: &Path, gate: &Gate, durability: Durability) ->
     let before = lines[..4].concat();
     if durability != Durability::Sync {
         // One that is acknowledged, and can't be shown.
-        gate.set(Sync::Waits);
+        gate.set(SyncOutcome::Waits);
         assert_eq!(append(log, &key("bad"), &["5"]).unwrap(), 5);
     }
     let file = std::fs::OpenOptions::new().write(true).open(&path);
     file.unwrap().set_len(200).unwrap();
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     before
 }
 

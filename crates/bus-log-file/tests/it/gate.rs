@@ -1,16 +1,15 @@
-//! A disk whose syncs can be held up, or made to fail.
+//! A gate that syncs can be held up at, or made to fail.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use bus_log_file::fs::{File, FileSystem, Locked, Metadata, OpenMode, OsFileSystem};
+use crate::disk::{Asked, FileSystem, HookedFs, is_kind};
 
 /// What becomes of a sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sync {
+pub(crate) enum SyncOutcome {
     Passes,
     Waits,
     Fails,
@@ -20,7 +19,7 @@ pub(crate) enum Sync {
 #[derive(Debug)]
 pub(crate) struct Gate {
     kind: &'static str,
-    state: Mutex<(Sync, usize)>,
+    state: Mutex<(SyncOutcome, usize)>,
     changed: Condvar,
     looks: AtomicUsize,
 }
@@ -30,18 +29,21 @@ impl Gate {
     pub(crate) fn new(kind: &'static str) -> Arc<Self> {
         Arc::new(Self {
             kind,
-            state: Mutex::new((Sync::Passes, 0)),
+            state: Mutex::new((SyncOutcome::Passes, 0)),
             changed: Condvar::new(),
             looks: AtomicUsize::new(0),
         })
     }
 
+    /// The system's disk, with this gate.
     pub(crate) fn disk(self: &Arc<Self>) -> Arc<dyn FileSystem> {
-        Arc::new(GatedDisk(Arc::clone(self)))
+        let (disk, gate) = (HookedFs::new(), Arc::clone(self));
+        disk.set(move |asked, path| gate.hook(asked, path));
+        disk.disk()
     }
 
-    pub(crate) fn set(&self, sync: Sync) {
-        self.state.lock().unwrap().0 = sync;
+    pub(crate) fn set(&self, outcome: SyncOutcome) {
+        self.state.lock().unwrap().0 = outcome;
         self.changed.notify_all();
     }
 
@@ -55,103 +57,27 @@ impl Gate {
         self.looks.load(Ordering::SeqCst)
     }
 
-    fn is_for(&self, path: &Path) -> bool {
-        path.extension().is_some_and(|found| found == self.kind)
+    fn hook(&self, asked: Asked, path: &Path) -> io::Result<()> {
+        match asked {
+            Asked::Sync if is_kind(path, self.kind) => self.pass(),
+            Asked::Metadata if !is_kind(path, self.kind) => {
+                self.looks.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn pass(&self, path: &Path) -> io::Result<()> {
-        if !self.is_for(path) {
-            return Ok(());
-        }
+    fn pass(&self) -> io::Result<()> {
         let mut state = self.state.lock().unwrap();
         state.1 += 1;
-        while state.0 == Sync::Waits {
+        while state.0 == SyncOutcome::Waits {
             state = self.changed.wait(state).unwrap();
         }
         state.1 -= 1;
         match state.0 {
-            Sync::Fails => Err(io::Error::other("on purpose")),
+            SyncOutcome::Fails => Err(io::Error::other("on purpose")),
             _ => Ok(()),
         }
-    }
-}
-
-#[derive(Debug)]
-struct GatedDisk(Arc<Gate>);
-
-impl FileSystem for GatedDisk {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
-        let (gate, path) = (Arc::clone(&self.0), path.to_owned());
-        let file = OsFileSystem.open(&path, mode)?;
-        Ok(Box::new(GatedFile { gate, path, file }))
-    }
-
-    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        OsFileSystem.metadata(path)
-    }
-
-    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
-        OsFileSystem.names(path)
-    }
-
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.create_dir(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsFileSystem.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.remove_file(path)
-    }
-
-    fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.remove_dir(path)
-    }
-
-    fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.sync_dir(path)
-    }
-}
-
-#[derive(Debug)]
-struct GatedFile {
-    gate: Arc<Gate>,
-    path: PathBuf,
-    file: Box<dyn File>,
-}
-
-impl File for GatedFile {
-    fn read_at(&self, buf: &mut [u8], position: u64) -> io::Result<usize> {
-        self.file.read_at(buf, position)
-    }
-
-    fn write_at(&self, bytes: &[u8], position: u64) -> io::Result<usize> {
-        self.file.write_at(bytes, position)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.gate.pass(&self.path)?;
-        self.file.sync()
-    }
-
-    fn metadata(&self) -> io::Result<Metadata> {
-        if !self.gate.is_for(&self.path) {
-            self.gate.looks.fetch_add(1, Ordering::SeqCst);
-        }
-        self.file.metadata()
-    }
-
-    fn try_lock(&self) -> io::Result<Locked> {
-        self.file.try_lock()
-    }
-
-    fn unlock(&self) -> io::Result<()> {
-        self.file.unlock()
     }
 }

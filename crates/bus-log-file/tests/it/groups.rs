@@ -14,7 +14,7 @@ use bus_log::{
 use bus_log_file::{FileLogConfig, FileSessionLog};
 use tempfile::TempDir;
 
-use crate::gate::{Gate, Sync};
+use crate::gate::{Gate, SyncOutcome};
 use crate::support::{append, block_on, key, load, scratch, text, wait_for};
 
 /// A log that owns the session `a`, and whoever commits for it waits for the disk: of two events, one
@@ -25,7 +25,7 @@ fn held_up(config: FileLogConfig) -> (TempDir, FileSessionLog, Arc<Gate>) {
     let config = config.with_file_system(gate.disk());
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     append(&log, &key("a"), &["first"]).unwrap();
-    gate.set(Sync::Waits);
+    gate.set(SyncOutcome::Waits);
     let written = log.stats().journal_bytes;
     drop(log.durable_sink(key("a")).submit(text("second")));
     // A segment that is made ready comes to the gate too: what is written can have no more company.
@@ -44,7 +44,7 @@ fn events_that_wait_together_share_a_sync() {
     let tickets: Vec<_> = (0..400)
         .map(|n| sinks[n % 4].submit(text(&n.to_string())))
         .collect();
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     for ticket in tickets {
         ticket.wait().unwrap();
     }
@@ -61,7 +61,7 @@ fn a_session_s_file_is_looked_at_twice_for_a_group_however_many_batches_it_has()
         .map(|n| sink.submit(text(&n.to_string())))
         .collect();
     let looks = gate.looks();
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     for ticket in tickets {
         ticket.wait().unwrap();
     }
@@ -155,7 +155,7 @@ fn a_full_queue_makes_submit_wait_and_append_pend() {
         });
         let awaited = scope.spawn(|| append(&log, &key("a"), &["awaited"]));
         assert!(!submitted.load(Ordering::SeqCst));
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
         awaited.join().unwrap().unwrap();
     });
     filler.wait().unwrap();

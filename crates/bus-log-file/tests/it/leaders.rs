@@ -8,7 +8,7 @@ use std::time::Duration;
 use bus_log::{DurableSink, SessionEvent, SessionLog};
 use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
-use crate::gate::{Gate, Sync};
+use crate::gate::{Gate, SyncOutcome};
 use crate::support::{append, block_on, key, load, scratch, text, wait_for};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -169,7 +169,7 @@ fn callbacks_that_wait_are_called_one_after_another_however_many_they_are() {
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
     append(&log, &key("a"), &["1"]).unwrap();
     let sink = log.durable_sink(key("a"));
-    gate.set(Sync::Waits);
+    gate.set(SyncOutcome::Waits);
     let called = Arc::new(Mutex::new(Vec::new()));
     let within = Arc::new(AtomicUsize::new(0));
     for _ in 0..MANY {
@@ -181,7 +181,7 @@ fn callbacks_that_wait_are_called_one_after_another_however_many_they_are() {
             within.fetch_sub(1, Ordering::SeqCst);
         });
     }
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     wait_for("all callbacks", || {
         called.lock().unwrap().len() as u64 == MANY
     });
@@ -280,7 +280,7 @@ fn appends_go_on_while_session_files_are_made_durable_and_wait_in_the_end() {
         .with_segment_bytes(2000)
         .with_file_system(gate.disk());
     let log = FileSessionLog::open_with(dir.path(), config).unwrap();
-    gate.set(Sync::Waits);
+    gate.set(SyncOutcome::Waits);
     let done = AtomicUsize::new(0);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -295,7 +295,7 @@ fn appends_go_on_while_session_files_are_made_durable_and_wait_in_the_end() {
         assert_eq!(gate.waiting(), 1);
         assert!(done.load(Ordering::SeqCst) < 100);
         assert_eq!(log.stats().checkpoints, 0);
-        gate.set(Sync::Passes);
+        gate.set(SyncOutcome::Passes);
     });
     assert!(log.stats().checkpoints > 0);
 }
@@ -313,12 +313,12 @@ fn a_checkpoint_that_fails_loses_nothing_and_is_made_up_for() {
         let told = (0..100).map(|n| append(log, &key(&(n % 3).to_string()), &[&"x".repeat(200)]));
         told.filter(Result::is_ok).count()
     };
-    gate.set(Sync::Fails);
+    gate.set(SyncOutcome::Fails);
     let before = append_some(&log);
     assert!(before > 0);
     assert_eq!(log.stats().checkpoints, 0);
     let crashed = crate::support::image(dir.path());
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     // The file of a session may be given up just now, and its next event be refused.
     let after = append_some(&log);
     assert!(before + after > 100);

@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex};
 use bus_log::SessionLog;
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::hooked::{Asked, Hooked, is};
+use crate::disk::{Asked, HookedFs, is_kind};
 use crate::support::{append, block_on, image, key, load, scratch, session_file};
 
 /// Has the first sync of each file of one kind fail. Returns what is asked of them.
-fn fail_first(disk: &Hooked, kind: &'static str) -> Arc<Mutex<Vec<Asked>>> {
+fn fail_first(disk: &HookedFs, kind: &'static str) -> Arc<Mutex<Vec<Asked>>> {
     let asked = Arc::<Mutex<Vec<Asked>>>::default();
     let own = Arc::clone(&asked);
     disk.set(move |what, path| {
-        if !is(path, kind) {
+        if !is_kind(path, kind) {
             return Ok(());
         }
         let mut asked = own.lock().unwrap();
@@ -30,8 +30,8 @@ fn fail_first(disk: &Hooked, kind: &'static str) -> Arc<Mutex<Vec<Asked>>> {
     asked
 }
 
-fn open(dir: &Path, disk: &Hooked) -> bus_log::Result<FileSessionLog> {
-    let config = FileLogConfig::default().with_file_system(Arc::new(disk.clone()));
+fn open(dir: &Path, disk: &HookedFs) -> bus_log::Result<FileSessionLog> {
+    let config = FileLogConfig::default().with_file_system(disk.disk());
     FileSessionLog::open_with(dir, config)
 }
 
@@ -52,7 +52,7 @@ fn a_journal_whose_sync_failed_in_a_recovery_is_written_again_by_the_next_one() 
     append(&log, &key("a"), &["1"]).unwrap();
     append(&log, &key("a"), &["2"]).unwrap();
     let dead = image(dir.path());
-    let disk = Hooked::new();
+    let disk = HookedFs::new();
     let asked = fail_first(&disk, "wal");
     open(dead.path(), &disk).unwrap_err();
     let log = open(dead.path(), &disk).unwrap();
@@ -70,19 +70,19 @@ fn a_torn_end_whose_cut_could_not_be_synced_is_cut_again() {
     let path = session_file(dir.path());
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
-    let disk = Hooked::new();
+    let disk = HookedFs::new();
     let asked = fail_first(&disk, "jsonl");
     let log = open(dir.path(), &disk).unwrap();
     append(&log, &key("a"), &["refused"]).unwrap_err();
     assert_eq!(append(&log, &key("a"), &["2 again"]).unwrap(), 2);
     drop(log);
-    assert_done_again(&asked.lock().unwrap(), Asked::Cut);
+    assert_done_again(&asked.lock().unwrap(), Asked::SetLen);
     assert!(
         asked
             .lock()
             .unwrap()
             .iter()
-            .filter(|what| **what == Asked::Cut)
+            .filter(|what| **what == Asked::SetLen)
             .count()
             == 2
     );
@@ -92,21 +92,21 @@ fn a_torn_end_whose_cut_could_not_be_synced_is_cut_again() {
 fn however_many_files_are_written_again_the_journal_is_looked_through_once() {
     const MANY: usize = 20;
     let dir = scratch();
-    let disk = Hooked::new();
+    let disk = HookedFs::new();
     let log = open(dir.path(), &disk).unwrap();
     for n in 0..MANY {
         append(&log, &key(&n.to_string()), &["1"]).unwrap();
     }
     append(&log, &key("z"), &["1"]).unwrap();
     disk.set(|what, path| match what {
-        Asked::Sync if is(path, "jsonl") => Err(io::Error::other("on purpose")),
+        Asked::Sync if is_kind(path, "jsonl") => Err(io::Error::other("on purpose")),
         _ => Ok(()),
     });
     block_on(log.erase(&key("z"))).unwrap_err();
     let reads = Arc::new(AtomicUsize::new(0));
     let own = Arc::clone(&reads);
     disk.set(move |what, path| {
-        let read = what == Asked::Read && is(path, "wal");
+        let read = what == Asked::Read && is_kind(path, "wal");
         own.fetch_add(usize::from(read), Ordering::SeqCst);
         Ok(())
     });
