@@ -1,6 +1,6 @@
 //! Keeping what the journal has of some sessions when all else of it goes.
 
-use bus_log::{Result, ThreadKey};
+use bus_log::{LogError, Result, ThreadKey};
 
 use super::index::{RecordAt, records_of};
 use super::record::Record;
@@ -30,7 +30,7 @@ impl Journal {
         carried
     }
 
-    fn carry_all(&mut self, scan: &Scan, keys: &[ThreadKey]) -> Result<()> {
+    pub(super) fn carry_all(&mut self, scan: &Scan, keys: &[ThreadKey]) -> Result<()> {
         for (key, records) in keys.iter().zip(records_of(scan, keys)?) {
             self.carry_one(scan, key, records)?;
         }
@@ -42,6 +42,11 @@ impl Journal {
         let mut len = 0;
         for at in there {
             let bytes = scan.bytes(at.segment, at.payload, at.payload_end())?;
+            if bytes.len() as u64 != at.len {
+                return Err(LogError::corrupt(
+                    "a journal that changed while it was read",
+                ));
+            }
             len += bytes.len();
             records.push((at, bytes));
             if len >= ENOUGH {

@@ -77,7 +77,7 @@ impl Scan {
             // The newest that was begun leads to all that count.
             if let Some(header) = segment.header()? {
                 scan.segments.push(segment);
-                scan.follow(disk, dir, journal, header.previous)?;
+                scan.follow(disk, dir, journal, header.previous, 1)?;
                 break;
             }
             scan.torn += segment.not_begun()?;
@@ -85,28 +85,31 @@ impl Scan {
         scan.run()
     }
 
-    /// Scans our own journal, of which we know how far it counts.
-    pub(crate) fn of_own(
+    /// Scans our own journal, of which we know how far it counts, from the segment `oldest` on: those before it
+    /// were given up, and their files may be used again while they are read.
+    pub(super) fn of_own(
         disk: &Disk,
         dir: &Path,
         journal: [u8; 16],
         newest: Ended,
+        oldest: u64,
     ) -> Result<Self> {
         let mut scan = Self::default();
-        scan.follow(disk, dir, journal, newest)?;
+        scan.follow(disk, dir, journal, newest, oldest)?;
         scan.run()
     }
 
-    /// Adds the segment `previous` and those that it leads to. Where one is missing, it and those before
-    /// it were given up: all they held was durable elsewhere.
+    /// Adds the segment `previous` and those that it leads to, down to number `oldest`. Where one is missing, it
+    /// and those before it were given up: all they held was durable elsewhere.
     fn follow(
         &mut self,
         disk: &Disk,
         dir: &Path,
         journal: [u8; 16],
         mut previous: Ended,
+        oldest: u64,
     ) -> Result<()> {
-        while previous.number > 0 {
+        while previous.number >= oldest {
             let number = previous.number;
             let Some(file) = disk.open_rw(&dir.join(segment_name(number)))? else {
                 break;

@@ -300,9 +300,14 @@ impl Journal {
         Ok(())
     }
 
-    /// What the segments hold, as far as a sync told of it, to be written again.
+    /// What the segments hold that were not retired, as far as a sync told of it, to be written again.
     pub(crate) fn scan(&self) -> Result<Scan> {
-        Scan::of_own(&self.layout.disk, &self.dir, self.id, self.told)
+        let (disk, dir) = (&self.layout.disk, &self.dir);
+        let ended = self.ended.first().map(|file| file.number);
+        match ended.or(self.current.as_ref().map(Segment::number)) {
+            Some(oldest) => Scan::of_own(disk, dir, self.id, self.told, oldest),
+            None => Ok(Scan::default()),
+        }
     }
 
     /// Removes the journal, which must be empty.

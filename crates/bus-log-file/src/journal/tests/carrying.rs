@@ -1,5 +1,5 @@
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use bus_log::{TenantId, ThreadKey};
 use tempfile::TempDir;
@@ -8,6 +8,7 @@ use super::super::index::index;
 use super::super::record::Record;
 use super::faulty::Faulty;
 use super::*;
+use crate::fs::hooked::{Asked, HookedFs};
 use crate::layout::Layout;
 
 fn journal(faulty: &Faulty) -> (TempDir, PathBuf, Journal) {
@@ -112,4 +113,62 @@ fn records_are_found_in_the_order_of_their_ordinals_whatever_was_carried_behind_
     // Carrying on keeps it.
     journal.clear_but(&[key("bad")]).unwrap();
     assert_eq!(found(&dir, &journal), in_order);
+}
+
+#[test]
+fn nothing_is_carried_from_a_file_that_may_be_used_again() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = HookedFs::new();
+    let layout = Layout::new(root.path(), Disk::new(disk.disk()));
+    let mut journal = Journal::create(&layout, 64 << 10, Arc::default()).unwrap();
+    let dir = layout.journal(&journal.owner().journal);
+    let names: Vec<String> = (0..8).map(|n| format!("bad{n}")).collect();
+    let bytes_of = |name: &str| format!("{}\n", name.repeat(8 << 10)).into_bytes();
+    let append = |journal: &mut Journal, names: &[String], first| {
+        let add = |payload: &mut Vec<u8>| {
+            for name in names {
+                let (key, bytes) = (&key(name), &bytes_of(name)[..]);
+                let record = Record {
+                    key,
+                    first,
+                    last: first,
+                    position: 100,
+                    bytes,
+                };
+                record.write(payload);
+            }
+        };
+        journal.append(add).unwrap();
+        journal.settle_ahead();
+    };
+    append(&mut journal, &names, 1);
+    let up_to = journal.roll().unwrap();
+    append(&mut journal, &names[..1], 2);
+    // What is carried is looked for while the retired file still has its name, and is read when it is another's.
+    let (go, goes) = mpsc::channel::<()>();
+    let goes = Mutex::new(goes);
+    disk.set(move |asked, _| {
+        if asked == Asked::Rename {
+            let _ = goes.lock().unwrap().recv();
+        }
+        Ok(())
+    });
+    journal.retire(up_to);
+    let scan = journal.scan().unwrap();
+    drop(go);
+    journal.settle_ahead();
+    let keys: Vec<ThreadKey> = names.iter().rev().map(|name| key(name)).collect();
+    journal.carry_all(&scan, &keys).unwrap();
+
+    let id = crate::layout::unhex(&journal.owner().journal).unwrap();
+    let scan = Scan::of(&Disk::default(), &dir, id).unwrap();
+    let sessions = index(&scan).unwrap();
+    for (key, records) in &sessions {
+        for at in records {
+            let found = scan.bytes(at.segment, at.payload, at.payload_end());
+            let same = found.unwrap() == bytes_of(key.thread_id());
+            assert!(same, "{key}: ordinal {} is another's", at.first);
+        }
+    }
+    assert_eq!(sessions.len(), 1, "what was retired is durable elsewhere");
 }
