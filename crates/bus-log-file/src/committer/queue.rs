@@ -288,7 +288,14 @@ impl Queue {
 
     /// Sets when to look for idle sessions, if that is not set.
     pub(super) fn look_by(&self, at: Instant) {
-        self.state().idle_at.get_or_insert(at);
+        let mut state = self.state();
+        if state.idle_at.is_some() {
+            return;
+        }
+        state.idle_at = Some(at);
+        drop(state);
+        // Where all sleep until they are woken, nobody keeps the time.
+        self.work.notify_all();
     }
 
     /// Sets when to look for idle sessions, unless that is sooner.

@@ -1,11 +1,13 @@
 //! One writer per session, any number of processes per folder.
 
 use std::fs;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use bus_log::{LogErrorKind, SessionLog};
+use bus_log::{LogErrorKind, SessionEvent, SessionLog};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
+use crate::disk::{Asked, HookedFs};
 use crate::support::{
     append, block_on, files, image, key, load, of_kind, scratch, session_file, wait_for,
 };
@@ -42,6 +44,29 @@ fn a_session_is_free_when_its_writer_is_dropped() {
     drop(first);
     assert_eq!(append(&second, &key("a"), &["2"]).unwrap(), 2);
     assert!(second.recovery().is_clean());
+}
+
+#[test]
+fn a_session_is_free_when_its_writer_idles_though_its_first_event_took_long() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    // Making a journal syncs folders. The log's threads, which had nothing to look for so long, are asleep then.
+    let (_never, slow) = mpsc::channel::<()>();
+    let slow = Mutex::new(slow);
+    disk.set(move |asked, _| {
+        if asked == Asked::SyncDir {
+            let _ = slow.lock().unwrap().recv_timeout(Duration::from_millis(20));
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default()
+        .with_file_system(disk.disk())
+        .with_idle(Duration::from_millis(10));
+    let first = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    let event = SessionEvent::TextComplete("1".into());
+    first.durable_sink(key("a")).write(&event).unwrap();
+    wait_for("the lock", || append(&second, &key("a"), &["2"]).is_ok());
 }
 
 #[test]
