@@ -124,8 +124,10 @@ struct State {
 }
 
 impl State {
+    /// Whether so many bytes may be added: what is too large in any case, where nothing else is. Only taking bytes
+    /// out changes that, so that only [`Queue::take`] and [`Queue::close`] tell of it.
     fn has_room(&self, bytes: usize, capacity: usize) -> bool {
-        self.requests.is_empty() || self.bytes.saturating_add(bytes) <= capacity
+        self.bytes == 0 || self.bytes.saturating_add(bytes) <= capacity
     }
 
     /// How long a server may sleep.

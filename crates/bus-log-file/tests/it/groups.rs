@@ -176,6 +176,39 @@ fn a_batch_larger_than_the_queue_is_taken_alone() {
 }
 
 #[test]
+fn a_batch_larger_than_the_queue_is_taken_also_behind_an_erasure() {
+    for blocking in [false, true] {
+        let (_dir, log, gate) = held_up(FileLogConfig::default().with_queue_bytes(1000));
+        let log = Arc::new(log);
+        let b = key("b");
+        let mut erases = pin!(log.erase(&b));
+        let polled = erases
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending());
+        let (done, ended) = mpsc::channel();
+        let (own, begun) = (Arc::clone(&log), Arc::new(AtomicBool::new(false)));
+        let begins = Arc::clone(&begun);
+        thread::spawn(move || {
+            let long = "x".repeat(5000);
+            begins.store(true, Ordering::SeqCst);
+            let appended = if blocking {
+                own.durable_sink(key("a")).submit(text(&long)).wait()
+            } else {
+                Ok(append(&own, &key("a"), &[&long]).ok())
+            };
+            done.send(appended.unwrap()).unwrap();
+        });
+        wait_for("the thread", || begun.load(Ordering::SeqCst));
+        // It comes to the queue while the erasure is in it, unless the machine is very slow.
+        let _ = ended.recv_timeout(Duration::from_millis(50));
+        gate.set(SyncOutcome::Passes);
+        assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(Some(3)));
+        block_on(erases).unwrap();
+    }
+}
+
+#[test]
 fn an_append_dropped_after_any_number_of_polls_is_whole_or_absent() {
     let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
