@@ -192,11 +192,13 @@ impl Whole<'_> {
             .filter(|(_, held)| !held.is_behind())
             .map(|(id, held)| (held.turn, *id))
             .collect();
-        if by_use.is_empty() {
+        // Nor are those that a group may need together: each would be let go for the next, and none ever be planned for.
+        let spare = by_use.len().saturating_sub(self.shared.most_parts());
+        if spare == 0 {
             return Ok(());
         }
         by_use.sort();
-        by_use.truncate((by_use.len() / 4).max(1));
+        by_use.truncate((by_use.len() / 4).max(1).min(spare));
         self.let_go(by_use.into_iter().map(|(_, id)| id).collect())
     }
 

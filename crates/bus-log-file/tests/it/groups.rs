@@ -14,8 +14,9 @@ use bus_log::{
 use bus_log_file::{FileLogConfig, FileSessionLog};
 use tempfile::TempDir;
 
+use crate::disk::{Asked, HookedFs};
 use crate::gate::{Gate, SyncOutcome};
-use crate::support::{append, block_on, key, load, scratch, text, wait_for};
+use crate::support::{append, block_on, key, load, of_kind, scratch, text, wait_for};
 
 /// A log that owns the session `a`, and whoever commits for it waits for the disk: of two events, one
 /// is committed and one is about to be.
@@ -374,4 +375,40 @@ fn a_full_segment_is_checkpointed_and_used_again() {
         .map(|n| load(&log, &key(&n.to_string())).unwrap().len())
         .sum();
     assert_eq!(found, 200);
+}
+
+#[test]
+fn new_sessions_are_told_though_nearly_all_that_may_be_owned_are_behind() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    let config = FileLogConfig::default()
+        .with_file_system(disk.disk())
+        .with_open_threads(8);
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let old: Vec<_> = (0..7).map(|n| key(&n.to_string())).collect();
+    for key in &old {
+        append(&log, key, &["1"]).unwrap();
+    }
+    let refused = of_kind(dir.path(), "jsonl");
+    disk.set(move |asked, path| match asked {
+        Asked::Write if refused.iter().any(|refused| refused == path) => {
+            Err(std::io::Error::other("on purpose"))
+        }
+        _ => Ok(()),
+    });
+    for key in &old {
+        append(&log, key, &["2"]).unwrap_err();
+    }
+    for round in 1..=4 {
+        // None is begun before the other waits too.
+        let new = ["a", "b"].map(|name| log.durable_sink(key(name)).submit(text("1")));
+        let (told, all) = mpsc::channel();
+        thread::spawn(move || {
+            let all = new.map(|ticket| ticket.wait().ok().flatten());
+            let _ = told.send(all);
+        });
+        let all = all.recv_timeout(Duration::from_secs(60));
+        assert_eq!(all, Ok([Some(round), Some(round)]));
+    }
+    disk.set(|_, _| Ok(()));
 }
