@@ -41,7 +41,7 @@ use owned::Files;
 use plan::Plan;
 pub(crate) use queue::{Append, Request};
 use queue::{Closed, Queue};
-use tell::Tell;
+use tell::{Item, Tell};
 
 /// Threads of the log that commit for those who can't: one syncs while the other shows.
 const SERVERS: usize = 2;
@@ -126,15 +126,33 @@ impl Shared {
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {
-        lock(&self.plan)
+        self.lock_sound(&self.plan)
     }
 
     fn files(&self) -> MutexGuard<'_, Files> {
-        lock(&self.files)
+        self.lock_sound(&self.files)
+    }
+
+    /// Locks what a panic under the lock may have left half done. Then the log is closed before anybody sees it: whoever
+    /// panicked may not have come to closing it yet.
+    fn lock_sound<'s, T>(&'s self, mutex: &'s Mutex<T>) -> MutexGuard<'s, T> {
+        mutex.lock().unwrap_or_else(|poisoned| {
+            self.close(Closed::Failed);
+            poisoned.into_inner()
+        })
+    }
+
+    /// Takes nothing any more. Those who wait in vain are told by whoever tells next.
+    fn close(&self, closed: Closed) {
+        let (wakers, requests) = self.queue.close(closed);
+        let wakers = wakers.into_iter().map(Item::Wake);
+        let outcome = |request: Request| Item::Outcome(request.into_reply(), Err(closed.into()));
+        self.tell
+            .push(wakers.chain(requests.into_iter().map(outcome)));
     }
 }
 
-/// A panic under a lock closes the log: nobody goes on with what it left.
+/// Locks what is sound also after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -182,9 +200,12 @@ impl Committer {
 
 impl Drop for Committer {
     fn drop(&mut self) {
-        self.shared.queue.close(Closed::InOrder);
-        // The last handle may be dropped by a callback, which the others may have to wait for.
-        if self.shared.tell.is_me() {
+        self.shared.close(Closed::InOrder);
+        // The last handle may be dropped by a callback, which the others may have to wait for, and on one of these threads,
+        // which can't wait for itself.
+        let here = thread::current().id();
+        let is_here = |thread: &JoinHandle<()>| thread.thread().id() == here;
+        if self.shared.tell.is_me() || self.threads.iter().any(is_here) {
             return;
         }
         for thread in self.threads.drain(..) {

@@ -163,7 +163,7 @@ impl Shared {
     }
 
     /// Has all session files made durable, so that segments up to a number can go, if the keeper is free.
-    fn keep_up_to(&self, writer: &mut Writer, files: &mut Files, up_to: u64) {
+    pub(super) fn keep_up_to(&self, writer: &mut Writer, files: &mut Files, up_to: u64) {
         if !self.keeper.is_free() {
             return;
         }
@@ -173,7 +173,9 @@ impl Shared {
         }
         let keys = self.keys(files, bad);
         let locked = writer.journal.as_mut().map_or(Ok(()), Journal::keep_lock);
-        if let Err(error) = locked.and_then(|()| self.carry(writer, &keys)) {
+        // Where no segment is to go, all that the journal has of them stays where it is.
+        let carried = if up_to > 0 { &keys[..] } else { &[] };
+        if let Err(error) = locked.and_then(|()| self.carry(writer, carried)) {
             tracing::warn!(%error, "the journal can't be emptied and goes on growing");
             writer.grows = true;
             self.try_again_soon(files);
@@ -268,6 +270,10 @@ impl Shared {
 
     /// Takes note of what the keeper has done. True if that was a checkpoint.
     fn note_kept(&self, writer: &mut Writer, files: &mut Files) -> bool {
+        if self.queue.failed() {
+            // Who panicked while showing has left it half done: the journal keeps all that it is about.
+            return false;
+        }
         let Some(Outcome {
             job,
             failed,
@@ -279,6 +285,14 @@ impl Shared {
         };
         Counters::add(&self.counters.session_syncs, job.files.len() as u64);
         writer.grows = panicked || !failed.is_empty() || dirs_failed.is_some();
+        if panicked {
+            // None of them is known to be durable. Whoever panicked closes the log, now or soon.
+            for (id, ..) in &job.files {
+                if let Some(held) = files.held.get_mut(id) {
+                    held.dirty = true;
+                }
+            }
+        }
         for (id, error) in failed {
             let Some(held) = files.held.get_mut(&id) else {
                 continue;

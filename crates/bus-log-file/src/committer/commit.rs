@@ -13,7 +13,7 @@ use super::plan::{Plan, place, start};
 use super::queue::{Append, Closed, Request};
 use super::tell::Item;
 use super::whole::Whole;
-use super::{Shared, Writer, lock};
+use super::{Shared, Writer};
 use crate::config::Durability;
 use crate::fs::{self, DiskError};
 use crate::journal::Journal;
@@ -63,7 +63,11 @@ impl Shared {
     pub(super) fn try_lead(&self) -> Option<Lead<'_>> {
         let writer = match self.writer.try_lock() {
             Ok(writer) => writer,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::Poisoned(poisoned)) => {
+                // Whoever panicked may not have come to it yet.
+                self.close(Closed::Failed);
+                poisoned.into_inner()
+            }
             Err(TryLockError::WouldBlock) => return None,
         };
         self.queue.lead(true);
@@ -75,7 +79,7 @@ impl Shared {
 
     /// Takes the right to commit, waiting for whoever has it.
     pub(super) fn lead(&self) -> Lead<'_> {
-        let writer = lock(&self.writer);
+        let writer = self.lock_sound(&self.writer);
         self.queue.lead(true);
         Lead {
             shared: self,
@@ -90,9 +94,8 @@ impl Shared {
             return false;
         }
         if self.queue.failed() {
-            // What was put back meanwhile: dropping it tells those who wait.
-            drop(lead);
-            self.queue.close(Closed::Failed);
+            // What was put back meanwhile is told too.
+            self.close(Closed::Failed);
             return false;
         }
         if let Some(request) = self.queue.take_rewrite() {

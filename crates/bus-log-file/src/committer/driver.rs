@@ -189,7 +189,8 @@ impl Shared {
     pub(super) fn guard(&self, stage: impl FnOnce() -> bool) -> bool {
         catch_unwind(AssertUnwindSafe(stage)).unwrap_or_else(|_| {
             tracing::error!("the log's writer panicked; the log takes nothing any more");
-            self.queue.close(Closed::Failed);
+            self.close(Closed::Failed);
+            self.tell(true);
             false
         })
     }

@@ -60,10 +60,10 @@ impl Shared {
         }
         match self.plan.try_lock() {
             Ok(plan) => Some(plan),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             // Whoever holds it for long says so before.
             Err(TryLockError::WouldBlock) if self.is_busy() => None,
-            Err(TryLockError::WouldBlock) => Some(self.plan()),
+            // Held, or poisoned.
+            Err(_) => Some(self.plan()),
         }
     }
 

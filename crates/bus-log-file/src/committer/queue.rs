@@ -49,6 +49,15 @@ impl Request {
             Self::Archive { .. } | Self::Erase { .. } => 0,
         }
     }
+
+    /// Who is to be told what came of it.
+    pub(super) fn into_reply(self) -> Completer {
+        match self {
+            Self::Append(Append { reply, .. })
+            | Self::Archive { reply, .. }
+            | Self::Erase { reply, .. } => reply,
+        }
+    }
 }
 
 /// Why nothing is taken any more.
@@ -241,12 +250,7 @@ impl Queue {
         state.requests.push_back(request);
         self.len.store(state.requests.len(), Ordering::SeqCst);
         state.came += 1;
-        if !state.awake {
-            state.awake = true;
-            state.quiet = 0;
-            drop(state);
-            self.work.notify_one();
-        }
+        self.wake_looker(state);
         Ok(())
     }
 
@@ -427,11 +431,23 @@ impl Queue {
             state.requests.push_front(request);
         }
         self.len.store(state.requests.len(), Ordering::SeqCst);
+        self.wake_looker(state);
     }
 
-    /// Takes nothing any more. What waits is still served if `closed` is in order, and dropped, which
-    /// tells those who wait, if it is not.
-    pub(super) fn close(&self, closed: Closed) {
+    /// Has a server look every millisecond, if none does.
+    fn wake_looker(&self, mut state: MutexGuard<'_, State>) {
+        if !state.requests.is_empty() && !state.awake {
+            state.awake = true;
+            state.quiet = 0;
+            drop(state);
+            self.work.notify_one();
+        }
+    }
+
+    /// Takes nothing any more. Returns the tasks that waited for room, to be woken when no lock is held, and, unless
+    /// `closed` is in order, the requests that wait: nobody serves them any more.
+    #[must_use]
+    pub(super) fn close(&self, closed: Closed) -> (Vec<Waker>, VecDeque<Request>) {
         let mut state = self.state();
         // What failed stays failed.
         if state.closed != Some(Closed::Failed) {
@@ -447,9 +463,9 @@ impl Queue {
         drop(state);
         self.work.notify_all();
         self.room.notify_all();
-        for waker in wakers {
-            waker.wake();
-        }
-        drop(dropped);
+        (wakers, dropped)
     }
 }
+
+#[cfg(test)]
+mod tests;

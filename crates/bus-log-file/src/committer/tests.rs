@@ -1,3 +1,4 @@
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, Meta, SessionEvent, TenantId, ThreadKey, Ticket, Utc};
@@ -31,7 +32,7 @@ fn commit(shared: &Shared) {
 
 /// Does what the log's threads do when it is closed.
 fn close(shared: &Shared) {
-    shared.queue.close(Closed::InOrder);
+    shared.close(Closed::InOrder);
     shared.shut();
 }
 
@@ -90,6 +91,60 @@ fn a_panic_is_told_to_those_who_wait_and_to_those_who_come() {
     let error = shared.push(late).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Closed);
     close(&shared);
+}
+
+#[test]
+fn nothing_is_committed_behind_a_panic_that_has_not_closed_the_log_yet() {
+    for planning in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(&dir);
+        let (one, first) = append("1");
+        shared.push(one).unwrap();
+        commit(&shared);
+        first.wait().unwrap();
+        let (two, second) = append("2");
+        shared.push(two).unwrap();
+        // As it is between the end of the locks and the guard's catch.
+        let panics = || {
+            let _lead = (!planning).then(|| shared.lead());
+            let _plan = planning.then(|| shared.plan());
+            panic!("on purpose")
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+        assert!(!shared.queue.failed());
+        commit(&shared);
+        shared.tell(true);
+        assert!(second.wait().is_err());
+        let (late, _) = append("3");
+        assert_eq!(shared.push(late).unwrap_err().kind(), LogErrorKind::Closed);
+        close(&shared);
+        assert_eq!(readable(&shared), 1);
+    }
+}
+
+#[test]
+fn a_journal_is_not_emptied_behind_a_panic_among_the_files_it_is_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    let panics = || {
+        let _files = shared.files();
+        panic!("on purpose")
+    };
+    std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+    let (erases, reply) = Ticket::pending();
+    let name = Name::new(key());
+    shared.push(Request::Erase { name, reply }).unwrap();
+    commit(&shared);
+    shared.tell(true);
+    assert!(erases.wait().is_err());
+    close(&shared);
+    let report = crate::journal::recover(&shared.layout).unwrap();
+    assert_eq!(report.journals, 1);
+    assert_eq!(readable(&shared), 1);
 }
 
 #[test]
@@ -315,4 +370,56 @@ fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
     let report = crate::journal::recover(&shared.layout).unwrap();
     assert_eq!(report.journals, 1);
     assert_eq!(readable(&shared), 1);
+}
+
+#[test]
+fn files_that_a_panicking_keeper_had_are_not_taken_for_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    let disk = HookedFs::new();
+    disk.set(|asked, _| match asked {
+        Asked::SyncDir => panic!("on purpose"),
+        _ => Ok(()),
+    });
+    let disk = Disk::new(disk.disk());
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    shared.keep_up_to(&mut lead, &mut files, 0);
+    let id = ThreadId::new(&key());
+    assert!(!files.held[&id].dirty);
+    let panics = || shared.keeper.wait(&disk);
+    std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+    shared.apply(&mut lead, &mut files);
+    assert!(files.held[&id].dirty);
+}
+
+#[test]
+fn a_look_for_idle_sessions_carries_nothing_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    // A session that can't be made whole: its path names a folder.
+    let session = shared.layout.thread(&key()).session;
+    std::fs::remove_file(&session).unwrap();
+    std::fs::create_dir(&session).unwrap();
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    let id = ThreadId::new(&key());
+    files.held.get_mut(&id).unwrap().suspect();
+    let frames = |lead: &mut commit::Lead<'_>| {
+        let journal = lead.journal.as_ref().unwrap();
+        journal.scan().unwrap().frames.len()
+    };
+    assert_eq!(frames(&mut lead), 1);
+    for _ in 0..3 {
+        shared.keep_up_to(&mut lead, &mut files, 0);
+        shared.keeper.wait(&shared.layout.disk);
+        shared.apply(&mut lead, &mut files);
+    }
+    assert_eq!(frames(&mut lead), 1);
 }

@@ -54,6 +54,9 @@ impl Shared {
         self.flush_under(writer, plan)?;
         debug_assert!(plan.open.is_empty() && writer.owed.is_empty());
         let mut files = self.files();
+        if self.queue.failed() {
+            return Err(fs::DiskError::given_up(self.layout.root()));
+        }
         let done = work(&mut Whole {
             shared: self,
             writer,

@@ -31,6 +31,12 @@ impl DiskError {
         Self::new(action, path, io::ErrorKind::NotFound.into())
     }
 
+    /// Somebody panicked while a log's files were written: nobody goes on with what that left.
+    pub(crate) fn given_up(root: &Path) -> Self {
+        let source = io::Error::other("the log's writer panicked");
+        Self::new("go on writing in", root, source)
+    }
+
     /// True if the user may not do this.
     pub(crate) fn is_denied(&self) -> bool {
         self.source.kind() == io::ErrorKind::PermissionDenied
