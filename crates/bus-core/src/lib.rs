@@ -63,6 +63,7 @@ pub use session::{
 };
 pub use sink::{
     Completer, Driver, DurableSink, EventEmitter, Helper, NoopSink, Ticket, TicketOutcome,
+    TrySubmit,
 };
 
 // What the signatures above name from other crates, so that one `use` is enough.

@@ -3,6 +3,7 @@
 mod ticket;
 
 use std::io;
+use std::task::Waker;
 
 use crate::{Event, SessionEvent};
 
@@ -49,13 +50,14 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
 /// Takes events that must survive a crash.
 ///
 /// A simple sink implements [`write`](Self::write) alone. One that can fix an event's place before
-/// the disk has it implements [`submit`](Self::submit) too, so that many emitters share one sync.
+/// the disk has it implements [`submit`](Self::submit) too, so that many emitters share one sync; and
+/// [`try_submit`](Self::try_submit), so that tasks need no thread to wait for it.
 ///
 /// | method | must | may |
 /// |---|---|---|
 /// | `write` | return `Ok` only when the event is durable | block |
-/// | `submit` | keep the order in which it is called | wait for room, not for the disk |
-/// | `is_prompt` | answer the same every time | |
+/// | `submit` | keep the order in which it is called, `try_submit` included | wait for room |
+/// | `try_submit` | wait for nothing; when full, wake `room` once there may be room | leave it to `submit` |
 ///
 /// ```
 /// use std::fs::File;
@@ -105,6 +107,19 @@ pub trait DurableSink: Send + Sync + 'static {
         })
     }
 
+    /// As [`submit`](Self::submit), for a caller that can't wait: neither for a disk nor for room.
+    ///
+    /// A sink that is full says so, keeps `room`, and wakes it once it may be worth while to try again; one
+    /// waker of a caller is enough, however often it tries. To wake too often does no harm. A sink that is closed is
+    /// not full: its ticket fails.
+    ///
+    /// The default says that `submit` [may block](TrySubmit::MayBlock). A sink whose `submit` does not
+    /// should override this: a caller that can't wait must then not go to another thread.
+    fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
+        let _ = (event, room);
+        TrySubmit::MayBlock
+    }
+
     /// Whether [`submit`](Self::submit) keeps that promise and never waits for a disk or a network. The default
     /// says no, as is true of the default `submit`.
     ///
@@ -115,6 +130,18 @@ pub trait DurableSink: Send + Sync + 'static {
     }
 }
 
+/// What became of an event that was offered by [`try_submit`](DurableSink::try_submit).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TrySubmit {
+    /// The sink has taken it: its place is fixed.
+    Taken(Ticket),
+    /// The sink has no room for it now, and will wake the waker.
+    Full,
+    /// The sink does not know. Its [`submit`](DurableSink::submit) is to be called, by a thread that may block.
+    MayBlock,
+}
+
 impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
     fn write(&self, event: &SessionEvent) -> io::Result<()> {
         (**self).write(event)
@@ -122,6 +149,10 @@ impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
 
     fn submit(&self, event: Event) -> Ticket {
         (**self).submit(event)
+    }
+
+    fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
+        (**self).try_submit(event, room)
     }
 
     fn is_prompt(&self) -> bool {
@@ -141,6 +172,10 @@ impl DurableSink for NoopSink {
 
     fn submit(&self, _event: Event) -> Ticket {
         Ticket::ready(Ok(None))
+    }
+
+    fn try_submit(&self, _event: &Event, _room: &Waker) -> TrySubmit {
+        TrySubmit::Taken(Ticket::ready(Ok(None)))
     }
 
     fn is_prompt(&self) -> bool {

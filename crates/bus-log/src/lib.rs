@@ -47,7 +47,9 @@ pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
 };
 pub use memory::InMemorySessionLog;
-pub use writer::{AuditStats, LogSink, LogWriter, LogWriterConfig, NotDurable, SessionAuditSink};
+pub use writer::{
+    AuditStats, LogSink, LogWriter, LogWriterConfig, NotDurable, SessionAuditSink, Submission,
+};
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.
 pub use async_trait::async_trait;

@@ -21,6 +21,7 @@ mod queue;
 mod sink;
 mod slot;
 mod stats;
+mod submission;
 mod tag;
 mod thread;
 
@@ -41,6 +42,7 @@ pub use config::LogWriterConfig;
 pub use error::NotDurable;
 pub use sink::LogSink;
 pub use stats::AuditStats;
+pub use submission::Submission;
 
 /// Writes events to a log in the background: what [`SessionAuditSink`] and [`LogSink`] are faces of.
 ///

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::Instant;
 
 use tokio::sync::Notify;
@@ -97,6 +98,17 @@ impl Account {
         }
     }
 
+    /// Does not wait: has `room` woken once there may be room.
+    pub(super) fn try_admit_sink(&self, weight: usize, room: &Waker) -> Admission {
+        let (most, bytes) = (self.config.sink_queue, self.config.sink_bytes);
+        let mut ledger = self.ledger();
+        let admission = ledger.admit_sink(weight, most, bytes);
+        if admission == Admission::Full {
+            ledger.await_room(room);
+        }
+        admission
+    }
+
     pub(super) fn settle(&self, tally: &Tally) {
         let mut ledger = self.ledger();
         if !ledger.is_given_up() {
@@ -104,11 +116,17 @@ impl Account {
             self.gate.leave(records, tally.audit_bytes);
         }
         let tell = ledger.settle(tally);
+        let waiting = if tell {
+            ledger.take_waiting()
+        } else {
+            Vec::new()
+        };
         drop(ledger);
         *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         if tell {
             self.tell_all();
         }
+        wake_all(waiting);
     }
 
     fn settle_unit(&self, epoch: u64) {
@@ -135,16 +153,22 @@ impl Account {
 
     pub(super) fn close(&self) {
         self.gate.close();
-        self.ledger().close();
+        let mut ledger = self.ledger();
+        ledger.close();
+        let waiting = ledger.take_waiting();
+        drop(ledger);
         self.room.notify_all();
+        wake_all(waiting);
     }
 
     pub(super) fn give_up(&self) {
         let mut ledger = self.ledger();
         ledger.give_up(self.gate.give_up());
+        let waiting = ledger.take_waiting();
         drop(ledger);
         self.given_up.store(true, Ordering::Release);
         self.tell_all();
+        wake_all(waiting);
     }
 
     pub(super) fn is_given_up(&self) -> bool {
@@ -174,6 +198,13 @@ impl Account {
         self.epoch.store(ledger.epoch(), Ordering::Release);
         // A record that was let in just before the gate was closed may have no unit yet.
         flushed && !(self.gate.is_closed() && self.gate.records() > 0)
+    }
+}
+
+/// Wakers are somebody else's code: one that panics must not take the log's writer with it.
+fn wake_all(waiting: Vec<Waker>) {
+    for waker in waiting {
+        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
-use bus_core::{DurableSink, Event, SessionEvent, ThreadKey, Ticket};
+use bus_core::{DurableSink, Event, SessionEvent, ThreadKey, Ticket, TrySubmit};
 
 use super::error::NotDurable;
-use super::queue::weigh;
 use super::slot::Slot;
 use super::stats::Admission;
+use super::submission::Submission;
 use super::{AuditStats, Inner, LogWriter};
-use crate::{Entry, SessionLog, to_micros};
+use crate::{Entry, SessionLog};
 
 /// A [`DurableSink`] over one thread of any log.
 ///
@@ -22,7 +23,7 @@ use crate::{Entry, SessionLog, to_micros};
 /// # How long it blocks
 ///
 /// `write` waits for the log, `submit` only for room while the queue
-/// ([`sink_queue`](crate::LogWriterConfig::sink_queue)) is full. On a log that fails or hangs both
+/// ([`sink_queue`](crate::LogWriterConfig::sink_queue)) is full, `try_submit` for nothing. On a log that fails or hangs both
 /// end after [`retry_for`](crate::LogWriterConfig::retry_for), 5 s by default, counted from the
 /// submission: until then errors that may pass are retried. A log that blocks its thread instead of
 /// waiting holds them up as long as it blocks.
@@ -87,40 +88,86 @@ impl LogSink {
         self.inner.close().await
     }
 
-    /// As [`submit`](DurableSink::submit), with a time and a meta of its own.
-    pub fn submit_entry(&self, entry: Entry) -> Ticket {
-        self.try_submit(entry)
-            .unwrap_or_else(|error| Ticket::ready(Err(error)))
+    /// Makes an entry ready to be submitted: from now on its time runs.
+    ///
+    /// What there is to do before the sink can take it is done here, so that whoever holds a lock to keep an
+    /// order holds it for
+    /// [`try_submit_entry`](Self::try_submit_entry) only.
+    #[must_use]
+    pub fn begin(&self, entry: Entry) -> Submission {
+        Submission::new(entry, self.inner.account.config.retry_for)
     }
 
-    fn try_submit(&self, entry: Entry) -> io::Result<Ticket> {
+    /// As [`submit`](DurableSink::submit), with a time and a meta of its own.
+    pub fn submit_entry(&self, entry: Entry) -> Ticket {
+        self.submit_begun(self.begin(entry))
+    }
+
+    /// Submits an entry, and waits for room until its [deadline](Submission::deadline).
+    pub fn submit_begun(&self, submission: Submission) -> Ticket {
         let account = &self.inner.account;
         let on_writer = self.inner.thread.is_current();
-        let deadline = Instant::now() + account.config.retry_for;
-        let refused = |kind, reason| Err(NotDurable::for_certain(kind, reason, None));
-        let entry = Entry {
-            at: to_micros(entry.at),
-            event: entry.event.without_messages(),
-            ..entry
-        };
-        let weight = weigh(&entry);
-        match account.admit_sink(weight, (!on_writer).then_some(deadline)) {
-            Admission::Taken => {}
-            Admission::Closed => {
-                return refused(io::ErrorKind::BrokenPipe, "the writer is closed");
-            }
-            Admission::Full if on_writer => {
-                return refused(io::ErrorKind::WouldBlock, "the queue is full");
-            }
-            Admission::Full => return refused(io::ErrorKind::TimedOut, "the queue stayed full"),
+        let until = (!on_writer).then_some(submission.deadline);
+        match account.admit_sink(submission.weight, until) {
+            Admission::Taken => self.push(submission),
+            Admission::Closed => closed(),
+            Admission::Full if on_writer => refused(io::ErrorKind::WouldBlock, "the queue is full"),
+            Admission::Full => refused(io::ErrorKind::TimedOut, STAYED_FULL),
         }
+    }
+
+    /// Submits an entry if there is room, and waits for nothing.
+    ///
+    /// Once its [deadline](Submission::deadline) has passed, its ticket fails instead.
+    ///
+    /// # Errors
+    ///
+    /// The submission itself, to be tried again, if the queue is full. Then `room` is woken once there
+    /// may be room, or no more need to wait for it, as after `close`; it is not woken for the deadline.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the submission itself, and is tried again where it is"
+    )]
+    pub fn try_submit_entry(
+        &self,
+        submission: Submission,
+        room: &Waker,
+    ) -> Result<Ticket, Submission> {
+        let account = &self.inner.account;
+        match account.try_admit_sink(submission.weight, room) {
+            Admission::Taken => Ok(self.push(submission)),
+            Admission::Closed => Ok(closed()),
+            Admission::Full if submission.deadline <= Instant::now() => {
+                Ok(refused(io::ErrorKind::TimedOut, STAYED_FULL))
+            }
+            Admission::Full => Err(submission),
+        }
+    }
+
+    /// The account has let it in.
+    fn push(&self, submission: Submission) -> Ticket {
+        let Submission {
+            entry,
+            weight,
+            deadline,
+        } = submission;
         let (ticket, done) = Ticket::pending();
-        let slot = &self.slot;
-        if slot.push_event(account, entry, weight, deadline, done) {
+        let account = &self.inner.account;
+        if self.slot.push_event(account, entry, weight, deadline, done) {
             self.inner.thread.start(&self.slot);
         }
-        Ok(ticket)
+        ticket
     }
+}
+
+const STAYED_FULL: &str = "the queue stayed full";
+
+fn closed() -> Ticket {
+    refused(io::ErrorKind::BrokenPipe, "the writer is closed")
+}
+
+fn refused(kind: io::ErrorKind, reason: &'static str) -> Ticket {
+    Ticket::ready(Err(NotDurable::for_certain(kind, reason, None)))
 }
 
 impl DurableSink for LogSink {
@@ -137,6 +184,14 @@ impl DurableSink for LogSink {
 
     fn submit(&self, event: Event) -> Ticket {
         self.submit_entry(event.into())
+    }
+
+    /// The time of an event that finds no room begins anew with each try. To keep it,
+    /// [`begin`](Self::begin) once.
+    fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
+        let submission = self.begin(event.clone().into());
+        self.try_submit_entry(submission, room)
+            .map_or(TrySubmit::Full, TrySubmit::Taken)
     }
 
     fn is_prompt(&self) -> bool {

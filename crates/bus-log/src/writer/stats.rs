@@ -1,5 +1,7 @@
 //! What a writer has taken, and what became of it.
 
+use std::task::Waker;
+
 /// What became of the audit records of one [`LogWriter`](crate::LogWriter), all its clones and
 /// sinks.
 ///
@@ -52,6 +54,8 @@ pub(super) struct Ledger {
     epoch: u64,
     closed: bool,
     given_up: bool,
+    /// Who found no room for an event, and does not block until there is.
+    waiting: Vec<Waker>,
 }
 
 /// What is settled by one append.
@@ -87,6 +91,18 @@ impl Ledger {
         self.sink_open += 1;
         self.sink_bytes += weight;
         Admission::Taken
+    }
+
+    /// Has `room` woken, unless it is to be already, when there may be room.
+    pub(super) fn await_room(&mut self, room: &Waker) {
+        if !self.waiting.iter().any(|known| known.will_wake(room)) {
+            self.waiting.push(room.clone());
+        }
+    }
+
+    /// Who is to be woken, outside the lock: there may be room, or no more need to wait.
+    pub(super) fn take_waiting(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.waiting)
     }
 
     /// Opens a unit of the present epoch, which it returns.

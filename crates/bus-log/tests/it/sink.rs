@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use bus_log::{
     DurableSink, InMemorySessionLog, LogError, LogErrorKind, LogSink, LogWriter, LogWriterConfig,
-    NotDurable, SessionEvent, SessionLog,
+    NotDurable, SessionEvent, SessionLog, TrySubmit,
 };
 
 use crate::support::{Fault, LONG, ScriptedLog, block_on, key, record, wait_until};
@@ -212,6 +214,94 @@ fn submit_waits_for_room_and_gives_up_after_retry_for() {
     let error = sink.submit(chunk(1).into()).wait().unwrap_err();
     assert!(begun.elapsed() < LONG);
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!(hung.wait().is_err());
+    log.open_gate();
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn try_submit_waits_for_no_room_and_wakes_whoever_came_once_there_is_some() {
+    let log = Arc::new(ScriptedLog::failing([Fault::Gate]));
+    let config = LogWriterConfig::default().with_sink_queue(1);
+    let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
+    let woken = Arc::new(Woken::default());
+    let room = Waker::from(woken.clone());
+    let event = bus_log::Event::from(chunk(0));
+    let TrySubmit::Taken(first) = sink.try_submit(&event, &room) else {
+        panic!("there is room for one");
+    };
+    for _ in 0..3 {
+        assert!(matches!(sink.try_submit(&event, &room), TrySubmit::Full));
+    }
+    assert_eq!(woken.times(), 0);
+    log.open_gate();
+    assert_eq!(first.wait().unwrap(), Some(1));
+    wait_until("it is woken", || woken.times() > 0);
+    assert_eq!(woken.times(), 1, "woken once, however often it came");
+    assert!(matches!(
+        sink.try_submit(&event, &room),
+        TrySubmit::Taken(_)
+    ));
+}
+
+#[test]
+fn a_submission_keeps_its_time_however_often_it_is_tried() {
+    let log = Arc::new(ScriptedLog::new(|_, _| Fault::Gate));
+    let config = hasty().with_sink_queue(1);
+    let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
+    let hung = sink.submit(chunk(0).into());
+    let begun = Instant::now();
+    let mut submission = sink.begin(chunk(1).into());
+    let deadline = submission.deadline();
+    let ticket = loop {
+        match sink.try_submit_entry(submission, Waker::noop()) {
+            Ok(ticket) => break ticket,
+            Err(full) => submission = full,
+        }
+        assert!(begun.elapsed() < LONG, "its time never ends");
+    };
+    assert!(Instant::now() >= deadline);
+    let error = ticket.wait().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    assert!(!not_durable(&error).may_be_written());
+    assert!(hung.wait().is_err());
+    log.open_gate();
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_by_a_close() {
+    let log = Arc::new(ScriptedLog::new(|_, _| Fault::Gate));
+    let config = hasty()
+        .with_sink_queue(1)
+        .with_close_timeout(Duration::from_millis(40));
+    let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
+    let hung = sink.submit(chunk(0).into());
+    let woken = Arc::new(Woken::default());
+    let room = Waker::from(woken.clone());
+    let event = bus_log::Event::from(chunk(1));
+    assert!(matches!(sink.try_submit(&event, &room), TrySubmit::Full));
+    block_on(sink.close());
+    assert!(woken.times() > 0);
+    let TrySubmit::Taken(refused) = sink.try_submit(&event, &room) else {
+        panic!("one that is closed is not full");
+    };
+    let error = refused.wait().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
     assert!(hung.wait().is_err());
     log.open_gate();
 }
