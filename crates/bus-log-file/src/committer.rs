@@ -23,6 +23,7 @@ mod whole;
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 
 use bus_log::{LogError, Result};
@@ -123,6 +124,11 @@ impl Shared {
     /// As [`push`](Self::push), for a task.
     pub(crate) async fn push_async(&self, request: Request) -> Result<()> {
         self.queue.push_async(request, || self.tell.is_me()).await
+    }
+
+    /// As [`push`](Self::push), for a caller that has the waker woken when there may be room.
+    pub(crate) fn try_push(&self, request: Request, room: &Waker) -> Poll<Result<()>> {
+        self.queue.try_push(request, room, || self.tell.is_me())
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
-use bus_log::{DurableSink, Event, Expect, Meta, SessionEvent, ThreadKey, Ticket, Utc};
+use bus_log::{DurableSink, Event, Expect, Meta, SessionEvent, ThreadKey, Ticket, TrySubmit, Utc};
 
+use crate::committer::Request;
 use crate::lines::{Encode, Lines};
 use crate::log::{Begun, Inner};
 use crate::name::Name;
@@ -22,18 +24,37 @@ impl FileSink {
         Self { inner, name }
     }
 
-    fn submit_one(&self, event: &impl Encode) -> Ticket {
+    /// What is to be queued, or a ticket that has told.
+    fn begin(&self, event: &impl Encode) -> Result<(Request, Ticket), Ticket> {
         let mut lines = Lines::with_capacity(1);
         if let Err(error) = lines.push(1, 1, Utc::now(), &Meta::default(), event) {
-            return Ticket::ready(Err(error.into()));
+            return Err(Ticket::ready(Err(error.into())));
         }
         match self.inner.begin(Arc::clone(&self.name), Expect::Any, lines) {
-            Begun::Done(outcome) => Ticket::ready(outcome.map_err(Into::into)),
-            Begun::Queue(request, ticket) => match self.inner.shared().push(request) {
+            Begun::Done(outcome) => Err(Ticket::ready(outcome.map_err(Into::into))),
+            Begun::Queue(request, ticket) => Ok((request, ticket)),
+        }
+    }
+
+    fn submit_one(&self, event: &impl Encode) -> Ticket {
+        match self.begin(event) {
+            Ok((request, ticket)) => match self.inner.shared().push(request) {
                 Ok(()) => ticket,
                 Err(error) => Ticket::ready(Err(error.into())),
             },
+            Err(told) => told,
         }
+    }
+
+    fn try_submit_one(&self, event: &impl Encode, room: &Waker) -> TrySubmit {
+        TrySubmit::Taken(match self.begin(event) {
+            Ok((request, ticket)) => match self.inner.shared().try_push(request, room) {
+                Poll::Ready(Ok(())) => ticket,
+                Poll::Ready(Err(error)) => Ticket::ready(Err(error.into())),
+                Poll::Pending => return TrySubmit::Full,
+            },
+            Err(told) => told,
+        })
     }
 }
 
@@ -52,6 +73,16 @@ impl DurableSink for FileSink {
     /// another one of the log is; after a few milliseconds at the latest.
     fn submit(&self, event: Event) -> Ticket {
         self.submit_one(&event.without_messages())
+    }
+
+    /// What it takes is committed as by [`submit`](DurableSink::submit).
+    fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
+        match event {
+            Event::Session(SessionEvent::SessionSync(_)) => {
+                self.try_submit_one(&event.clone().without_messages(), room)
+            }
+            event => self.try_submit_one(event, room),
+        }
     }
 
     fn is_prompt(&self) -> bool {

@@ -222,24 +222,40 @@ impl Queue {
         request: Request,
         tells: impl Fn() -> bool,
     ) -> Result<()> {
-        let bytes = request.bytes();
         let mut request = Some(request);
-        poll_fn(|cx| {
-            let mut state = self.state();
-            if state.closed.is_none() && !state.has_room(bytes, self.capacity) && !tells() {
-                if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                    state.wakers.push(cx.waker().clone());
-                }
-                drop(state);
-                self.start();
-                return Poll::Pending;
+        poll_fn(|cx| self.poll_push(&mut request, cx.waker(), &tells)).await
+    }
+
+    /// Adds a request if there is room, and has `room` woken once there may be if not.
+    pub(crate) fn try_push(
+        &self,
+        request: Request,
+        room: &Waker,
+        tells: impl Fn() -> bool,
+    ) -> Poll<Result<()>> {
+        self.poll_push(&mut Some(request), room, tells)
+    }
+
+    fn poll_push(
+        &self,
+        request: &mut Option<Request>,
+        waker: &Waker,
+        tells: impl Fn() -> bool,
+    ) -> Poll<Result<()>> {
+        let bytes = request.as_ref().map_or(0, Request::bytes);
+        let mut state = self.state();
+        if state.closed.is_none() && !state.has_room(bytes, self.capacity) && !tells() {
+            if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+                state.wakers.push(waker.clone());
             }
-            Poll::Ready(match request.take() {
-                Some(request) => self.add(state, request),
-                None => Ok(()),
-            })
+            drop(state);
+            self.start();
+            return Poll::Pending;
+        }
+        Poll::Ready(match request.take() {
+            Some(request) => self.add(state, request),
+            None => Ok(()),
         })
-        .await
     }
 
     fn add(&self, mut state: MutexGuard<'_, State>, request: Request) -> Result<()> {

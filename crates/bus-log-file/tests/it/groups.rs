@@ -4,12 +4,13 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{
-    ContentPart, Event, LogErrorKind, Message, Role, Session, SessionEvent, SessionLog, Utc,
+    ContentPart, Event, LogErrorKind, Message, Role, Session, SessionEvent, SessionLog, TrySubmit,
+    Utc,
 };
 use bus_log_file::{FileLogConfig, FileSessionLog};
 use tempfile::TempDir;
@@ -165,6 +166,35 @@ fn a_full_queue_makes_submit_wait_and_append_pend() {
     assert_eq!(all.remove(0).len(), 2000);
     all.sort();
     assert_eq!(all, ["awaited", "blocked"]);
+}
+
+#[test]
+fn try_submit_finds_a_full_queue_and_is_woken_when_there_is_room() {
+    struct Woken(AtomicBool);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let (_dir, log, gate) = held_up(FileLogConfig::default().with_queue_bytes(1000));
+    let sink = log.durable_sink(key("a"));
+    let TrySubmit::Taken(filler) = sink.try_submit(&text(&"x".repeat(2000)), Waker::noop()) else {
+        panic!("there is room");
+    };
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let room = Waker::from(woken.clone());
+    assert!(matches!(
+        sink.try_submit(&text("later"), &room),
+        TrySubmit::Full
+    ));
+    assert!(!woken.0.load(Ordering::SeqCst));
+    gate.set(Sync::Passes);
+    filler.wait().unwrap();
+    wait_for("room", || woken.0.load(Ordering::SeqCst));
+    let TrySubmit::Taken(ticket) = sink.try_submit(&text("later"), &room) else {
+        panic!("there is room again");
+    };
+    assert!(ticket.wait().unwrap().is_some());
 }
 
 #[test]
