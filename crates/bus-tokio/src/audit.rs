@@ -3,9 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bus_log::{
-    AuditSink, AuditStats, DateTime, Event, GraphEvent, SessionAuditSink, UsageLimitBreach, Utc,
-};
+use bus_log::{AuditSink, AuditStats, GraphEvent, SessionAuditSink, UsageLimitBreach};
 
 use crate::SessionBus;
 use crate::bus::Core;
@@ -26,11 +24,14 @@ impl SessionBus {
     /// takes. Subscribers see them then, or as soon as an emitter's event behind them is given up,
     /// in which case their ordinal is `None`: a record never holds up an event.
     ///
-    /// At most 65,536 stand in line for their ordinals. When there are more, the records in line are seen
-    /// as they are; behind an emitter's event, which is waited for, further ones are seen before it.
+    /// At most 65,536 stand in line for their ordinals, and at most 64 MiB of them and one more. When there are
+    /// more, the oldest are seen without one; behind an emitter's event, which is waited for, further ones are seen before it.
+    /// Those that a full log refuses are seen in their turn too, until more than 1 MiB of them wait: then all records
+    /// before them are seen as well. Over a sink that is no log, those past the bound are seen at once and lost, with a
+    /// `warn`.
     ///
-    /// Behind an emitter that waits for room in a log that hangs, 65,536 records wait in line. Those that
-    /// come after them are lost: they are seen at once, and the log notes at their place how many.
+    /// While a sink is busy or full because of emitters, 65,536 records and events wait to be handed to it, or 64 MiB of
+    /// them. Records that come after them are lost: they are seen at once, and a log notes at their place how many.
     ///
     /// It does **not** count as a clone of the bus: subscribers find the end when the last clone is
     /// gone, however many audit sinks are left in contexts that somebody kept. What is recorded from
@@ -115,18 +116,19 @@ impl SessionBus {
     /// Puts a mark behind everything in line, and waits for what it is to tell.
     async fn mark(&self, cargo: impl FnOnce(Teller) -> Cargo) {
         let (to, waiting) = waiting();
-        self.core().line.drop_off(Parcel {
-            sinks: None,
-            cargo: cargo(to),
-        });
+        self.core().line.leave(Parcel::mark(cargo(to)));
         waiting.await;
     }
 }
 
 struct BusAudit(Arc<Core>);
 
+/// What a record takes besides its texts, about.
+const RECORD: usize = size_of::<Parcel>();
+
 impl BusAudit {
-    fn record(&self, event: GraphEvent) {
+    /// Records an event with so many bytes of text.
+    fn record(&self, event: GraphEvent, text: usize) {
         let core = &self.0;
         let at = *event.timestamp();
         let event = event.into();
@@ -134,28 +136,32 @@ impl BusAudit {
             core.broadcast(event, Some(at));
             return;
         };
-        if core.line.is_crowded() {
-            core.record_past_the_line(sinks, event, at);
-            return;
-        }
-        let to = match sinks.audit() {
-            Some(_) => Addressee::Books,
-            None => Addressee::Nobody,
+        let bytes = RECORD + text;
+        let parcel = |to| Parcel::event(sinks, event, at, core.legacy.clone(), to);
+        let left = if sinks.audit().is_some() {
+            core.line.drop_off(parcel(Addressee::AuditCounts { bytes }))
+        } else if core.line.is_crowded() {
+            Err(Box::new(parcel(Addressee::Nobody { bytes })))
+        } else {
+            core.line.drop_off(parcel(Addressee::Nobody { bytes }))
         };
-        let parcel = core.parcel(sinks, event, at, to);
-        core.line.drop_off(parcel);
+        if let Err(parcel) = left {
+            core.record_past_the_line(sinks, *parcel);
+        }
     }
 }
 
 impl Core {
     /// For when a sink has been busy for so long that too many records wait for it: this one is lost. A
     /// log counts it, and notes it where it would be.
-    fn record_past_the_line(&self, sinks: &Arc<Sinks>, event: Event, at: DateTime<Utc>) {
+    fn record_past_the_line(&self, sinks: &Arc<Sinks>, parcel: Parcel) {
+        let Some((event, at)) = parcel.into_event() else {
+            return;
+        };
+        let seq = self.broadcast(event, Some(at));
         if sinks.audit().is_some() {
-            self.broadcast(event, Some(at));
             self.line.leave_lost(sinks);
         } else {
-            let seq = self.broadcast(event, Some(at));
             let error = io::Error::other("too many audit records wait for the sink");
             warn_not_durable(seq, &error);
         }
@@ -164,26 +170,31 @@ impl Core {
 
 impl AuditSink for BusAudit {
     fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
-        self.record(GraphEvent::sub_agent_invoked(agent_id, sub_thread_id));
+        let text = agent_id.len() + sub_thread_id.len();
+        self.record(GraphEvent::sub_agent_invoked(agent_id, sub_thread_id), text);
     }
 
     fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
-        self.record(GraphEvent::agent_handoff(from, to));
+        let text = from.map_or(0, str::len) + to.len();
+        self.record(GraphEvent::agent_handoff(from, to), text);
     }
 
     fn record_resumed(&self, from_checkpoint: &str) {
-        self.record(GraphEvent::resumed(from_checkpoint));
+        let text = from_checkpoint.len();
+        self.record(GraphEvent::resumed(from_checkpoint), text);
     }
 
     fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
-        self.record(GraphEvent::memory_recall(tier, namespace_key, hits));
+        let text = tier.len() + namespace_key.len();
+        self.record(GraphEvent::memory_recall(tier, namespace_key, hits), text);
     }
 
     fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
-        self.record(GraphEvent::usage_limit_exceeded(breach));
+        self.record(GraphEvent::usage_limit_exceeded(breach), 0);
     }
 
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
-        self.record(GraphEvent::context_compacted(dropped_chars, retained_chars));
+        let event = GraphEvent::context_compacted(dropped_chars, retained_chars);
+        self.record(event, 0);
     }
 }

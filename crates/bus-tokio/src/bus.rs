@@ -9,10 +9,12 @@ use bus_log::{
 };
 use tokio::sync::mpsc;
 
+use crate::emit::must_not_wait;
 use crate::legacy::Legacy;
 use crate::line::{Cargo, Line, Parcel};
 use crate::ring::{Feeds, Ring};
 use crate::sinks::Sinks;
+use crate::wait::waiting;
 use crate::{EnvelopeSubscriber, Subscriber};
 
 /// One session's events: live to every subscriber, and durable where they must be.
@@ -49,16 +51,25 @@ pub(crate) struct Core {
     policy: DurabilityPolicy,
 }
 
+impl Drop for Core {
+    /// What waits to be handed in is, before its sinks are let go: so that they are, when this returns.
+    fn drop(&mut self) {
+        if self.sinks.is_none() || must_not_wait() || self.line.is_held_here() {
+            return;
+        }
+        let (to, waiting) = waiting();
+        self.line.leave(Parcel::mark(Cargo::HandedIn(to)));
+        waiting.wait();
+    }
+}
+
 /// Held by every clone of the bus, and by nothing else: when the last one goes, subscribers find
 /// the end, behind all that is in line.
 struct Open(Arc<Line>);
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.leave(Parcel {
-            sinks: None,
-            cargo: Cargo::Close,
-        });
+        self.0.leave(Parcel::mark(Cargo::Close));
     }
 }
 
@@ -108,7 +119,8 @@ impl SessionBus {
     /// The same with its durable events going to `sink`, instead of any sink or log it had.
     ///
     /// Audit and custom events go there too; a sink that has only
-    /// [`write`](DurableSink::write) refuses them.
+    /// [`write`](DurableSink::write) refuses them. Dropping the last clone waits until the sink has taken
+    /// what was on its way.
     ///
     /// The sink must not emit a durable event to its own bus, and wait for it, on a thread that it
     /// needs to get that event done. From within `write` and `submit` itself such an event is
@@ -123,7 +135,7 @@ impl SessionBus {
     ///
     /// It makes a [`LogWriter`] with defaults. Dropping the last clone of the bus and the last of
     /// its audit sinks writes what is left, joins the writer and lets go of the log before the drop
-    /// returns; [`close`](Self::close) before, where that must not block.
+    /// returns; [`close`](Self::close) before, where that must not block. Within a delivery it does not wait.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {

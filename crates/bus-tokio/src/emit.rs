@@ -1,5 +1,6 @@
 //! The four ways to emit.
 
+use std::io;
 use std::sync::Arc;
 
 use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
@@ -8,9 +9,10 @@ use bus_log::LogWriter;
 use crate::bus::Core;
 use crate::clock;
 use crate::envelope::Origin;
-use crate::line::{Addressee, Cargo, Parcel, delivers, pump_on_pool};
+use crate::line::{Addressee, Parcel, delivers};
 use crate::receipt::{told, would_deadlock};
 use crate::sinks::Sinks;
+use crate::speak::warn_not_durable;
 use crate::wait::{Waiting, waiting};
 use crate::{EmitError, Receipt, SessionBus};
 
@@ -68,10 +70,12 @@ impl SessionBus {
     /// future loses nothing and keeps nobody waiting. Events that one task publishes one after the
     /// other stay in that order; so do futures that are polled for the first time in that order.
     ///
-    /// A sink that is found to wait for its disk while it takes an event (one that has only
-    /// [`write`](bus_core::DurableSink::write)) is called on tokio's pool of blocking threads, or in
-    /// place where there is no tokio runtime. And a sink that is full makes its caller wait for room: a
-    /// `LogSink` that has 65,536 events waiting, for as long as it retries at most.
+    /// No poll blocks its thread. A sink that may block (one that has no
+    /// [`try_submit`](bus_core::DurableSink::try_submit)) is called by a thread of the bus. For a sink that is
+    /// full 65,536 events, or 64 MiB of them, wait in line, audit records included; a log gives them up when
+    /// [`retry_for`](bus_log::LogWriterConfig::retry_for) has passed since their first poll. A future that finds the
+    /// line full keeps its event until it has a place there: only dropping it before then loses the event, and it may
+    /// be overtaken.
     ///
     /// # Errors
     ///
@@ -83,11 +87,7 @@ impl SessionBus {
             return Ok(core.emit_live(event));
         };
         let (parcel, waiting) = core.begin(sinks, event)?;
-        let blocks = sinks.blocks();
-        core.line.defer(parcel);
-        if !(blocks && pump_on_pool(&core.line)) {
-            core.line.pump();
-        }
+        core.line.publish(parcel).await;
         told(waiting.await)
     }
 }
@@ -107,9 +107,11 @@ impl Core {
     /// Emits an event, and blocks until it is durable and was delivered.
     fn emit_durable(&self, sinks: &Arc<Sinks>, event: Event) -> Result<Receipt, EmitError> {
         let (parcel, waiting) = self.begin(sinks, event)?;
-        if delivers() || LogWriter::on_writer_thread() {
-            self.line.leave(parcel);
-            told_now(waiting)
+        if must_not_wait() {
+            match self.line.drop_off(parcel) {
+                Ok(()) => told_now(waiting),
+                Err(parcel) => self.pass_by(*parcel),
+            }
         } else {
             // This thread blocks either way: it may as well do the sink's work.
             if let Some(helper) = self.line.send(parcel) {
@@ -129,7 +131,21 @@ impl Core {
         }
         let (teller, waiting) = waiting();
         let to = Addressee::Emitter(teller);
-        Ok((self.parcel(sinks, event, at, to), waiting))
+        let parcel = Parcel::event(sinks, event, at, self.legacy.clone(), to);
+        Ok((parcel, waiting))
+    }
+
+    /// For when too many wait for a sink: an event that can't wait with them is only seen.
+    fn pass_by(&self, parcel: Parcel) -> Result<Receipt, EmitError> {
+        let seq = parcel
+            .into_event()
+            .map(|(event, at)| self.broadcast(event, Some(at)));
+        let error = io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "too many events wait for the sink",
+        );
+        warn_not_durable(seq.unwrap_or(0), &error);
+        Err(EmitError::new(seq, error))
     }
 
     /// Shows an event, which is not durable, to everybody. It was emitted `at`, or is now.
@@ -138,25 +154,11 @@ impl Core {
         self.line
             .broadcast(legacy, event, at, None, Origin::UNKNOWN)
     }
+}
 
-    pub(crate) fn parcel(
-        &self,
-        sinks: &Arc<Sinks>,
-        event: Event,
-        at: DateTime<Utc>,
-        to: Addressee,
-    ) -> Parcel {
-        Parcel {
-            sinks: Some(Arc::clone(sinks)),
-            cargo: Cargo::Event {
-                event,
-                at,
-                origin: sinks.origin(),
-                legacy: self.legacy.clone(),
-                to,
-            },
-        }
-    }
+/// Whether this thread may be the very one that others wait for.
+pub(crate) fn must_not_wait() -> bool {
+    delivers() || LogWriter::on_writer_thread()
 }
 
 /// The result of an emit that must not wait.

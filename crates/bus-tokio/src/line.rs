@@ -1,96 +1,90 @@
 //! The line that all durable events of a bus stand in, from the sink to the subscribers.
 //!
-//! Three locks, none of which is held while anybody else's code runs but the first, by the sink:
+//! - `order` is held while a sink takes an event and the event gets its place behind those taken before.
+//!   That is what makes the order of the broadcast the order of the sink. Nobody waits for room in a sink
+//!   while they hold it.
+//! - `deferred` holds what could not be handed in at once: somebody else has `order`, or the sink is full, or
+//!   may block. Whoever has `order` looks there once they have let go of it; for a sink that is full a thread
+//!   that all buses share, the [`waiter`], tries again, and one that may block is called by a thread of the
+//!   bus's own, [`hand_in`].
+//! - [`delivery`] holds what sinks have taken.
 //!
-//! - `order` is held while a sink takes an event and the event gets its place in the queue. That is
-//!   what makes the order of the broadcast the order of the sink.
-//! - `deferred` holds what was handed in by callers that must not wait for `order`. Whoever has
-//!   `order`, or gets it next, takes care of them.
-//! - `queue` holds what sinks have taken. Whoever settles the first of it delivers what has settled,
-//!   one thread at a time, with the lock released.
+//! See `docs/adr/0014-nobody-waits-under-the-order-lock.md`.
 
-mod elsewhere;
+mod delivery;
+mod hand_in;
 mod parcel;
 mod thread;
+mod waiter;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
+use std::time::Instant;
 
-use bus_core::{DateTime, Event, Helper, Ticket, TicketOutcome, Utc};
+use bus_core::{DateTime, Event, Helper, Ticket, Utc};
+use tokio::sync::Semaphore;
 
 use crate::envelope::Origin;
 use crate::legacy::Legacy;
-use crate::order::{Pending, Place};
-use crate::receipt::ordinal_of;
 use crate::ring::Ring;
-use crate::sinks::{Sinks, panicked};
-use crate::speak::warn_not_durable;
-use crate::wait::{Delivered, Teller};
+use crate::sinks::{NotTaken, Sinks, Wait, panicked};
+use delivery::{Delivery, Stands};
+use hand_in::HandIn;
 
-pub(crate) use elsewhere::pump_on_pool;
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
 pub(crate) use thread::delivers;
 
-/// How many may wait for a sink that is busy before an audit record no longer does: as many as
-/// `bus-log` queues.
-const MOST_DEFERRED: usize = 65_536;
+/// Places for parcels that wait to be handed in and have nobody who is blocked until they are. A parcel takes
+/// one for each KiB that it is made of, and at least one.
+const PLACES: usize = 65_536;
 
-/// How many may wait to be told before an audit record no longer waits for its turn to be seen. A log
-/// that is down keeps its records, within its own bound; they need not all be kept here as well.
-const MOST_PENDING: usize = 65_536;
+/// How many are handed in by somebody who came for one of their own, before others do the rest.
+const AT_ONCE: usize = 256;
 
 pub(crate) struct Line {
-    ring: Arc<Ring>,
+    delivery: Delivery,
     order: Mutex<()>,
     holder: thread::Holder,
     deferred: Mutex<VecDeque<Parcel>>,
-    queue: Mutex<Queue>,
-}
-
-struct Queue {
-    pending: Pending<Cargo, TicketOutcome>,
-    /// Some thread is delivering, and will come to whatever settles meanwhile.
-    delivering: bool,
+    places: Semaphore,
+    hand_in: HandIn,
 }
 
 /// A parcel that its sink has taken.
 struct Taken {
     stands: Stands,
     ticket: Ticket,
-    sinks: Option<Arc<Sinks>>,
 }
 
-/// Where a parcel waits to be delivered.
-enum Stands {
-    In(Place),
-    /// It does not: too many do. It is an audit record.
-    Past(Cargo),
-    /// There is nothing to deliver, but to tell whoever waits for no more than that it was taken.
-    Nowhere(Option<Teller>),
+/// Why a parcel is not handed in.
+enum Stuck {
+    /// Its sink is full. It is to be tried again by then, if at any time.
+    Full(Option<Instant>),
+    /// Its sink may block.
+    MayBlock,
+    /// There were too many before it.
+    Many,
 }
 
 impl Line {
     pub(crate) fn new(ring: Arc<Ring>) -> Arc<Self> {
         Arc::new(Self {
-            ring,
+            delivery: Delivery::new(ring),
             order: Mutex::new(()),
             holder: thread::Holder::default(),
             deferred: Mutex::default(),
-            queue: Mutex::new(Queue {
-                pending: Pending::new(),
-                delivering: false,
-            }),
+            places: Semaphore::new(PLACES),
+            hand_in: HandIn::default(),
         })
     }
 
     pub(crate) const fn ring(&self) -> &Arc<Ring> {
-        &self.ring
+        self.delivery.ring()
     }
 
     /// Shows an event to the legacy channel and to every subscriber, past the line. It was emitted
     /// `at`, or is now.
-    #[inline(never)] // Inlined, it makes an `emit` vary by a third with where its frame happens to lie.
     pub(crate) fn broadcast(
         &self,
         legacy: Option<&Legacy>,
@@ -99,10 +93,7 @@ impl Line {
         ordinal: Option<u64>,
         origin: Origin,
     ) -> u64 {
-        if let Some(legacy) = legacy {
-            legacy.send(&event);
-        }
-        self.ring.push(event, at, ordinal, origin)
+        self.delivery.broadcast(legacy, event, at, ordinal, origin)
     }
 
     /// Gives back the room that nothing is in now.
@@ -112,8 +103,7 @@ impl Line {
             deferred.shrink_to_fit();
         }
         drop(deferred);
-        lock(&self.queue).pending.shrink();
-        self.ring.shrink();
+        self.delivery.shrink();
     }
 
     /// Whether this thread is inside a sink of this line.
@@ -121,143 +111,191 @@ impl Line {
         self.holder.is_me()
     }
 
-    /// Hands a parcel to its sink. Waits for its turn, and for the sink to take it. Whoever blocks
-    /// until it is delivered can [help](Helper::help) the sink first.
-    pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) -> Option<Helper> {
-        // What was left before goes first. What others take of it they take before this too.
-        let earlier = lock(&self.deferred).len();
-        for _ in 0..earlier {
-            if !self.take_next(lock(&self.order)) {
-                break;
-            }
-        }
+    /// Whether so many audit records are in line that one for a sink that is no log should not be.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.delivery.is_crowded()
+    }
+
+    /// Hands a parcel to its sink, by a thread that blocks until it is delivered: it waits for its turn, and
+    /// for a sink that may block. It can [help](Helper::help) the sink then.
+    pub(crate) fn send(self: &Arc<Self>, mut parcel: Parcel) -> Option<Helper> {
         let order = lock(&self.order);
         let held = self.holder.hold();
-        let own = self.take(parcel);
-        drop((held, order));
-        let helper = self.watch(own);
+        let mut helper = None;
+        // What was left before goes first.
+        if !lock(&self.deferred).is_empty() {
+            lock(&self.deferred).push_back(parcel);
+            drop((held, order));
+        } else {
+            match parcel.offer(Wait::InSubmit) {
+                Ok(ticket) => {
+                    let taken = self.take(parcel, ticket);
+                    drop((held, order));
+                    helper = self.watch(taken);
+                }
+                Err(_) => {
+                    lock(&self.deferred).push_front(parcel);
+                    drop((held, order));
+                }
+            }
+        }
         self.pump();
         helper
     }
 
-    /// Leaves a parcel for [`pump`](Self::pump), behind all that were left before. False if there
-    /// were any: whoever left them sees to this one too.
-    pub(crate) fn defer(&self, parcel: Parcel) -> bool {
-        let mut deferred = lock(&self.deferred);
-        deferred.push_back(parcel);
-        deferred.len() == 1
+    /// Hands a parcel in if that can be done at once, or leaves it for others, without waiting. Gives it back if
+    /// too many wait before it.
+    pub(crate) fn drop_off(self: &Arc<Self>, parcel: Parcel) -> Result<(), Box<Parcel>> {
+        let Some(mut parcel) = self.pass(parcel) else {
+            return Ok(());
+        };
+        let places = parcel.claim_places(PLACES);
+        match self.places.try_acquire_many(places) {
+            Ok(permits) => permits.forget(),
+            Err(_) => return Err(Box::new(parcel)),
+        }
+        self.defer(parcel);
+        Ok(())
     }
 
-    /// As [`defer`](Self::defer), and hands it in, unless others left theirs before: a sink may take
-    /// its time for those, and the caller has none.
+    /// As [`drop_off`](Self::drop_off), for a task, which waits for its place. Dropped before, it hands
+    /// nothing in.
+    pub(crate) async fn publish(self: &Arc<Self>, parcel: Parcel) {
+        let Some(mut parcel) = self.pass(parcel) else {
+            return;
+        };
+        let places = parcel.claim_places(PLACES);
+        // It is never closed.
+        if let Ok(permits) = self.places.acquire_many(places).await {
+            permits.forget();
+        }
+        self.defer(parcel);
+    }
+
+    /// As [`drop_off`](Self::drop_off), for what needs no bound.
     pub(crate) fn leave(self: &Arc<Self>, parcel: Parcel) {
-        if self.defer(parcel) {
-            self.pump();
+        if let Some(parcel) = self.pass(parcel) {
+            self.defer(parcel);
         }
-    }
-
-    /// As [`leave`](Self::leave), for a parcel that nobody may be kept waiting for: what others left behind
-    /// it, for sinks that take their time, is handed in elsewhere.
-    pub(crate) fn drop_off(self: &Arc<Self>, parcel: Parcel) {
-        if self.defer(parcel) {
-            self.pump_while(|next| !next.may_block());
-        }
-    }
-
-    /// Whether so many wait already that an audit record should not.
-    pub(crate) fn is_crowded(&self) -> bool {
-        lock(&self.deferred).len() >= MOST_DEFERRED
     }
 
     /// Leaves word that a record of `sinks` was lost behind all that were left before: however many are,
     /// one after the other, they take one place.
     pub(crate) fn leave_lost(self: &Arc<Self>, sinks: &Arc<Sinks>) {
-        if let Some(Parcel {
-            sinks: Some(last),
-            cargo: Cargo::Lost(records),
-        }) = lock(&self.deferred).back_mut()
-            && Arc::ptr_eq(last, sinks)
+        if let Some(last) = lock(&self.deferred).back_mut()
+            && last.adds_lost(sinks)
         {
-            *records += 1;
             return;
         }
-        self.drop_off(Parcel {
-            sinks: Some(Arc::clone(sinks)),
-            cargo: Cargo::Lost(1),
-        });
+        self.leave(Parcel::lost(sinks));
     }
 
-    /// Hands what was deferred to its sinks, unless another thread is doing so or will: it looks
-    /// again once it has let go of `order`.
-    pub(crate) fn pump(self: &Arc<Self>) {
-        self.pump_while(|_| true);
+    /// Hands a parcel in, if nobody is in its way.
+    fn pass(self: &Arc<Self>, mut parcel: Parcel) -> Option<Parcel> {
+        if !lock(&self.deferred).is_empty() {
+            return Some(parcel);
+        }
+        let Some(order) = try_lock(&self.order) else {
+            return Some(parcel);
+        };
+        let held = self.holder.hold();
+        let is_first = lock(&self.deferred).is_empty();
+        let ticket = is_first.then(|| parcel.offer(Wait::Never(Waker::noop())));
+        let Some(Ok(ticket)) = ticket else {
+            drop((held, order));
+            self.pump();
+            return Some(parcel);
+        };
+        let taken = self.take(parcel, ticket);
+        drop((held, order));
+        // Nobody here waits for it: its sink is to see to it elsewhere.
+        drop(self.watch(taken));
+        self.pump();
+        None
     }
 
-    /// The same as long as the next in line is for this thread to hand in; the rest is for another.
-    fn pump_while(self: &Arc<Self>, is_mine: impl Fn(&Parcel) -> bool) {
-        while !lock(&self.deferred).is_empty() {
-            let order = match self.order.try_lock() {
-                Ok(order) => order,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            // Only who has `order` takes from there.
-            if lock(&self.deferred)
-                .front()
-                .is_some_and(|next| !is_mine(next))
-            {
-                drop(order);
-                elsewhere::pump(self);
-                return;
+    /// Puts a parcel behind all others.
+    fn defer(self: &Arc<Self>, parcel: Parcel) {
+        let mut deferred = lock(&self.deferred);
+        deferred.push_back(parcel);
+        let is_first = deferred.len() == 1;
+        drop(deferred);
+        // If not, whoever left those before sees to it too.
+        if is_first {
+            self.pump();
+        }
+    }
+
+    /// Hands in what was deferred, unless another thread does so or will. Whoever had `order` has to do
+    /// this, as others then relied on them.
+    fn pump(self: &Arc<Self>) {
+        if let Some(stuck) = self.pump_by(Wait::Never(Waker::noop())) {
+            self.leave_to_others(&stuck);
+        }
+    }
+
+    /// The same, by a caller that waits as long as it says. Says why there is something left to do.
+    fn pump_by(self: &Arc<Self>, wait: Wait<'_>) -> Option<Stuck> {
+        for _ in 0..AT_ONCE {
+            if lock(&self.deferred).is_empty() {
+                return None;
             }
-            self.take_next(order);
+            // Whoever has it looks again.
+            let order = try_lock(&self.order)?;
+            if let Err(stuck) = self.take_next(order, wait) {
+                return Some(stuck);
+            }
+        }
+        Some(Stuck::Many)
+    }
+
+    /// Finds a thread for what this one must not do.
+    fn leave_to_others(self: &Arc<Self>, stuck: &Stuck) {
+        let called = match stuck {
+            Stuck::Full(_) | Stuck::Many => waiter::call(self),
+            Stuck::MayBlock => self.hand_in.call(self),
+        };
+        if !called {
+            // There is no thread to be had: rather wait here than for good.
+            while let Some(Stuck::Many) = self.pump_by(Wait::ForRoom) {}
         }
     }
 
     /// Hands in the first that was deferred, if there is one. One at a time: none waits until the
     /// sink has taken those behind it as well.
-    fn take_next(self: &Arc<Self>, order: MutexGuard<'_, ()>) -> bool {
+    fn take_next(self: &Arc<Self>, order: MutexGuard<'_, ()>, wait: Wait<'_>) -> Result<(), Stuck> {
         let held = self.holder.hold();
-        let next = lock(&self.deferred).pop_front();
-        let taken = next.map(|parcel| self.take(parcel));
+        let Some(mut parcel) = lock(&self.deferred).pop_front() else {
+            return Ok(());
+        };
+        let ticket = match parcel.offer(wait) {
+            Ok(ticket) => ticket,
+            Err(why) => {
+                let stuck = match why {
+                    NotTaken::Full => Stuck::Full(parcel.deadline()),
+                    NotTaken::MayBlock => Stuck::MayBlock,
+                };
+                lock(&self.deferred).push_front(parcel);
+                return Err(stuck);
+            }
+        };
+        let places = parcel.places();
+        let taken = self.take(parcel, ticket);
         drop((held, order));
-        let any = taken.is_some();
-        if let Some(taken) = taken {
-            // Nobody here waits for it: its sink is to see to it elsewhere.
-            drop(self.watch(taken));
+        if places > 0 {
+            self.places.add_permits(places);
         }
-        any
+        // Nobody here waits for it: its sink is to see to it elsewhere.
+        drop(self.watch(taken));
+        Ok(())
     }
 
-    /// The caller holds `order`.
-    fn take(&self, parcel: Parcel) -> Taken {
-        let Parcel { sinks, cargo } = parcel;
-        let ticket = match (&sinks, &cargo) {
-            (Some(sinks), Cargo::Event { event, at, to, .. }) => {
-                sinks.submit(event.clone(), *at, to)
-            }
-            (Some(sinks), Cargo::Lost(records)) => {
-                sinks.lose(*records);
-                Ticket::ready(Ok(None))
-            }
-            _ => Ticket::ready(cargo.outcome_of_mark()),
-        };
-        let stands = match cargo {
-            Cargo::HandedIn(to) => Stands::Nowhere(Some(to)),
-            Cargo::Lost(_) => Stands::Nowhere(None),
-            cargo => {
-                let mut queue = lock(&self.queue);
-                if queue.pending.len() >= MOST_PENDING && !cargo.is_awaited() {
-                    Stands::Past(cargo)
-                } else {
-                    Stands::In(queue.pending.push(cargo))
-                }
-            }
-        };
+    /// Puts what its sink has taken in its place. The caller holds `order`, so that who gets it next knows that the
+    /// parcel has let go of its sinks.
+    fn take(&self, parcel: Parcel, ticket: Ticket) -> Taken {
         Taken {
-            stands,
+            stands: self.delivery.place(parcel.into_cargo()),
             ticket,
-            sinks,
         }
     }
 
@@ -265,131 +303,31 @@ impl Line {
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) -> Option<Helper> {
-        let ticket = taken.ticket;
-        let told = ticket.is_told();
-        if let Some(sinks) = &taken.sinks {
-            sinks.saw(told);
-        }
-        let place = match taken.stands {
-            Stands::In(place) => place,
-            Stands::Past(record) => {
-                // Those before it are seen first, as far as nobody waits for what becomes of them.
-                self.see_early();
-                let deliver = || self.deliver(record, Ok(None));
-                let _ = catch_unwind(AssertUnwindSafe(|| thread::delivering(deliver)));
-                return None;
-            }
-            Stands::Nowhere(to) => {
-                let outcome = Ok(None);
-                let tell = || Addressee::from(to).tell(Delivered { seq: 0, outcome });
-                // Its waker may panic.
-                let _ = catch_unwind(AssertUnwindSafe(tell));
-                return None;
-            }
-        };
-        if told {
-            // A sink may hand over a ticket that was asked already, which panics: the sink has failed.
-            let outcome = catch_unwind(AssertUnwindSafe(|| ticket.wait()))
-                .unwrap_or_else(|panic| Err(panicked(panic)));
-            self.settle(place, outcome);
+        let Taken { stands, ticket } = taken;
+        let place = self.delivery.stand(stands)?;
+        if ticket.is_told() {
+            self.delivery.settle(place, told(ticket));
             return None;
         }
         let line = Arc::clone(self);
-        Some(ticket.on_ready_helping(move |outcome| line.settle(place, outcome)))
-    }
-
-    /// Delivers the audit records at the front of the queue, whatever becomes of them.
-    fn see_early(&self) {
-        let mut queue = lock(&self.queue);
-        if queue
-            .pending
-            .first()
-            .is_some_and(|first| !first.is_awaited())
-        {
-            queue.pending.settle_all(Cargo::seen_early);
-            self.deliver_settled(queue);
-        }
-    }
-
-    /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
-    fn settle(&self, place: Place, outcome: TicketOutcome) {
-        let mut queue = lock(&self.queue);
-        let given_up = outcome.is_err();
-        if given_up && queue.pending.get(place).is_some_and(Cargo::is_awaited) {
-            // Audit records that the log took before it may be retried for hours. They are seen
-            // now, without an ordinal, and hold up nobody.
-            queue.pending.settle_before(place, Cargo::seen_early);
-        }
-        queue.pending.settle(place, outcome);
-        self.deliver_settled(queue);
-    }
-
-    /// Delivers from the front of the queue what has settled, unless another thread is doing so.
-    fn deliver_settled<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) {
-        if queue.delivering {
-            return;
-        }
-        while let Some((cargo, outcome)) = queue.pending.pop_settled() {
-            queue.delivering = true;
-            drop(queue);
-            // Wakers and tracing subscribers run in there. If one panics, those in line behind it
-            // must still be delivered.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                thread::delivering(|| self.deliver(cargo, outcome));
-            }));
-            queue = lock(&self.queue);
-        }
-        queue.delivering = false;
-    }
-
-    fn deliver(&self, cargo: Cargo, outcome: TicketOutcome) {
-        match cargo {
-            Cargo::Event {
-                event,
-                at,
-                origin,
-                legacy,
-                to,
-            } => {
-                let ordinal = ordinal_of(&outcome);
-                let seq = self.broadcast(legacy.as_deref(), event, Some(at), ordinal, origin);
-                to.tell(Delivered { seq, outcome });
-            }
-            Cargo::Flush { to, .. } => {
-                let outcome = Ok(None);
-                to.tell(Delivered { seq: 0, outcome });
-            }
-            // Taken is all they are: they take no place.
-            Cargo::HandedIn(_) | Cargo::Lost(_) => {}
-            Cargo::Close => self.ring.close(),
-        }
+        Some(ticket.on_ready_helping(move |outcome| line.delivery.settle(place, outcome)))
     }
 }
 
-impl From<Option<Teller>> for Addressee {
-    fn from(to: Option<Teller>) -> Self {
-        to.map_or(Self::Nobody, Self::Emitter)
-    }
-}
-
-impl Addressee {
-    fn tell(self, delivered: Delivered) {
-        let unheard = match self {
-            Self::Emitter(teller) => Teller::tell(teller, delivered),
-            Self::Nobody => Some(delivered),
-            // What was not kept is counted there, and noted in the log itself.
-            Self::Books => return,
-        };
-        if let Some(Delivered {
-            seq,
-            outcome: Err(error),
-        }) = unheard
-        {
-            warn_not_durable(seq, &error);
-        }
-    }
+/// A sink may hand over a ticket that was asked already, which panics: the sink has failed.
+fn told(ticket: Ticket) -> bus_core::TicketOutcome {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ticket.wait()))
+        .unwrap_or_else(|panic| Err(panicked(panic)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

@@ -56,27 +56,29 @@ impl<T, O> Pending<T, O> {
         self.slots.front().map(|slot| &slot.thing)
     }
 
-    /// The thing at `place`, unless it has left.
-    pub(crate) fn get(&self, place: Place) -> Option<&T> {
-        Some(&self.slots.get(self.index(place)?)?.thing)
+    /// The thing at `place`, unless it has settled or left.
+    pub(crate) fn unsettled(&self, place: Place) -> Option<&T> {
+        let slot = self.slots.get(self.index(place)?)?;
+        slot.outcome.is_none().then_some(&slot.thing)
     }
 
     /// Settles those before `place` that have not, as far as `outcome` has one for them.
     pub(crate) fn settle_before(&mut self, place: Place, outcome: impl Fn(&T) -> Option<O>) {
         let before = self.index(place).unwrap_or(0);
-        self.settle_first(before, outcome);
-    }
-
-    /// Settles all that have not, as far as `outcome` has one for them.
-    pub(crate) fn settle_all(&mut self, outcome: impl Fn(&T) -> Option<O>) {
-        self.settle_first(self.slots.len(), outcome);
-    }
-
-    fn settle_first(&mut self, many: usize, outcome: impl Fn(&T) -> Option<O>) {
-        for slot in self.slots.iter_mut().take(many) {
+        for slot in self.slots.iter_mut().take(before) {
             if slot.outcome.is_none() {
                 slot.outcome = outcome(&slot.thing);
             }
+        }
+    }
+
+    /// Settles the first that have not, up to the one that `outcome` has none for.
+    pub(crate) fn settle_while(&mut self, mut outcome: impl FnMut(&T) -> Option<O>) {
+        for slot in &mut self.slots {
+            match outcome(&slot.thing) {
+                Some(outcome) => slot.outcome.get_or_insert(outcome),
+                None => return,
+            };
         }
     }
 

@@ -4,11 +4,11 @@ use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 use bus_log::{
     DateTime, DurableSink, Entry, Event, Followers, LogSink, LogWriter, Meta, SessionAuditSink,
-    ThreadKey, Ticket, Utc, to_micros,
+    Submission, ThreadKey, Ticket, TrySubmit, Utc, to_micros,
 };
 
 use crate::envelope::Origin;
@@ -16,11 +16,24 @@ use crate::line::Addressee;
 
 pub(crate) struct Sinks {
     durable: Durable,
-    /// The sink says of itself that it waits for no disk while it takes an event. A log's never does.
-    prompt: bool,
-    /// Of one that does not say so: whether the last event was durable, or failed, as soon as the sink had
-    /// taken it. Such a sink most likely waits for its disk meanwhile.
-    blocks: AtomicBool,
+}
+
+/// How long somebody who offers an event to a sink waits for it to be taken.
+#[derive(Clone, Copy)]
+pub(crate) enum Wait<'a> {
+    /// Not at all. The waker is for when there may be room.
+    Never(&'a Waker),
+    /// As long as it likes, if it can't say that it is full.
+    InSubmit,
+    /// Until there is room.
+    ForRoom,
+}
+
+/// Why a sink did not take an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    Full,
+    MayBlock,
 }
 
 enum Durable {
@@ -49,11 +62,8 @@ pub(crate) struct Home<'a> {
 
 impl Sinks {
     pub(crate) fn new(durable: Arc<dyn DurableSink>) -> Self {
-        let prompt = durable.is_prompt();
         Self {
             durable: Durable::Sink(durable),
-            prompt,
-            blocks: AtomicBool::new(!prompt),
         }
     }
 
@@ -74,8 +84,6 @@ impl Sinks {
                 origin,
                 lent: false,
             }),
-            prompt: true,
-            blocks: AtomicBool::new(false),
         }
     }
 
@@ -119,19 +127,37 @@ impl Sinks {
         }
     }
 
-    /// Lets the sink take an event. One that panics has failed.
-    pub(crate) fn submit(&self, event: Event, at: DateTime<Utc>, to: &Addressee) -> Ticket {
-        let submit = || match (&self.durable, to) {
-            (Durable::Log(log), Addressee::Books) => log.audit.record_ticketed(event),
-            (Durable::Log(log), _) => log.sink.submit_entry(Entry {
-                at: to_micros(at),
-                meta: Meta::default(),
-                event,
-            }),
-            (Durable::Sink(sink), _) => sink.submit(event),
+    /// Makes an emitter's event ready for a log: from now on its time runs.
+    pub(crate) fn begin(&self, event: &Event, at: DateTime<Utc>) -> Option<Submission> {
+        match &self.durable {
+            Durable::Log(log) => Some(log.begin(event, at)),
+            Durable::Sink(_) => None,
+        }
+    }
+
+    /// Offers an event to the sink. One that panics has failed.
+    pub(crate) fn offer(
+        &self,
+        (event, at): (&Event, DateTime<Utc>),
+        to: &Addressee,
+        submission: &mut Option<Submission>,
+        wait: Wait<'_>,
+    ) -> Result<Ticket, NotTaken> {
+        let offer = || match (&self.durable, to) {
+            (Durable::Log(log), Addressee::AuditCounts { .. }) => {
+                Ok(log.audit.record_ticketed(event.clone()))
+            }
+            (Durable::Log(log), _) => {
+                let begun = submission.take().unwrap_or_else(|| log.begin(event, at));
+                log.offer(begun, wait).map_err(|begun| {
+                    *submission = Some(begun);
+                    NotTaken::Full
+                })
+            }
+            (Durable::Sink(sink), _) => offer_to(&**sink, event, wait),
         };
-        catch_unwind(AssertUnwindSafe(submit))
-            .unwrap_or_else(|panic| Ticket::ready(Err(panicked(panic))))
+        catch_unwind(AssertUnwindSafe(offer))
+            .unwrap_or_else(|panic| Ok(Ticket::ready(Err(panicked(panic)))))
     }
 
     /// Has a log note that audit records were lost here.
@@ -140,15 +166,41 @@ impl Sinks {
             audit.record_lost(records);
         }
     }
+}
 
-    pub(crate) fn blocks(&self) -> bool {
-        self.blocks.load(Ordering::Relaxed)
+impl Log {
+    fn begin(&self, event: &Event, at: DateTime<Utc>) -> Submission {
+        self.sink.begin(Entry {
+            at: to_micros(at),
+            meta: Meta::default(),
+            event: event.clone(),
+        })
     }
 
-    pub(crate) fn saw(&self, told_at_once: bool) {
-        if !self.prompt && self.blocks() != told_at_once {
-            self.blocks.store(told_at_once, Ordering::Relaxed);
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is the submission itself, and goes back to where it was"
+    )]
+    fn offer(&self, submission: Submission, wait: Wait<'_>) -> Result<Ticket, Submission> {
+        match wait {
+            Wait::Never(room) => self.sink.try_submit_entry(submission, room),
+            Wait::InSubmit => self.sink.try_submit_entry(submission, Waker::noop()),
+            Wait::ForRoom => Ok(self.sink.submit_begun(submission)),
         }
+    }
+}
+
+fn offer_to(sink: &dyn DurableSink, event: &Event, wait: Wait<'_>) -> Result<Ticket, NotTaken> {
+    let room = match wait {
+        Wait::Never(room) => room,
+        Wait::InSubmit => Waker::noop(),
+        Wait::ForRoom => return Ok(sink.submit(event.clone())),
+    };
+    match sink.try_submit(event, room) {
+        TrySubmit::Taken(ticket) => Ok(ticket),
+        TrySubmit::Full => Err(NotTaken::Full),
+        _ if matches!(wait, Wait::InSubmit) => Ok(sink.submit(event.clone())),
+        _ => Err(NotTaken::MayBlock),
     }
 }
 

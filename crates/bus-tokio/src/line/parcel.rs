@@ -2,19 +2,25 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
-use bus_core::{DateTime, Event, TicketOutcome, Utc};
+use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
+use bus_log::Submission;
 
 use crate::envelope::Origin;
 use crate::legacy::Legacy;
-use crate::sinks::Sinks;
+use crate::sinks::{NotTaken, Sinks, Wait};
 use crate::wait::Teller;
 
 /// Something on its way into the line.
 pub(crate) struct Parcel {
     /// Who takes it; nobody, if it only wants a place.
-    pub(crate) sinks: Option<Arc<Sinks>>,
-    pub(crate) cargo: Cargo,
+    sinks: Option<Arc<Sinks>>,
+    /// What a log takes of it, made before anything was locked.
+    submission: Option<Submission>,
+    cargo: Cargo,
+    /// Places among those that wait to be handed in.
+    places: u32,
 }
 
 /// Something in line.
@@ -39,23 +45,112 @@ pub(crate) enum Cargo {
 }
 
 impl Parcel {
-    /// Whether its sink may take its time for it, though it is nothing that has none.
-    pub(super) fn may_block(&self) -> bool {
-        let blocks = self.sinks.as_ref().is_some_and(|sinks| sinks.blocks());
-        blocks
-            && matches!(
-                &self.cargo,
-                Cargo::Event {
-                    to: Addressee::Emitter(_),
-                    ..
-                }
-            )
+    /// An event for `sinks`, and from when on it is in a hurry.
+    pub(crate) fn event(
+        sinks: &Arc<Sinks>,
+        event: Event,
+        at: DateTime<Utc>,
+        legacy: Option<Arc<Legacy>>,
+        to: Addressee,
+    ) -> Self {
+        Self {
+            submission: match to {
+                Addressee::Emitter(_) => sinks.begin(&event, at),
+                Addressee::Nobody { .. } | Addressee::AuditCounts { .. } => None,
+            },
+            cargo: Cargo::Event {
+                event,
+                at,
+                origin: sinks.origin(),
+                legacy,
+                to,
+            },
+            sinks: Some(Arc::clone(sinks)),
+            places: 0,
+        }
+    }
+
+    /// What no sink takes.
+    pub(crate) const fn mark(cargo: Cargo) -> Self {
+        Self {
+            sinks: None,
+            submission: None,
+            cargo,
+            places: 0,
+        }
+    }
+
+    pub(super) fn lost(sinks: &Arc<Sinks>) -> Self {
+        Self {
+            sinks: Some(Arc::clone(sinks)),
+            ..Self::mark(Cargo::Lost(1))
+        }
+    }
+
+    /// Counts one more, if it stands for records of `sinks` that were lost.
+    pub(super) fn adds_lost(&mut self, sinks: &Arc<Sinks>) -> bool {
+        match (&self.sinks, &mut self.cargo) {
+            (Some(own), Cargo::Lost(records)) if Arc::ptr_eq(own, sinks) => {
+                *records += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Offers it to its sink.
+    pub(super) fn offer(&mut self, wait: Wait<'_>) -> Result<Ticket, NotTaken> {
+        match (&self.sinks, &self.cargo) {
+            (Some(sinks), Cargo::Event { event, at, to, .. }) => {
+                sinks.offer((event, *at), to, &mut self.submission, wait)
+            }
+            (Some(sinks), Cargo::Lost(records)) => {
+                sinks.lose(*records);
+                Ok(Ticket::ready(Ok(None)))
+            }
+            (_, cargo) => Ok(Ticket::ready(cargo.outcome_of_mark())),
+        }
+    }
+
+    /// Until when its sink tries.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.submission.as_ref().map(Submission::deadline)
+    }
+
+    /// How many places it takes, up to `most`: one for each KiB of it.
+    pub(super) fn claim_places(&mut self, most: usize) -> u32 {
+        let bytes = match (&self.submission, &self.cargo) {
+            (Some(submission), _) => submission.weight(),
+            (None, Cargo::Event { event, to, .. }) => match to {
+                Addressee::Emitter(_) => event.to_json().as_str().len(),
+                Addressee::Nobody { bytes } | Addressee::AuditCounts { bytes } => *bytes,
+            },
+            _ => 0,
+        };
+        self.places = u32::try_from(bytes.div_ceil(1 << 10).clamp(1, most)).unwrap_or(1);
+        self.places
+    }
+
+    pub(super) const fn places(&self) -> usize {
+        self.places as usize
+    }
+
+    pub(super) fn into_cargo(self) -> Cargo {
+        self.cargo
+    }
+
+    /// The event, and when it was emitted.
+    pub(crate) fn into_event(self) -> Option<(Event, DateTime<Utc>)> {
+        match self.cargo {
+            Cargo::Event { event, at, .. } => Some((event, at)),
+            _ => None,
+        }
     }
 }
 
 impl Cargo {
     /// How a mark, which no sink takes, ends: one in a hurry as an event does that was given up.
-    pub(super) fn outcome_of_mark(&self) -> TicketOutcome {
+    fn outcome_of_mark(&self) -> TicketOutcome {
         match self {
             Self::Close | Self::Flush { hurry: true, .. } => {
                 Err(io::Error::other("waits for no audit records"))
@@ -65,18 +160,29 @@ impl Cargo {
     }
 
     /// Whether somebody waits for what became of it.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.seen_early().is_none()
+    pub(super) const fn is_awaited(&self) -> bool {
+        !matches!(
+            self,
+            Self::Event {
+                to: Addressee::AuditCounts { .. },
+                ..
+            }
+        )
     }
 
     /// How an event ends that nobody waits for, if one behind it can't wait any longer.
-    pub(super) const fn seen_early(&self) -> Option<TicketOutcome> {
+    pub(super) fn seen_early(&self) -> Option<TicketOutcome> {
+        (!self.is_awaited()).then_some(Ok(None))
+    }
+
+    /// About the memory that it takes, if it is an audit record.
+    pub(super) const fn record_bytes(&self) -> usize {
         match self {
             Self::Event {
-                to: Addressee::Books,
+                to: Addressee::Nobody { bytes } | Addressee::AuditCounts { bytes },
                 ..
-            } => Some(Ok(None)),
-            _ => None,
+            } => *bytes,
+            _ => 0,
         }
     }
 }
@@ -85,8 +191,8 @@ impl Cargo {
 pub(crate) enum Addressee {
     /// An emitter, who waits, or at least did at first.
     Emitter(Teller),
-    /// Nobody: an audit record.
-    Nobody,
-    /// The books of the log's audit face, which retries for as long as it takes, and keeps count.
-    Books,
+    /// Nobody: an audit record of so many bytes.
+    Nobody { bytes: usize },
+    /// The log's audit face, which retries such a record for as long as it takes, and keeps count.
+    AuditCounts { bytes: usize },
 }

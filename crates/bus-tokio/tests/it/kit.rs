@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
 use bus_tokio::{
     Completer, DurableSink, Envelope, EnvelopeSubscriber, Event, SessionEvent, Ticket, TokenDelta,
-    TokenSource, TryRecvError,
+    TokenSource, TryRecvError, TrySubmit,
 };
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
@@ -186,6 +187,10 @@ impl DurableSink for Disk {
         state.waiting.push((ordinal, completer));
         self.changed.notify_all();
         ticket
+    }
+
+    fn try_submit(&self, event: &Event, _: &Waker) -> TrySubmit {
+        TrySubmit::Taken(self.submit(event.clone()))
     }
 }
 

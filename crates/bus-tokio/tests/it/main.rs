@@ -6,9 +6,11 @@
 )]
 
 mod audit;
+mod backlog;
 mod failure;
 mod file;
 mod follow;
+mod full;
 mod hub;
 mod kit;
 mod lag;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket};
+use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket, TrySubmit};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -190,6 +190,10 @@ impl DurableSink for Late {
             before.complete(Ok(None));
         }
         ticket
+    }
+
+    fn try_submit(&self, event: &Event, _: &Waker) -> TrySubmit {
+        TrySubmit::Taken(self.submit(event.clone()))
     }
 }
 

@@ -1,0 +1,253 @@
+//! What sinks have taken, in their order, on its way to the subscribers.
+//!
+//! Whoever settles the first of it delivers what has settled, one thread at a time, with no lock held.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bus_core::{DateTime, Event, TicketOutcome, Utc};
+
+use super::parcel::{Addressee, Cargo};
+use super::{lock, thread};
+use crate::envelope::Origin;
+use crate::legacy::Legacy;
+use crate::order::{Pending, Place};
+use crate::receipt::ordinal_of;
+use crate::ring::Ring;
+use crate::speak::warn_not_durable;
+use crate::wait::{Delivered, Teller};
+
+/// How many may wait to be told before audit records no longer wait for their turn to be seen. A log
+/// that is down keeps its records, within its own bound; they need not all be kept here as well.
+const MOST: usize = 65_536;
+
+/// Bytes of the audit records among them from which on it is the same.
+const MOST_BYTES: usize = 64 << 20;
+
+/// Bytes of records that the log has refused, and that wait for those before them, from which on those do
+/// not wait for their ordinals any more.
+const MOST_REFUSED: usize = 1 << 20;
+
+pub(super) struct Delivery {
+    ring: Arc<Ring>,
+    queue: Mutex<Queue>,
+}
+
+struct Queue {
+    pending: Pending<Cargo, TicketOutcome>,
+    /// What the audit records among them take.
+    bytes: usize,
+    /// What those take that were refused since others were last seen for it.
+    refused: usize,
+    /// Some thread is delivering, and will come to whatever settles meanwhile.
+    delivering: bool,
+}
+
+/// Where a parcel waits to be delivered.
+pub(super) enum Stands {
+    In(Place),
+    /// There too, as one too many.
+    TooMany(Place),
+    /// It does not: too many do. It is an audit record.
+    Past(Cargo),
+    /// There is nothing to deliver, but to tell whoever waits for no more than that it was taken.
+    Nowhere(Option<Teller>),
+}
+
+impl Queue {
+    fn is_crowded(&self) -> bool {
+        self.pending.len() >= MOST || self.bytes >= MOST_BYTES
+    }
+}
+
+impl Delivery {
+    pub(super) const fn new(ring: Arc<Ring>) -> Self {
+        Self {
+            ring,
+            queue: Mutex::new(Queue {
+                pending: Pending::new(),
+                bytes: 0,
+                refused: 0,
+                delivering: false,
+            }),
+        }
+    }
+
+    pub(super) const fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        lock(&self.queue).is_crowded()
+    }
+
+    pub(super) fn shrink(&self) {
+        lock(&self.queue).pending.shrink();
+        self.ring.shrink();
+    }
+
+    #[inline(never)] // Inlined, it makes an `emit` vary by a third with where its frame happens to lie.
+    pub(super) fn broadcast(
+        &self,
+        legacy: Option<&Legacy>,
+        event: Event,
+        at: Option<DateTime<Utc>>,
+        ordinal: Option<u64>,
+        origin: Origin,
+    ) -> u64 {
+        if let Some(legacy) = legacy {
+            legacy.send(&event);
+        }
+        self.ring.push(event, at, ordinal, origin)
+    }
+
+    /// Puts what a sink has taken behind all that was taken before.
+    pub(super) fn place(&self, cargo: Cargo) -> Stands {
+        let cargo = match cargo {
+            Cargo::HandedIn(to) => return Stands::Nowhere(Some(to)),
+            Cargo::Lost(_) => return Stands::Nowhere(None),
+            cargo => cargo,
+        };
+        let mut queue = lock(&self.queue);
+        let too_many = !cargo.is_awaited() && queue.is_crowded();
+        // While one is delivering, records before it may be about to be seen: it comes after them.
+        if too_many && !queue.delivering && queue.pending.first().is_some_and(Cargo::is_awaited) {
+            return Stands::Past(cargo);
+        }
+        queue.bytes += cargo.record_bytes();
+        let place = queue.pending.push(cargo);
+        if too_many {
+            Stands::TooMany(place)
+        } else {
+            Stands::In(place)
+        }
+    }
+
+    /// Delivers what does not wait, or makes room for what does. Says where it stands.
+    pub(super) fn stand(&self, stands: Stands) -> Option<Place> {
+        match stands {
+            Stands::In(place) => Some(place),
+            Stands::TooMany(place) => {
+                self.relieve();
+                Some(place)
+            }
+            Stands::Past(record) => {
+                self.deliver_safely(record, Ok(None));
+                None
+            }
+            Stands::Nowhere(None) => None,
+            Stands::Nowhere(Some(to)) => {
+                let outcome = Ok(None);
+                let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
+                // Its waker may panic.
+                let _ = catch_unwind(AssertUnwindSafe(tell));
+                None
+            }
+        }
+    }
+
+    /// Delivers the oldest audit records, as many as are too many, whatever becomes of them.
+    fn relieve(&self) {
+        let mut queue = lock(&self.queue);
+        let (mut len, mut bytes) = (queue.pending.len(), queue.bytes);
+        queue.pending.settle_while(|cargo| {
+            if len <= MOST && bytes <= MOST_BYTES {
+                return None;
+            }
+            len -= 1;
+            bytes -= cargo.record_bytes();
+            cargo.seen_early()
+        });
+        self.deliver_settled(queue);
+    }
+
+    /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
+    pub(super) fn settle(&self, place: Place, outcome: TicketOutcome) {
+        let mut queue = lock(&self.queue);
+        if outcome.is_err()
+            && let Some(cargo) = queue.pending.unsettled(place)
+        {
+            let is_record = !cargo.is_awaited();
+            let bytes = cargo.record_bytes();
+            if is_record {
+                queue.refused += bytes;
+            }
+            // Audit records that the log took before it may be retried for hours. They are seen now,
+            // without an ordinal, and hold up nobody; but for few who were refused.
+            if !is_record || queue.refused > MOST_REFUSED {
+                queue.refused = 0;
+                queue.pending.settle_before(place, Cargo::seen_early);
+            }
+        }
+        queue.pending.settle(place, outcome);
+        self.deliver_settled(queue);
+    }
+
+    /// Delivers from the front of the queue what has settled, unless another thread is doing so.
+    fn deliver_settled<'a>(&'a self, mut queue: MutexGuard<'a, Queue>) {
+        if queue.delivering {
+            return;
+        }
+        while let Some((cargo, outcome)) = queue.pending.pop_settled() {
+            let bytes = cargo.record_bytes();
+            queue.bytes -= bytes;
+            if outcome.is_err() {
+                queue.refused = queue.refused.saturating_sub(bytes);
+            }
+            queue.delivering = true;
+            drop(queue);
+            self.deliver_safely(cargo, outcome);
+            queue = lock(&self.queue);
+        }
+        queue.delivering = false;
+    }
+
+    /// Wakers and tracing subscribers run in there. If one panics, those in line behind it must still be
+    /// delivered.
+    fn deliver_safely(&self, cargo: Cargo, outcome: TicketOutcome) {
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            thread::delivering(|| self.deliver(cargo, outcome));
+        }));
+    }
+
+    fn deliver(&self, cargo: Cargo, outcome: TicketOutcome) {
+        match cargo {
+            Cargo::Event {
+                event,
+                at,
+                origin,
+                legacy,
+                to,
+            } => {
+                let ordinal = ordinal_of(&outcome);
+                let seq = self.broadcast(legacy.as_deref(), event, Some(at), ordinal, origin);
+                to.tell(Delivered { seq, outcome });
+            }
+            Cargo::Flush { to, .. } => {
+                let outcome = Ok(None);
+                to.tell(Delivered { seq: 0, outcome });
+            }
+            // Taken is all they are: they take no place.
+            Cargo::HandedIn(_) | Cargo::Lost(_) => {}
+            Cargo::Close => self.ring.close(),
+        }
+    }
+}
+
+impl Addressee {
+    fn tell(self, delivered: Delivered) {
+        let unheard = match self {
+            Self::Emitter(teller) => Teller::tell(teller, delivered),
+            Self::Nobody { .. } => Some(delivered),
+            // What was not kept is counted there, and noted in the log itself.
+            Self::AuditCounts { .. } => return,
+        };
+        if let Some(Delivered {
+            seq,
+            outcome: Err(error),
+        }) = unheard
+        {
+            warn_not_durable(seq, &error);
+        }
+    }
+}
