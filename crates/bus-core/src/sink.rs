@@ -119,15 +119,6 @@ pub trait DurableSink: Send + Sync + 'static {
         let _ = (event, room);
         TrySubmit::MayBlock
     }
-
-    /// Whether [`submit`](Self::submit) keeps that promise and never waits for a disk or a network. The default
-    /// says no, as is true of the default `submit`.
-    ///
-    /// Of a sink that does not say so, a caller that must not block learns it from tickets that are told later. One
-    /// that tells all tickets at once, because it acknowledges before it writes, should say so.
-    fn is_prompt(&self) -> bool {
-        false
-    }
 }
 
 /// What became of an event that was offered by [`try_submit`](DurableSink::try_submit).
@@ -154,10 +145,6 @@ impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
     fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
         (**self).try_submit(event, room)
     }
-
-    fn is_prompt(&self) -> bool {
-        (**self).is_prompt()
-    }
 }
 
 /// A sink of either kind that keeps nothing and never fails: a [`DurableSink`] and an
@@ -176,10 +163,6 @@ impl DurableSink for NoopSink {
 
     fn try_submit(&self, _event: &Event, _room: &Waker) -> TrySubmit {
         TrySubmit::Taken(Ticket::ready(Ok(None)))
-    }
-
-    fn is_prompt(&self) -> bool {
-        true
     }
 }
 

@@ -84,8 +84,4 @@ impl DurableSink for FileSink {
             event => self.try_submit_one(event, room),
         }
     }
-
-    fn is_prompt(&self) -> bool {
-        true
-    }
 }

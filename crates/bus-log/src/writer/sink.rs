@@ -193,8 +193,4 @@ impl DurableSink for LogSink {
         self.try_submit_entry(submission, room)
             .map_or(TrySubmit::Full, TrySubmit::Taken)
     }
-
-    fn is_prompt(&self) -> bool {
-        true
-    }
 }
