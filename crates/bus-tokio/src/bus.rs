@@ -172,8 +172,7 @@ impl SessionBus {
     #[must_use]
     pub fn with_log_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
         self.with(|core| {
-            let sinks = Sinks::of_log(writer, key, core.sinks.as_deref());
-            core.sinks = Some(Arc::new(sinks));
+            core.sinks = Some(Arc::new(Sinks::of_log(writer, key)));
         })
     }
 
@@ -181,8 +180,8 @@ impl SessionBus {
     /// [`close`](Self::close).
     pub(crate) fn with_lent_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
         self.with(|core| {
-            let sinks = Sinks::of_log(writer, key, core.sinks.as_deref());
-            core.sinks = Some(Arc::new(sinks.on_lent_writer()));
+            let sinks = Sinks::of_log(writer, key).on_lent_writer();
+            core.sinks = Some(Arc::new(sinks));
         })
     }
 

@@ -1,9 +1,9 @@
 //! What travels on the bus.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bus_core::{DateTime, Event, ThreadKey, Utc};
+use bus_log::LogSink;
 
 /// An event on the bus, with its place there and in the log.
 ///
@@ -39,7 +39,7 @@ pub(crate) struct Tally {
     pub(crate) last: u64,
 }
 
-/// One thread of one log, behind one bus: tells its ordinals from those of others.
+/// One thread of one log: tells its ordinals from those of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Origin(u64);
 
@@ -47,9 +47,13 @@ impl Origin {
     /// No thread of a log, as far as known.
     pub(crate) const UNKNOWN: Self = Self(0);
 
-    pub(crate) fn new() -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(LAST.fetch_add(1, Ordering::Relaxed) + 1)
+    pub(crate) fn of(sink: &LogSink) -> Self {
+        Self(sink.thread_number())
+    }
+
+    #[cfg(all(test, loom))]
+    pub(crate) const fn of_model() -> Self {
+        Self(1)
     }
 
     /// Whether both are known, and the same.

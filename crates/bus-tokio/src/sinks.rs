@@ -67,21 +67,16 @@ impl Sinks {
         }
     }
 
-    /// The thread `key`, which may be the `former` one: then its ordinals are the same.
-    pub(crate) fn of_log(writer: &LogWriter, key: ThreadKey, former: Option<&Self>) -> Self {
-        let same = |home: &Home<'_>| {
-            let (former, new) = (home.followers.log(), writer.log());
-            std::ptr::addr_eq(Arc::as_ptr(former), Arc::as_ptr(new)) && *home.key == key
-        };
-        let former = former.and_then(Self::home).filter(same);
-        let origin = former.map_or_else(Origin::new, |home| home.origin);
+    /// The thread `key` of the writer's log.
+    pub(crate) fn of_log(writer: &LogWriter, key: ThreadKey) -> Self {
         let audit = writer.audit(key.clone());
+        let sink = writer.sink(key);
         Self {
             durable: Durable::Log(Log {
-                sink: writer.sink(key),
+                origin: Origin::of(&sink),
+                sink,
                 audit,
                 followers: writer.followers().clone(),
-                origin,
                 lent: false,
             }),
         }

@@ -78,6 +78,13 @@ impl LogSink {
         &self.slot.key
     }
 
+    /// A number that stands for its thread of its log, never 0: while any sink of any writer over the two is there,
+    /// others have the same. No other thread or log has it in this process, or had it before.
+    #[must_use]
+    pub fn thread_number(&self) -> u64 {
+        self.slot.number
+    }
+
     /// As [`LogWriter::flush`].
     pub async fn flush(&self) {
         self.inner.account.flush().await;

@@ -28,6 +28,8 @@ const MORE_QUEUES: usize = 7;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) key: ThreadKey,
+    /// No other slot of this process has it, or had it.
+    pub(super) number: u64,
     first: Apart<Mutex<Queue>>,
     more: OnceLock<Box<[Apart<Mutex<Queue>>]>>,
     /// The next place.
@@ -68,8 +70,11 @@ pub(super) struct Pushed {
 
 impl Slot {
     pub(super) fn new(key: ThreadKey, pool: Arc<Pool>) -> Self {
+        // Not one of a model's.
+        static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
             key,
+            number: LAST.fetch_add(1, Ordering::Relaxed) + 1,
             first: Apart(Mutex::new(Queue::new(Arc::clone(&pool)))),
             more: OnceLock::new(),
             place: Apart(AtomicU64::new(0)),

@@ -329,6 +329,23 @@ fn on_the_writer_s_own_thread_it_refuses_instead_of_waiting_for_itself() {
 }
 
 #[test]
+fn a_thread_of_a_log_has_one_number_whoever_writes_it() {
+    let log: Arc<dyn SessionLog> = Arc::new(InMemorySessionLog::new());
+    let number = |log: &Arc<dyn SessionLog>, thread: &str| {
+        let sink = LogSink::new(Arc::clone(log), key(thread));
+        (sink.thread_number(), sink)
+    };
+    let (first, kept) = number(&log, "s");
+    assert_eq!(number(&log, "s").0, first);
+    assert_ne!(number(&log, "t").0, first);
+    let other: Arc<dyn SessionLog> = Arc::new(InMemorySessionLog::new());
+    assert_ne!(number(&other, "s").0, first);
+    drop(kept);
+    // Who remembers the number of what is gone must not take another for it.
+    assert_ne!(number(&log, "s").0, first);
+}
+
+#[test]
 fn after_close_it_refuses() {
     let log = Arc::new(InMemorySessionLog::new());
     let sink = LogSink::new(log.clone(), key("s"));

@@ -229,7 +229,7 @@ fn a_reader_of_a_feed_is_woken_for_each_of_two_sessions() {
 fn what_a_follower_counts_adds_up_whenever_it_joins_and_however_it_lags() {
     model("follow against pushes", 3, || {
         let ring = Arc::new(Ring::new(1));
-        let origin = Origin::new();
+        let origin = Origin::of_model();
         // From the first on, the ring knows what is recorded.
         let _first = ring.follow(origin);
         let emitter = thread::spawn({

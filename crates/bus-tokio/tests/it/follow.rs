@@ -1,5 +1,7 @@
 //! Following a session: its log, then live, without a seam.
 
+mod log_down;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -275,25 +277,6 @@ async fn what_may_not_be_durable_is_seen_live_and_again_once_the_log_has_it() {
 }
 
 #[tokio::test]
-async fn a_log_that_can_not_be_read_is_an_item_and_nothing_is_lost_by_it() {
-    let (log, bus) = bus_of(2);
-    let mut follow = bus.follow(0).unwrap();
-    assert_eq!(now(&mut follow), []);
-    log.set_down(true);
-    (1..=4).for_each(|n| bus.emit(durable(n)));
-    assert_eq!(
-        now(&mut follow),
-        [Seen::Error(LogErrorKind::Unavailable)],
-        "it needs the first two from the log"
-    );
-    log.set_down(false);
-    assert_eq!(
-        next(&mut follow, 4).await,
-        (1..=4).map(Recorded).collect::<Vec<_>>()
-    );
-}
-
-#[tokio::test]
 async fn archived_ordinals_are_passed_over() {
     let (log, bus) = bus_of(4);
     (1..=3).for_each(|n| bus.emit(durable(n)));
@@ -376,6 +359,21 @@ async fn the_followers_of_one_bus_follow_one_thread_and_other_ordinals_do_not_co
     same.emit(durable(5));
     other.emit(durable(6));
     assert_eq!(now(&mut follow), [foreign, Recorded(3)]);
+}
+
+#[tokio::test]
+async fn handles_that_have_one_thread_of_one_log_each_by_itself_are_followed_as_one() {
+    let log = Arc::new(InMemorySessionLog::new());
+    let bus = SessionBus::new(64);
+    let one = bus.clone().with_log(log.clone(), key());
+    let two = bus.clone().with_log(log, key());
+    let mut follow = one.follow(0).unwrap();
+    let mut twin = two.follow(0).unwrap();
+    two.emit(durable(1));
+    one.emit(durable(2));
+    for follow in [&mut follow, &mut twin] {
+        assert_eq!(now(follow), [Recorded(1), Recorded(2)]);
+    }
 }
 
 #[tokio::test]
