@@ -74,6 +74,7 @@ impl SessionBus {
             missed: 0,
             held: None,
             taken: 0,
+            knows_last: start.knows_last,
             stage: Stage::CatchingUp,
             _following: start.following,
         })
@@ -111,7 +112,8 @@ impl SessionBus {
 ///
 /// A log that can't be read is an item, `Err`. After
 /// [`Unavailable`](bus_log::LogErrorKind::Unavailable) and [`Busy`](bus_log::LogErrorKind::Busy) it
-/// goes on where it was after 200 ms; after any other it ends: reconnect from
+/// goes on where it was after 200 ms, and gives what is only live meanwhile, up to the next recorded event;
+/// after any other it ends: reconnect from
 /// [`cursor`](Self::cursor), or [subscribe](SessionBus::subscribe) to what is live.
 ///
 /// When the last clone of the bus is gone, what it emitted is given, then what else the log has by
@@ -131,6 +133,8 @@ pub struct Follow {
     held: Option<Arc<Envelope>>,
     /// Envelopes taken since the log was last asked for news.
     taken: u32,
+    /// What the bus broadcast before is known not to be in the log above what the next envelope names.
+    knows_last: bool,
     stage: Stage,
     _following: Arc<()>,
 }
@@ -167,9 +171,13 @@ impl Follow {
             match self.stage {
                 Stage::CatchingUp | Stage::Ending => {
                     let item = self.poll_log(cx);
-                    if item.is_ready() || !self.log.is_waiting() {
+                    if item.is_ready() {
                         return item;
                     }
+                    if !self.log.is_waiting() {
+                        return self.poll_meanwhile(cx);
+                    }
+                    self.knows_last = true;
                     self.stage = match self.stage {
                         Stage::CatchingUp => Stage::Live,
                         _ => Stage::Over,
@@ -220,6 +228,34 @@ impl Follow {
             }
         }
         Poll::Ready(())
+    }
+
+    /// What can be given while the log can't be read: what is only live, and was broadcast before anything
+    /// recorded that is yet to be given.
+    fn poll_meanwhile(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
+        if self.stage != Stage::CatchingUp || !self.knows_last || !self.log.is_pausing() {
+            return Poll::Pending;
+        }
+        while self.held.is_none() {
+            ready!(self.poll_live(cx));
+            if self.stage == Stage::Ending {
+                // The log is what is left, once it can be read: it wakes.
+                return Poll::Pending;
+            }
+        }
+        let cursor = self.cursor();
+        let is_next = |held: &mut Arc<Envelope>| {
+            held.ordinal_of(self.origin).is_none() && held.tally.last <= cursor
+        };
+        let Some(envelope) = self.held.take_if(is_next) else {
+            return Poll::Pending;
+        };
+        if self.missed > 0 {
+            self.held = Some(envelope);
+            let missed = std::mem::take(&mut self.missed);
+            return Poll::Ready(Some(Ok(Followed::Gap { missed })));
+        }
+        Poll::Ready(Some(Ok(Followed::Live(envelope))))
     }
 
     /// Gives the envelope, once all that was recorded before it is given. `None` while live: it was

@@ -129,6 +129,13 @@ impl Follower {
         matches!(self.doing, Doing::Waiting(_)) && !self.is_behind()
     }
 
+    /// True after an error that may pass, until it looks at the log again.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is_pausing(&self) -> bool {
+        matches!(self.doing, Doing::Pausing(_))
+    }
+
     /// The next event, or an error, as the stream's next item; `None` after an error that does not
     /// pass.
     ///

@@ -4,7 +4,8 @@ use std::sync::{Arc, Weak};
 
 use crate::envelope::{Origin, Tally};
 
-/// The thread of a log that followers of this ring follow: one at a time.
+/// The thread of a log that followers of this ring follow: one at a time. While there are none, the one whose
+/// ordinals come.
 #[derive(Default)]
 pub(super) struct Census {
     home: Origin,
@@ -18,6 +19,8 @@ pub(crate) struct Start {
     pub(crate) tally: Tally,
     /// What was broadcast before may be in the log above `tally.last`.
     pub(crate) is_first: bool,
+    /// Nothing that was broadcast before is known to be in the log above `tally.last`.
+    pub(crate) knows_last: bool,
     /// To be held for as long as it follows.
     pub(crate) following: Arc<()>,
 }
@@ -25,6 +28,11 @@ pub(crate) struct Start {
 impl Census {
     /// Counts an envelope, and says what there was up to it.
     pub(super) fn count(&mut self, ordinal: Option<u64>, origin: Origin) -> Tally {
+        if ordinal.is_some() && origin != self.home && self.followed.strong_count() == 0 {
+            // Most likely the one to be followed.
+            self.home = origin;
+            self.tally.last = 0;
+        }
         match ordinal.filter(|_| origin.is_same(self.home)) {
             Some(ordinal) => self.tally.last = self.tally.last.max(ordinal),
             None => self.tally.unrecorded += 1,
@@ -39,15 +47,17 @@ impl Census {
             return None;
         }
         let is_first = followed.is_none();
-        if is_first {
-            self.home = origin;
+        let knows_last = self.home == origin || self.home == Origin::UNKNOWN;
+        if !knows_last {
             self.tally.last = 0;
         }
+        self.home = origin;
         let following = followed.unwrap_or_default();
         self.followed = Arc::downgrade(&following);
         Some(Start {
             tally: self.tally,
             is_first,
+            knows_last,
             following,
         })
     }
