@@ -122,6 +122,9 @@ impl SessionBus {
     /// [`write`](DurableSink::write) refuses them. Dropping the last clone waits until the sink has taken
     /// what was on its way.
     ///
+    /// A sink is told no time: one that notes when an event happened, as a file log's own does, notes when it took it, a
+    /// little later than [`Envelope::at`](crate::Envelope::at). [`with_log`](Self::with_log) keeps the two equal.
+    ///
     /// The sink must not emit a durable event to its own bus, and wait for it, on a thread that it
     /// needs to get that event done. From within `write` and `submit` itself such an event is
     /// refused by the sink and broadcast at once.

@@ -49,7 +49,7 @@ pub use config::HubConfig;
 ///
 /// # Memory
 ///
-/// On a 64-bit machine a bus takes at most 2,048 bytes before its first durable event, the hub's books
+/// On a 64-bit machine a bus takes at most 2,048 bytes before its first durable event, the hub's own entry
 /// and three copies of a key of 30 bytes included, whether clones hold it or not. What its line grows to
 /// by durable events is given back when the hub next looks at it; the allocator may keep it for
 /// others. One that was let go takes nothing. A subscriber adds what it is behind.

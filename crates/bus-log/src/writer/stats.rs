@@ -8,7 +8,8 @@ use std::task::Waker;
 /// Events of the sink face are not in here: each has its ticket, which tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AuditStats {
-    /// Records that were made, also those made after `close`.
+    /// Records that the writer was given, also those after `close`. What a bus holds back, because an
+    /// emitter's event before it waits for the sink, is counted once it comes here.
     pub accepted: u64,
     /// Records that are in the log.
     pub written: u64,
