@@ -35,6 +35,7 @@ mod follow;
 mod log;
 mod memory;
 mod panic;
+mod replicate;
 mod sync;
 mod weak_map;
 mod writer;
@@ -47,6 +48,9 @@ pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
 };
 pub use memory::InMemorySessionLog;
+pub use replicate::{
+    Comparison, Copied, Progress, ReplicateError, Replication, ThreadCopied, compare,
+};
 pub use writer::{
     AuditStats, LogSink, LogWriter, LogWriterConfig, NotDurable, SessionAuditSink, Submission,
 };

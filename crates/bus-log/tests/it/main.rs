@@ -12,6 +12,7 @@ mod laws;
 mod lifetime;
 mod outcome;
 mod panics;
+mod replicate;
 mod sink;
 mod start;
 mod support;

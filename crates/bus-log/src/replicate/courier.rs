@@ -1,0 +1,387 @@
+//! Moving one thread, page by page.
+
+use std::sync::Arc;
+
+use bus_core::{CustomEvent, Json, Meta, ThreadKey};
+use chrono::DateTime;
+
+use super::ReplicateError;
+use super::compare::{first_difference, is_same};
+use crate::log::recorded_bytes;
+use crate::panic::caught;
+use crate::{Bounds, Entry, Expect, LogError, LogErrorKind, Page, Result as LogResult, SessionLog};
+
+/// Events of one page.
+const PAGE: usize = 1024;
+
+/// What takes up an ordinal whose event was hidden before it was copied.
+const HIDDEN: &str = r#"{"type":"bus.hidden"}"#;
+
+/// Ordinals that are taken up like this, at most.
+const MOST_HIDDEN: u64 = 1 << 24;
+
+/// How often the same bounds are looked at before somebody contradicts himself.
+const SAME_LOOKS: u32 = 8;
+
+/// What of the source's hiding the target follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hides {
+    Nothing,
+    /// Erasures, and archives of what was ever erased: a thread does not say what hid its events.
+    Erased,
+    All,
+}
+
+/// Takes one thread's events from a log to another.
+pub(crate) struct Courier {
+    from: Arc<dyn SessionLog>,
+    to: Arc<dyn SessionLog>,
+    key: ThreadKey,
+    hides: Hides,
+    /// `None`: it has to look first.
+    place: Option<Place>,
+    /// The last event that both have was compared.
+    checked: bool,
+    looked: (Option<(Bounds, Bounds)>, u32),
+}
+
+/// Where the next page begins, and what the target must say to it.
+#[derive(Clone, Copy)]
+struct Place {
+    cursor: u64,
+    expect: Expect,
+}
+
+/// What one step did.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Moved(Moved),
+    Level(Level),
+}
+
+/// There was nothing to move.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Level {
+    /// The source's last ordinal.
+    pub(crate) source: u64,
+    /// The target's: the same, or 0 where the source has hidden all that it had, and the target never
+    /// had any of it.
+    pub(crate) target: u64,
+    /// How far the source has hidden its events, if any were ever erased.
+    pub(crate) erased: u64,
+}
+
+/// A page that is durable in the target.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) bytes: u64,
+    /// The source had more when it was read.
+    pub(crate) more: bool,
+}
+
+impl Courier {
+    pub(crate) fn new(
+        from: Arc<dyn SessionLog>,
+        to: Arc<dyn SessionLog>,
+        key: ThreadKey,
+        hides: Hides,
+    ) -> Self {
+        Self {
+            from,
+            to,
+            key,
+            hides,
+            place: None,
+            checked: false,
+            looked: (None, 0),
+        }
+    }
+
+    /// The same where the target's last ordinal is known, and its events to be the source's.
+    pub(crate) const fn knowing(mut self, last: u64) -> Self {
+        // Of an unknown thread it is not known whether its first events were archived meanwhile.
+        if last > 0 {
+            self.place = Some(Place {
+                cursor: last,
+                expect: Expect::Last(last),
+            });
+            self.checked = true;
+        }
+        self
+    }
+
+    /// Moves a page, or finds that there is nothing to move. After an error, or dropped, it may be
+    /// called again: it looks anew.
+    pub(crate) async fn step(&mut self) -> Result<Step, ReplicateError> {
+        loop {
+            // Taken out: whoever drops this call leaves it to look anew.
+            let place = match self.place.take() {
+                Some(place) => place,
+                None => match self.look().await? {
+                    Look::At(place) => place,
+                    Look::Again => continue,
+                    Look::Level(level) => {
+                        self.looked = (None, 0);
+                        return Ok(Step::Level(level));
+                    }
+                },
+            };
+            if let Some(moved) = self.carry(place).await? {
+                self.looked = (None, 0);
+                return Ok(Step::Moved(moved));
+            }
+        }
+    }
+
+    /// Moves the page at `place`; `None` if the place is no longer right.
+    async fn carry(&mut self, place: Place) -> Result<Option<Moved>, ReplicateError> {
+        let page = self.from.read_raw(&self.key, place.cursor, PAGE);
+        let page = self.of_source(caught(page).await)?;
+        let (Some(first), Some(last)) = (page.events.first().map(|e| e.ordinal), page.last())
+        else {
+            return Ok(None);
+        };
+        if first != place.cursor + 1 {
+            // Hidden meanwhile.
+            return Ok(None);
+        }
+        self.check_unbroken(&page)?;
+        let more = page.more;
+        let bytes = page.events.iter().map(|e| recorded_bytes(e) as u64).sum();
+        let entries: Vec<Entry> = page.events.into_iter().map(Entry::from).collect();
+        let append = self.to.append_entries(&self.key, place.expect, &entries);
+        // Unless it succeeds, somebody else's events may be there.
+        self.checked = false;
+        match caught(append).await.unwrap_or_else(Err) {
+            Ok(ordinal) if ordinal == last => {
+                self.checked = true;
+                self.place = Some(Place {
+                    cursor: last,
+                    expect: Expect::Last(last),
+                });
+                let moved = Moved {
+                    first,
+                    last,
+                    bytes,
+                    more,
+                };
+                Ok(Some(moved))
+            }
+            Ok(ordinal) => {
+                let error = format!("target numbers otherwise: {ordinal}, not {last}");
+                self.of_target(Ok(Err(LogError::internal(error))))
+            }
+            Err(error) if error.kind() == LogErrorKind::Conflict => {
+                // Another copy, or our own of which the answer was lost, or somebody else's events.
+                Ok(None)
+            }
+            Err(error) => self.of_target(Ok(Err(error))),
+        }
+    }
+
+    fn check_unbroken(&self, page: &Page) -> Result<(), ReplicateError> {
+        for pair in page.events.windows(2) {
+            if let [one, next] = pair
+                && next.ordinal != one.ordinal + 1
+            {
+                let (one, next) = (one.ordinal, next.ordinal);
+                let error = format!("page with a hole: ordinal {next} after {one}");
+                return self.of_source(Ok(Err(LogError::internal(error))));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out where to go on. The target is asked first: its source can only have grown since.
+    async fn look(&mut self) -> Result<Look, ReplicateError> {
+        let target = self.of_target(caught(self.to.bounds(&self.key)).await)?;
+        let source = self.of_source(caught(self.from.bounds(&self.key)).await)?;
+        self.count_look(source, target)?;
+        if target.last > source.last {
+            return Err(ReplicateError::Ahead {
+                key: self.key.clone(),
+                source_last: source.last,
+                target_last: target.last,
+            });
+        }
+        if !self.checked {
+            self.check_last(source, target).await?;
+            self.checked = true;
+        }
+        if self.hides_more(source, target) {
+            self.hide(source, target).await?;
+            return Ok(Look::Again);
+        }
+        let level = Level {
+            source: source.last,
+            target: target.last,
+            erased: if source.erased { source.watermark } else { 0 },
+        };
+        let place = match target.last {
+            0 if source.readable() == 0 => return Ok(Look::Level(level)),
+            0 if source.watermark > 0 => Place {
+                cursor: source.watermark,
+                expect: Expect::StartAt(source.first),
+            },
+            last if last == source.last => return Ok(Look::Level(level)),
+            last if last < source.watermark => return Err(self.gap(last, source.watermark)),
+            last => Place {
+                cursor: last,
+                expect: Expect::Last(last),
+            },
+        };
+        Ok(Look::At(place))
+    }
+
+    /// Two logs that always say the same and never let a page through would be looked at for ever.
+    fn count_look(&mut self, source: Bounds, target: Bounds) -> Result<(), ReplicateError> {
+        let looked = Some((source, target));
+        if self.looked.0 != looked {
+            self.looked = (looked, 0);
+        }
+        self.looked.1 += 1;
+        if self.looked.1 > SAME_LOOKS {
+            self.looked = (None, 0);
+            let error = format!(
+                "log contradicts itself: a page after ordinal {} is neither there nor hidden",
+                target.last
+            );
+            return self.of_target(Ok(Err(LogError::internal(error))));
+        }
+        Ok(())
+    }
+
+    /// Compares the last event that both have, where both can still read it.
+    async fn check_last(&self, source: Bounds, target: Bounds) -> Result<(), ReplicateError> {
+        let last = target.last;
+        if last <= source.watermark || last <= target.watermark {
+            return Ok(());
+        }
+        let there = self.to.read_raw(&self.key, last - 1, 1);
+        let there = self.of_target(caught(there).await)?;
+        let here = self.from.read_raw(&self.key, last - 1, 1);
+        let here = self.of_source(caught(here).await)?;
+        let (Some(here), Some(there)) = (here.events.first(), there.events.first()) else {
+            return Ok(());
+        };
+        // Of another ordinal: hidden meanwhile.
+        if here.ordinal != last || there.ordinal != last || is_same(here, there) {
+            return Ok(());
+        }
+        let after = source.watermark.max(target.watermark);
+        let logs = (&*self.from, &*self.to);
+        let (_, first) = first_difference(logs, &self.key, after, last).await?;
+        Err(ReplicateError::Differs {
+            key: self.key.clone(),
+            ordinal: first.unwrap_or(last),
+        })
+    }
+
+    fn gap(&self, target_last: u64, watermark: u64) -> ReplicateError {
+        ReplicateError::Gap {
+            key: self.key.clone(),
+            first: target_last + 1,
+            last: watermark,
+        }
+    }
+
+    /// Whether the target has yet to hide something. An unknown thread has nothing to hide, though a
+    /// mirror shows that it was there.
+    fn hides_more(&self, source: Bounds, target: Bounds) -> bool {
+        let follows = match self.hides {
+            Hides::Nothing => false,
+            Hides::Erased => source.erased && target.is_known(),
+            Hides::All => target.is_known() || source.readable() == 0,
+        };
+        follows && target.watermark < source.watermark
+    }
+
+    /// Hides in the target what its source hides. First what is there: what was erased must not wait
+    /// for anything.
+    async fn hide(&self, source: Bounds, target: Bounds) -> Result<(), ReplicateError> {
+        let until = source.watermark;
+        let mut last = target.last;
+        if last == 0 {
+            last = until - 1;
+        } else {
+            self.hide_until(source, target.last).await?;
+        }
+        if until.saturating_sub(last) > MOST_HIDDEN {
+            return Err(self.gap(last, until));
+        }
+        while last < until {
+            let count = usize::try_from(until - last).unwrap_or(PAGE).min(PAGE);
+            let expect = match target.last {
+                0 => Expect::StartAt(until),
+                _ => Expect::Last(last),
+            };
+            let entries = self.of_target(Ok(hidden()))?;
+            let entries = vec![entries; count];
+            let append = self.to.append_entries(&self.key, expect, &entries);
+            match caught(append).await.unwrap_or_else(Err) {
+                Ok(new) => last = new,
+                // Another copy does it too.
+                Err(error) if error.kind() == LogErrorKind::Conflict => return Ok(()),
+                Err(error) => return self.of_target(Ok(Err(error))),
+            }
+        }
+        if target.last < until {
+            self.hide_until(source, until).await?;
+        }
+        Ok(())
+    }
+
+    /// Erases the target's thread, which has events up to `last`, if all of them were erased in the
+    /// source; archives it as far as the source is, if not. An erasure can't say what it expects: of two
+    /// at work, one could come too late and take what the other has copied since. So it is looked at
+    /// once more, right before.
+    async fn hide_until(&self, source: Bounds, last: u64) -> Result<(), ReplicateError> {
+        if source.erased && last <= source.watermark {
+            let now = self.of_target(caught(self.to.bounds(&self.key)).await)?;
+            if now.last > source.watermark {
+                let archive = self.to.archive_before(&self.key, source.watermark);
+                return self.of_target(caught(archive).await).map(|_| ());
+            }
+            return self.of_target(caught(self.to.erase(&self.key)).await);
+        }
+        let archive = self.to.archive_before(&self.key, source.watermark);
+        self.of_target(caught(archive).await).map(|_| ())
+    }
+
+    fn of_source<T>(&self, said: LogResult<LogResult<T>>) -> Result<T, ReplicateError> {
+        said.unwrap_or_else(Err)
+            .map_err(|error| ReplicateError::Source {
+                key: self.key.clone(),
+                error,
+            })
+    }
+
+    fn of_target<T>(&self, said: LogResult<LogResult<T>>) -> Result<T, ReplicateError> {
+        said.unwrap_or_else(Err)
+            .map_err(|error| ReplicateError::Target {
+                key: self.key.clone(),
+                error,
+            })
+    }
+}
+
+enum Look {
+    At(Place),
+    /// Something was done: look once more.
+    Again,
+    Level(Level),
+}
+
+/// The same in every copy, so that copies are equal.
+fn hidden() -> LogResult<Entry> {
+    let event = Json::parse(HIDDEN)
+        .and_then(CustomEvent::from_json)
+        .map_err(|error| LogError::internal("no event").with_source(error))?;
+    Ok(Entry {
+        at: DateTime::UNIX_EPOCH,
+        meta: Meta::default(),
+        event: event.into(),
+    })
+}

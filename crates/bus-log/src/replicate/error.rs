@@ -1,0 +1,117 @@
+//! Why a thread could not be copied.
+
+use bus_core::{TenantId, ThreadKey};
+
+use crate::{LogError, LogErrorKind};
+
+/// Why a thread could not be copied, or compared. Nothing wrong was written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicateError {
+    /// The source failed.
+    #[error("source of the copy failed: thread {key}")]
+    Source {
+        /// The thread.
+        key: ThreadKey,
+        /// What it said.
+        #[source]
+        error: LogError,
+    },
+    /// The target failed. What it had taken before stays, and the copy goes on there.
+    #[error("target of the copy failed: thread {key}")]
+    Target {
+        /// The thread.
+        key: ThreadKey,
+        /// What it said.
+        #[source]
+        error: LogError,
+    },
+    /// The target has more events than its source: somebody else writes it, or the source is not the
+    /// one that it was.
+    #[error(
+        "target is ahead of its source: thread {key}, last ordinals {target_last} and {source_last}"
+    )]
+    Ahead {
+        /// The thread.
+        key: ThreadKey,
+        /// The source's last ordinal.
+        source_last: u64,
+        /// The target's last ordinal.
+        target_last: u64,
+    },
+    /// Both have another event at the same ordinal.
+    #[error("target differs from its source: thread {key}, ordinal {ordinal}")]
+    Differs {
+        /// The thread.
+        key: ThreadKey,
+        /// The first ordinal that differs.
+        ordinal: u64,
+    },
+    /// The source hid events before they were copied: to go on would change ordinals.
+    #[error("source has hidden what was not copied yet: thread {key}, ordinals {first} to {last}")]
+    Gap {
+        /// The thread.
+        key: ThreadKey,
+        /// The first ordinal that is missing.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// The source's threads, or its tenants, can't all be named.
+    #[error("threads of the source can't all be listed")]
+    List {
+        /// Whose threads; `None` for the list of tenants.
+        tenant: Option<TenantId>,
+        /// What it said.
+        #[source]
+        error: LogError,
+    },
+}
+
+impl ReplicateError {
+    /// The thread, if it is one that is concerned.
+    #[must_use]
+    pub const fn key(&self) -> Option<&ThreadKey> {
+        match self {
+            Self::Source { key, .. }
+            | Self::Target { key, .. }
+            | Self::Ahead { key, .. }
+            | Self::Differs { key, .. }
+            | Self::Gap { key, .. } => Some(key),
+            Self::List { .. } => None,
+        }
+    }
+
+    /// What a log said, if that is why.
+    #[must_use]
+    pub const fn log_error(&self) -> Option<&LogError> {
+        match self {
+            Self::Source { error, .. } | Self::Target { error, .. } | Self::List { error, .. } => {
+                Some(error)
+            }
+            Self::Ahead { .. } | Self::Differs { .. } | Self::Gap { .. } => None,
+        }
+    }
+
+    fn kind(&self) -> Option<LogErrorKind> {
+        self.log_error().map(LogError::kind)
+    }
+
+    /// True if it may pass by itself: `Unavailable` and `Busy`.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.kind(),
+            Some(LogErrorKind::Unavailable | LogErrorKind::Busy)
+        )
+    }
+
+    /// True if it concerns a whole log, not this thread alone: `Unavailable` and `Closed`.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self.kind(),
+            Some(LogErrorKind::Unavailable | LogErrorKind::Closed)
+        )
+    }
+}

@@ -1,0 +1,281 @@
+//! Copying one thread to its end, and many at a time.
+
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use bus_core::{TenantId, ThreadKey};
+use futures_timer::Delay;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::courier::Moved;
+use super::{
+    Copied, Courier, Pauses, Progress, ReplicateError, Replication, Scope, Step, ThreadCopied,
+};
+use crate::panic::caught;
+use crate::{SessionLog, ThreadSummary};
+
+/// Threads and tenants of one page.
+const NAMES: usize = 1000;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Replication {
+    /// Copies one thread, until the target has all that the source has. A thread that the source does
+    /// not know is none to copy: its last ordinal is 0.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReplicateError`] says. What was moved before stays.
+    pub async fn thread(&self, key: &ThreadKey) -> Result<ThreadCopied, ReplicateError> {
+        self.tell(Progress::Begun { key });
+        let copied = self.carry(key).await;
+        match &copied {
+            Ok(thread) => self.tell(Progress::Done { thread }),
+            Err(error) => self.tell(Progress::Failed { error }),
+        }
+        copied
+    }
+
+    /// Copies all threads of a tenant.
+    ///
+    /// # Errors
+    ///
+    /// If a whole log fails ([`ReplicateError::is_outage`]); what was moved before stays. Threads that
+    /// fail alone are in [`Copied::failed`].
+    pub async fn tenant(&self, tenant: &TenantId) -> Result<Copied, ReplicateError> {
+        self.many(Scope::Tenant(tenant)).await
+    }
+
+    /// Copies all threads of all tenants.
+    ///
+    /// # Errors
+    ///
+    /// As [`tenant`](Self::tenant).
+    pub async fn all(&self) -> Result<Copied, ReplicateError> {
+        self.many(Scope::All).await
+    }
+
+    async fn many(&self, scope: Scope<'_>) -> Result<Copied, ReplicateError> {
+        let mut names = Names::new(&*self.from, scope);
+        let mut copied = Copied::default();
+        let mut going = FuturesUnordered::new();
+        loop {
+            while going.len() < self.threads_at_once {
+                match self.next_of(&mut names).await {
+                    Ok(Some(summary)) if self.is_level(&summary) => copied.threads += 1,
+                    Ok(Some(summary)) => {
+                        going.push(async move { self.thread(&summary.key).await });
+                    }
+                    Ok(None) => break,
+                    Err(error) if error.is_outage() => return Err(error),
+                    Err(error) => {
+                        self.tell(Progress::Failed { error: &error });
+                        copied.failed.push(error);
+                    }
+                }
+            }
+            let Some(outcome) = going.next().await else {
+                return Ok(copied);
+            };
+            copied.threads += 1;
+            match outcome {
+                Ok(thread) => {
+                    copied.events += thread.events;
+                    copied.bytes += thread.bytes;
+                }
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => copied.failed.push(error),
+            }
+        }
+    }
+
+    /// The next thread; a log that may answer yet is asked again.
+    async fn next_of(
+        &self,
+        names: &mut Names<'_>,
+    ) -> Result<Option<ThreadSummary>, ReplicateError> {
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let begun = Instant::now();
+        loop {
+            match names.next().await {
+                Err(error) if error.is_transient() && begun.elapsed() < self.retry_for => {
+                    self.tell(Progress::Retrying { error: &error });
+                    let left = self.retry_for.saturating_sub(begun.elapsed());
+                    Delay::new(pauses.take().min(left)).await;
+                }
+                next => return next,
+            }
+        }
+    }
+
+    async fn carry(&self, key: &ThreadKey) -> Result<ThreadCopied, ReplicateError> {
+        let (from, to) = (self.from.clone(), self.to.clone());
+        let mut courier = Courier::new(from, to, key.clone(), self.hides);
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let mut moved_at = Instant::now();
+        let mut copied = ThreadCopied {
+            key: key.clone(),
+            events: 0,
+            bytes: 0,
+            last: 0,
+        };
+        loop {
+            match courier.step().await {
+                Ok(Step::Moved(moved)) => {
+                    let Moved {
+                        first, last, bytes, ..
+                    } = moved;
+                    copied.events += last - first + 1;
+                    copied.bytes += bytes;
+                    copied.last = last;
+                    self.tell(Progress::Moved {
+                        key,
+                        first,
+                        last,
+                        bytes,
+                    });
+                    if !moved.more {
+                        break;
+                    }
+                    pauses.reset();
+                    moved_at = Instant::now();
+                }
+                Ok(Step::Level(level)) => {
+                    copied.last = level.target;
+                    break;
+                }
+                Err(error) if error.is_transient() && moved_at.elapsed() < self.retry_for => {
+                    self.tell(Progress::Retrying { error: &error });
+                    let left = self.retry_for.saturating_sub(moved_at.elapsed());
+                    Delay::new(pauses.take().min(left)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if let Some(levels) = &self.levels {
+            let mut levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
+            levels.insert(key.clone(), copied.last);
+        }
+        Ok(copied)
+    }
+
+    /// Whether the source has nothing that was not copied before. Where hiding is mirrored there may be
+    /// something to hide all the same.
+    fn is_level(&self, summary: &ThreadSummary) -> bool {
+        let Some(levels) = &self.levels else {
+            return false;
+        };
+        let levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
+        self.hides == super::Hides::Nothing
+            && !summary.damaged
+            && levels.get(&summary.key) == Some(&summary.bounds.last)
+    }
+}
+
+/// The threads of a log, page by page.
+pub(crate) struct Names<'a> {
+    log: &'a dyn SessionLog,
+    /// Tenants of the page, and the last of it; `None` once there are no more.
+    tenants: VecDeque<TenantId>,
+    after_tenant: Option<TenantId>,
+    more_tenants: bool,
+    tenant: Option<TenantId>,
+    after_thread: Option<String>,
+    threads: VecDeque<ThreadSummary>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(log: &'a dyn SessionLog, scope: Scope<'_>) -> Self {
+        let tenant = match scope {
+            Scope::Tenant(tenant) => Some(tenant.clone()),
+            Scope::All => None,
+        };
+        Self {
+            log,
+            tenants: VecDeque::new(),
+            after_tenant: None,
+            more_tenants: tenant.is_none(),
+            tenant,
+            after_thread: None,
+            threads: VecDeque::new(),
+        }
+    }
+
+    /// All threads of all tenants.
+    pub(crate) fn all(log: &'a dyn SessionLog) -> Self {
+        Self::new(log, Scope::All)
+    }
+
+    /// The next thread. After an error that may pass, the same again; after another, the next tenant's.
+    pub(crate) async fn next(&mut self) -> Result<Option<ThreadSummary>, ReplicateError> {
+        loop {
+            if let Some(summary) = self.threads.pop_front() {
+                return Ok(Some(summary));
+            }
+            if let Some(tenant) = self.tenant.take() {
+                self.next_threads(tenant).await?;
+                continue;
+            }
+            self.tenant = match self.tenants.pop_front() {
+                Some(tenant) => Some(tenant),
+                None if self.more_tenants => {
+                    self.next_tenants().await?;
+                    continue;
+                }
+                None => return Ok(None),
+            };
+            self.after_thread = None;
+        }
+    }
+
+    async fn next_threads(&mut self, tenant: TenantId) -> Result<(), ReplicateError> {
+        let after = self.after_thread.as_deref();
+        match caught(self.log.list(&tenant, after, NAMES))
+            .await
+            .unwrap_or_else(Err)
+        {
+            Ok(page) => {
+                if let Some(last) = page.last() {
+                    self.after_thread = Some(last.key.thread_id().to_owned());
+                    self.threads = page.into();
+                    self.tenant = Some(tenant);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let failed = ReplicateError::List {
+                    tenant: Some(tenant.clone()),
+                    error,
+                };
+                self.tenant = Some(tenant).filter(|_| failed.is_transient());
+                Err(failed)
+            }
+        }
+    }
+
+    async fn next_tenants(&mut self) -> Result<(), ReplicateError> {
+        let after = self.after_tenant.as_ref();
+        match caught(self.log.tenants(after, NAMES))
+            .await
+            .unwrap_or_else(Err)
+        {
+            Ok(page) => {
+                self.more_tenants = !page.is_empty();
+                self.after_tenant = page.last().cloned();
+                self.tenants = page.into();
+                Ok(())
+            }
+            Err(error) => {
+                let failed = ReplicateError::List {
+                    tenant: None,
+                    error,
+                };
+                self.more_tenants = failed.is_transient();
+                Err(failed)
+            }
+        }
+    }
+}
