@@ -36,6 +36,7 @@ mod log;
 mod memory;
 mod panic;
 mod replicate;
+mod shipping;
 mod sync;
 mod weak_map;
 mod writer;
@@ -51,6 +52,7 @@ pub use memory::InMemorySessionLog;
 pub use replicate::{
     Comparison, Copied, Progress, ReplicateError, Replication, ThreadCopied, compare,
 };
+pub use shipping::{ShippingConfig, ShippingLag, ShippingLog};
 pub use writer::{
     AuditStats, LogSink, LogWriter, LogWriterConfig, NotDurable, SessionAuditSink, Submission,
 };

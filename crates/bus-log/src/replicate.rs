@@ -1,7 +1,7 @@
 //! Copying threads from one log into another, ordinal by ordinal.
 //!
 //! *Courier* moves one thread and is all there is to it; a [`Replication`] sends couriers for many
-//! threads.
+//! threads, and the [`ShippingLog`](crate::ShippingLog) for those that were written.
 
 mod compare;
 mod courier;

@@ -13,6 +13,7 @@ mod lifetime;
 mod outcome;
 mod panics;
 mod replicate;
+mod shipping;
 mod sink;
 mod start;
 mod support;

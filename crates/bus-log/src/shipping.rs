@@ -1,0 +1,362 @@
+//! A local log that is shipped to a remote one.
+//!
+//! *Books* say what waits and whose turn it is, each thread with an *account*; the *shipper* is the one
+//! thread that sends couriers. Whoever appends writes into the local log and then into the books.
+
+mod account;
+mod books;
+mod config;
+mod lag;
+mod shipper;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use bus_core::{TenantId, ThreadKey};
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
+
+use crate::{
+    Bounds, Entry, Expect, LogErrorKind, Page, Recorded, Result, SessionLog, ThreadSummary,
+    encoded_bytes,
+};
+use shipper::{Shared, Shipper, not_shipped};
+
+pub use config::ShippingConfig;
+pub use lag::ShippingLag;
+
+/// A log that is durable here at once, and there soon: appends go to a local log and from it, in the
+/// background, to a remote one.
+///
+/// It is a [`SessionLog`]: a bus, a [`LogSink`](crate::LogSink) and a
+/// [`SessionAuditSink`](crate::SessionAuditSink) take it like any other. `Ok` means what it means for the
+/// local log, which as a rule is the file log. Reads are served by the local log. Whoever emits does not
+/// notice that the remote log is slow or away.
+///
+/// # What is shipped
+///
+/// Everything that the local log has and the remote one has not, each thread in its order, at the same
+/// ordinals and as the same bytes; also what was there before, and what others write into the local log.
+/// Nothing is kept about it anywhere: the remote log's last ordinal says how far it is. So nothing is lost
+/// or written twice, whenever the program is killed; the rest is shipped when the log is opened again.
+///
+/// One session has one writing host at a time. Where the remote log has more of a thread than the local
+/// one, or other events, that thread is *stopped*: it goes on here and is left as it is there,
+/// [`lag`](Self::lag) names it, and a `warn` tells of it once. The others go on.
+///
+/// [`erase`](SessionLog::erase) is passed on. [`archive_before`](SessionLog::archive_before) is not: it
+/// gives back local space, and waits until what it hides is shipped. (Of a thread that was ever erased it is
+/// passed on, as its events' absence can't be told from erasure.)
+///
+/// # When the remote log is away
+///
+/// It is tried again after 50 ms, then after twice as long each time, up to
+/// [`longest_pause`](ShippingConfig::longest_pause), half of it by chance, by one thread at a time. What
+/// waits is bounded by [`budget`](ShippingConfig::budget): where that is used up, appends fail with
+/// `Unavailable` and nothing is written, until some of it is shipped; a sink over the log then waits and
+/// warns as for any log that is down. Nothing that was acknowledged is ever dropped. Reads go on. After
+/// the program is started anew, what waits from before counts as events and not as bytes.
+///
+/// # The thread
+///
+/// One thread `bus-log-shipper`, with a runtime of its own. It ends, at once, and is joined when the log is
+/// dropped; whoever wants all to be shipped by then calls [`flush`](Self::flush) before. It keeps some 250
+/// bytes for each thread that the local log has, and a page for each that is on its way.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use std::sync::Arc;
+/// use std::time::{Duration, Instant};
+/// use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, ShippingLog, TenantId, ThreadKey};
+///
+/// let (local, remote) = (Arc::new(InMemorySessionLog::new()), Arc::new(InMemorySessionLog::new()));
+/// let log = ShippingLog::new(local, remote.clone())?;
+/// let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+/// assert_eq!(log.append(&key, &[SessionEvent::Done.into()]).await?, 1);
+///
+/// log.flush(Instant::now() + Duration::from_secs(10)).await?;
+/// assert_eq!(remote.bounds(&key).await?.last, 1);
+/// assert!(log.lag().is_level());
+/// # Ok::<(), bus_log::LogError>(())
+/// # }).unwrap();
+/// ```
+pub struct ShippingLog {
+    shipper: Shipper,
+}
+
+impl ShippingLog {
+    /// Appends to `local`, and ships what it has to `remote`, with defaults.
+    ///
+    /// # Errors
+    ///
+    /// `Internal` if the system gives no thread.
+    pub fn new(local: Arc<dyn SessionLog>, remote: Arc<dyn SessionLog>) -> Result<Self> {
+        Self::with_config(local, remote, ShippingConfig::default())
+    }
+
+    /// Appends to `local`, and ships what it has to `remote`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_config(
+        local: Arc<dyn SessionLog>,
+        remote: Arc<dyn SessionLog>,
+        config: ShippingConfig,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared::new(local, remote, config.bounded()));
+        Ok(Self {
+            shipper: Shipper::start(shared)?,
+        })
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.shipper.shared()
+    }
+
+    /// The log that is written and read.
+    #[must_use]
+    pub fn local(&self) -> &Arc<dyn SessionLog> {
+        &self.shared().local
+    }
+
+    /// The log that it is shipped to.
+    #[must_use]
+    pub fn remote(&self) -> &Arc<dyn SessionLog> {
+        &self.shared().remote
+    }
+
+    /// How far the remote log is behind. It looks at every thread that it knows: not for every event.
+    #[must_use]
+    pub fn lag(&self) -> ShippingLag {
+        self.shared().lag()
+    }
+
+    /// Waits until all that the local log had when it was called is shipped. Under any executor; it may be
+    /// given up at any time.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` at the deadline, and at once where a thread is stopped; it says how much is not
+    /// shipped, and its source why.
+    pub async fn flush(&self, deadline: Instant) -> Result<()> {
+        let shared = self.shared();
+        let mut moves = shared.moves();
+        loop {
+            moves.borrow_and_update();
+            if shared.books().looked_through {
+                break;
+            }
+            self.moved(&mut moves, deadline).await?;
+        }
+        let waiting = shared.books().unsettled();
+        for (key, last) in waiting {
+            self.shipped(&key, last, deadline).await?;
+        }
+        let lag = self.lag();
+        match lag.stopped.first() {
+            Some(why) => Err(self.unshipped(Some(Arc::clone(why)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until a thread is shipped up to an ordinal.
+    async fn shipped(&self, key: &ThreadKey, ordinal: u64, deadline: Instant) -> Result<()> {
+        let shared = self.shared();
+        let mut moves = shared.moves();
+        loop {
+            moves.borrow_and_update();
+            let is_shipped = shared.books().is_shipped(key, ordinal);
+            match is_shipped {
+                Ok(true) => return Ok(()),
+                Ok(false) => self.moved(&mut moves, deadline).await?,
+                Err(why) => return Err(self.unshipped(Some(why))),
+            }
+        }
+    }
+
+    async fn moved(
+        &self,
+        moves: &mut tokio::sync::watch::Receiver<u64>,
+        deadline: Instant,
+    ) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let moved = std::pin::pin!(moves.changed());
+        match select(moved, Delay::new(left)).await {
+            Either::Left((Ok(()), _)) if !left.is_zero() => Ok(()),
+            _ => Err(self.unshipped(None)),
+        }
+    }
+
+    fn unshipped(&self, why: Option<Arc<crate::ReplicateError>>) -> crate::LogError {
+        let lag = self.lag();
+        let why = why.or(lag.outage).or(lag.stopped.first().cloned());
+        let (events, threads) = (lag.events, lag.threads);
+        not_shipped(
+            format!("not shipped yet: {events} events of {threads} threads"),
+            why,
+        )
+    }
+}
+
+/// An append on its way into the local log: dropped before it is told, nobody knows what became of it.
+struct OnItsWay<'a> {
+    shared: &'a Shared,
+    key: &'a ThreadKey,
+    bytes: u64,
+    is_told: bool,
+}
+
+impl OnItsWay<'_> {
+    fn written(mut self, last: u64, count: u64) {
+        self.is_told = true;
+        self.shared
+            .tell(|books| books.appended(self.key, last, count, self.bytes));
+    }
+
+    fn refused(mut self) {
+        self.is_told = true;
+        self.shared.books().withdrawn(self.bytes);
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.shared
+                .tell(|books| books.in_doubt(self.key, self.bytes));
+        }
+    }
+}
+
+/// Looks at a thread when it is dropped, whatever happened meanwhile.
+struct LookAfter<'a> {
+    shared: &'a Shared,
+    key: &'a ThreadKey,
+    last: u64,
+}
+
+impl Drop for LookAfter<'_> {
+    fn drop(&mut self) {
+        self.shared.tell(|books| books.look_at(self.key, self.last));
+    }
+}
+
+#[async_trait]
+impl SessionLog for ShippingLog {
+    async fn append_entries(
+        &self,
+        key: &ThreadKey,
+        expect: Expect,
+        entries: &[Entry],
+    ) -> Result<u64> {
+        let shared = &**self.shared();
+        if entries.is_empty() {
+            return shared.local.append_entries(key, expect, entries).await;
+        }
+        let sizes = entries.iter().map(|entry| encoded_bytes(entry) as u64);
+        let bytes = sizes.fold(0, u64::saturating_add);
+        let admitted = shared.books().admit(bytes);
+        admitted.map_err(|(waiting, why)| {
+            let budget = shared.config.budget.unwrap_or(u64::MAX);
+            let message = format!("{waiting} bytes wait to be shipped, the budget is {budget}");
+            not_shipped(message, why)
+        })?;
+        let append = OnItsWay {
+            shared,
+            key,
+            bytes,
+            is_told: false,
+        };
+        let appended = shared.local.append_entries(key, expect, entries).await;
+        match &appended {
+            Ok(last) => append.written(*last, entries.len() as u64),
+            Err(error) => match error.kind() {
+                LogErrorKind::Conflict
+                | LogErrorKind::Invalid
+                | LogErrorKind::Busy
+                | LogErrorKind::Unsupported => append.refused(),
+                _ => drop(append),
+            },
+        }
+        appended
+    }
+
+    async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
+        self.local().read(key, cursor, limit).await
+    }
+
+    /// Hides events in the local log, once they are shipped: it waits for that, at most
+    /// [`patience`](ShippingConfig::patience), and fails with `Unavailable` if they are not.
+    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
+        let shared = self.shared();
+        let bounds = shared.local.bounds(key).await?;
+        let until = watermark.min(bounds.last);
+        if until > bounds.watermark {
+            let was_shipped = shared.books().was_shipped(key, until);
+            if !was_shipped {
+                shared.tell(|books| books.look_at(key, bounds.last));
+                let deadline = Instant::now() + shared.config.patience;
+                self.shipped(key, until, deadline).await?;
+            }
+        }
+        // No further than what was seen to be shipped.
+        let archived = shared.local.archive_before(key, until).await?;
+        if bounds.erased {
+            shared.tell(|books| books.look_at(key, bounds.last));
+        }
+        Ok(archived)
+    }
+
+    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
+        self.local().bounds(key).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &TenantId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<ThreadSummary>> {
+        self.local().list(tenant, after, limit).await
+    }
+
+    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
+        self.local().tenants(after, limit).await
+    }
+
+    /// Erases the thread in the local log, and in the remote one as soon as it can be reached.
+    async fn erase(&self, key: &ThreadKey) -> Result<()> {
+        let last = self.local().bounds(key).await?.last;
+        let look = LookAfter {
+            shared: self.shared(),
+            key,
+            last,
+        };
+        // An unknown thread leaves no trace.
+        let _look = (last > 0).then_some(look);
+        self.local().erase(key).await
+    }
+
+    async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
+        self.local().load_since(key, cursor).await
+    }
+
+    async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
+        self.local().read_raw(key, cursor, limit).await
+    }
+
+    async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
+        self.local().changed(key, after, deadline).await
+    }
+}
+
+impl fmt::Debug for ShippingLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShippingLog")
+            .field("config", &self.shared().config)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus_core::{TenantId, ThreadKey};
+
+use super::Books;
+use crate::replicate::{Level, Moved};
+use crate::{Bounds, LogError, ReplicateError};
+
+fn key(name: &str) -> ThreadKey {
+    ThreadKey::new(TenantId::new("acme"), name)
+}
+
+fn books(budget: Option<u64>) -> Books {
+    Books::new(budget, Duration::from_secs(1))
+}
+
+fn failure(key: &ThreadKey, error: LogError) -> ReplicateError {
+    ReplicateError::Target {
+        key: key.clone(),
+        error,
+    }
+}
+
+fn moved(first: u64, last: u64, bytes: u64) -> Moved {
+    Moved {
+        first,
+        last,
+        bytes,
+        more: false,
+    }
+}
+
+#[test]
+fn bytes_are_let_in_up_to_the_budget_and_come_free_when_they_are_shipped_or_refused() {
+    let (mut books, key) = (books(Some(100)), key("s"));
+    assert!(books.admit(60).is_ok());
+    assert!(books.appended(&key, 2, 2, 60));
+    // Passes the budget by less than itself.
+    assert!(books.admit(60).is_ok());
+    assert_eq!(books.admit(1).unwrap_err().0, 120);
+    books.withdrawn(60);
+    assert_eq!(books.lag(Instant::now()).bytes, 60);
+    let errand = books.next(Instant::now()).unwrap();
+    assert!(!books.moved(&errand.key, &moved(1, 2, 60)));
+    books.ended(&key);
+    let lag = books.lag(Instant::now());
+    assert_eq!(
+        (lag.bytes, lag.events, lag.shipped, lag.refused),
+        (0, 0, 2, 1)
+    );
+}
+
+#[test]
+fn a_thread_has_one_courier_and_what_comes_meanwhile_has_another_turn() {
+    let (mut books, key) = (books(None), key("s"));
+    assert!(books.appended(&key, 1, 1, 10));
+    assert!(!books.appended(&key, 2, 1, 10), "it waits already");
+    let errand = books.next(Instant::now()).unwrap();
+    assert_eq!(errand.knows, None);
+    assert!(books.next(Instant::now()).is_none());
+    assert!(!books.appended(&key, 3, 1, 10));
+    let more = books.moved(&key, &moved(1, 2, 20));
+    assert!(more);
+    assert!(!books.moved(&key, &moved(3, 3, 10)));
+    books.ended(&key);
+    let errand = books.next(Instant::now()).unwrap();
+    assert_eq!(errand.knows, Some(3));
+}
+
+#[test]
+fn while_the_remote_log_is_away_one_at_a_time_asks_for_it() {
+    let mut books = books(None);
+    for name in ["a", "b", "c"] {
+        books.appended(&key(name), 1, 1, 10);
+    }
+    let now = Instant::now();
+    let first = books.next(now).unwrap().key;
+    let second = books.next(now).unwrap().key;
+    for key in [&first, &second] {
+        let error = failure(key, LogError::unavailable("gone"));
+        assert!(!books.failed(key, error, now));
+        books.ended(key);
+    }
+    assert!(books.next(now).is_none());
+    let turn = books.next_turn().unwrap();
+    assert!(turn > now && turn <= now + Duration::from_millis(50));
+    let probe = books.next(turn).unwrap().key;
+    assert!(books.next(turn).is_none());
+    assert!(books.lag(turn).outage.is_some());
+    books.moved(&probe, &moved(1, 1, 10));
+    assert!(books.lag(turn).outage.is_none());
+    assert!(books.next(turn).is_some());
+    assert!(books.next(turn).is_some());
+}
+
+#[test]
+fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
+    let (mut books, key) = (books(None), key("s"));
+    books.appended(&key, 1, 1, 10);
+    let now = Instant::now();
+    books.next(now).unwrap();
+    let ahead = || ReplicateError::Ahead {
+        key: key.clone(),
+        source_last: 1,
+        target_last: 2,
+    };
+    assert!(books.failed(&key, ahead(), now));
+    books.ended(&key);
+    assert!(!books.appended(&key, 2, 1, 10));
+    assert!(books.next(now).is_none());
+    let lag = books.lag(now);
+    assert_eq!((lag.stopped_threads, lag.events), (1, 2));
+    let why = books.is_shipped(&key, 2).unwrap_err();
+    assert!(matches!(*why, ReplicateError::Ahead { .. }));
+
+    assert!(books.saw(&key, Bounds::new(0, 2, false), None));
+    assert!(books.next(now).is_some());
+    assert!(!books.failed(&key, ahead(), now), "it was told before");
+    books.ended(&key);
+    books.saw(&key, Bounds::new(0, 2, false), None);
+    books.next(now).unwrap();
+    let level = Level {
+        source: 2,
+        target: 2,
+        erased: 0,
+    };
+    books.level(&key, level);
+    books.ended(&key);
+    assert!(books.is_shipped(&key, 2).unwrap());
+    assert_eq!(books.lag(now).stopped_threads, 0);
+}
+
+#[test]
+fn a_thread_that_another_writer_holds_is_left_alone_for_a_while_and_the_others_go_on() {
+    let (mut books, busy) = (books(None), key("busy"));
+    books.appended(&busy, 1, 1, 10);
+    books.appended(&key("other"), 1, 1, 10);
+    let now = Instant::now();
+    books.next(now).unwrap();
+    books.failed(&busy, failure(&busy, LogError::busy("somebody")), now);
+    books.ended(&busy);
+    let other = books.next(now).unwrap().key;
+    assert_eq!(other, key("other"));
+    assert!(books.next(now).is_none());
+    let later = books.next_turn().unwrap();
+    assert!(later > now);
+    assert_eq!(books.next(later).unwrap().key, busy);
+}
+
+#[test]
+fn an_append_of_which_nobody_knows_counts_until_it_is_looked_at() {
+    let (mut books, key) = (books(Some(10)), key("s"));
+    assert!(books.admit(10).is_ok());
+    assert!(books.in_doubt(&key, 10));
+    assert!(books.admit(1).is_err());
+    books.next(Instant::now()).unwrap();
+    let level = Level {
+        source: 0,
+        target: 0,
+        erased: 0,
+    };
+    books.level(&key, level);
+    books.ended(&key);
+    assert!(books.admit(1).is_ok());
+    assert_eq!(books.lag(Instant::now()).unchecked, 0);
+}
+
+#[test]
+fn couriers_that_never_came_back_set_out_again() {
+    let (mut books, key) = (books(None), key("s"));
+    books.appended(&key, 1, 1, 10);
+    books.next(Instant::now()).unwrap();
+    books.restart();
+    assert_eq!(books.next(Instant::now()).unwrap().key, key);
+}
+
+#[test]
+fn a_refused_append_names_what_the_remote_log_said() {
+    let (mut books, key) = (books(Some(1)), key("s"));
+    books.admit(5).unwrap();
+    books.appended(&key, 1, 1, 5);
+    let now = Instant::now();
+    books.next(now).unwrap();
+    books.failed(&key, failure(&key, LogError::unavailable("gone")), now);
+    books.ended(&key);
+    let (waiting, why): (u64, Option<Arc<ReplicateError>>) = books.admit(1).unwrap_err();
+    assert_eq!(waiting, 5);
+    assert!(why.unwrap().is_outage());
+}

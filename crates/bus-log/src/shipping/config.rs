@@ -1,0 +1,103 @@
+//! How a log is shipped.
+
+use std::time::Duration;
+
+/// How a [`ShippingLog`](crate::ShippingLog) ships.
+///
+/// ```
+/// use bus_log::ShippingConfig;
+///
+/// let config = ShippingConfig::default().with_budget(Some(256 << 20)).with_keep(Some(10_000));
+/// assert_eq!(config.budget, Some(256 << 20));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShippingConfig {
+    /// Bytes that may wait to be shipped, in [`encoded_bytes`](crate::encoded_bytes): where that many do,
+    /// appends fail with `Unavailable` until some are shipped. What waits passes it by less than one
+    /// batch for each append under way. `None`: no bound but the local log's own. 1 GiB by default.
+    pub budget: Option<u64>,
+    /// Events of each thread that the local log keeps once they are shipped; those before are archived
+    /// in it. `None`, the default: all.
+    pub keep: Option<u64>,
+    /// How often the local log is looked through for what was written past this one, as by another
+    /// process, and threads that were stopped are tried again. 60 s by default.
+    pub look_every: Duration,
+    /// The longest pause after an error of the remote log; the first is 50 ms. 30 s by default.
+    pub longest_pause: Duration,
+    /// Threads that are shipped at once. 8 by default.
+    pub threads_at_once: usize,
+    /// How long [`archive_before`](crate::SessionLog::archive_before) waits for what it hides to be
+    /// shipped. 10 s by default.
+    pub patience: Duration,
+}
+
+impl Default for ShippingConfig {
+    fn default() -> Self {
+        Self {
+            budget: Some(1 << 30),
+            keep: None,
+            look_every: Duration::from_secs(60),
+            longest_pause: Duration::from_secs(30),
+            threads_at_once: 8,
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+impl ShippingConfig {
+    /// The same with another bound for the bytes that wait to be shipped.
+    #[must_use]
+    pub const fn with_budget(mut self, bytes: Option<u64>) -> Self {
+        self.budget = bytes;
+        self
+    }
+
+    /// The same, keeping so many shipped events of each thread in the local log.
+    #[must_use]
+    pub const fn with_keep(mut self, events: Option<u64>) -> Self {
+        self.keep = events;
+        self
+    }
+
+    /// The same, looking through the local log so often; at most every 10 ms.
+    #[must_use]
+    pub fn with_look_every(mut self, time: Duration) -> Self {
+        self.look_every = time.clamp(Duration::from_millis(10), CENTURY);
+        self
+    }
+
+    /// The same with another longest pause.
+    #[must_use]
+    pub fn with_longest_pause(mut self, time: Duration) -> Self {
+        self.longest_pause = time.clamp(Duration::from_millis(1), CENTURY);
+        self
+    }
+
+    /// The same with so many threads shipped at once; 0 is taken as 1.
+    #[must_use]
+    pub const fn with_threads_at_once(mut self, threads: usize) -> Self {
+        self.threads_at_once = if threads == 0 { 1 } else { threads };
+        self
+    }
+
+    /// The same with another patience.
+    #[must_use]
+    pub fn with_patience(mut self, time: Duration) -> Self {
+        self.patience = time.min(CENTURY);
+        self
+    }
+
+    /// The same within what can be worked with, whoever wrote its fields.
+    pub(super) fn bounded(self) -> Self {
+        let (look, longest, patience) = (self.look_every, self.longest_pause, self.patience);
+        let at_once = self.threads_at_once;
+        self.with_look_every(look)
+            .with_longest_pause(longest)
+            .with_patience(patience)
+            .with_threads_at_once(at_once)
+    }
+}
+
+/// As good as for ever, and yet it can be added to an `Instant`.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);

@@ -1,0 +1,48 @@
+//! How far the remote log is behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ReplicateError;
+
+/// How far the remote log of a [`ShippingLog`](crate::ShippingLog) is behind the local one.
+///
+/// `events`, `bytes` and `threads` are what is known to wait. Threads that the remote log was not asked
+/// about yet since this log was opened are in `unchecked`, and count with what was appended since.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ShippingLag {
+    /// Events that wait to be shipped.
+    pub events: u64,
+    /// Their size, in [`encoded_bytes`](crate::encoded_bytes), of those that were appended through this
+    /// log: what [`budget`](crate::ShippingConfig::budget) bounds.
+    pub bytes: u64,
+    /// Threads that have such events.
+    pub threads: u64,
+    /// How long the oldest of them has been waiting; zero where none does. To a tenth of a second.
+    pub behind: Duration,
+    /// Threads that the remote log was not asked about yet, and, until the local log was looked through
+    /// once, any number more.
+    pub unchecked: u64,
+    /// True once the local log was looked through.
+    pub looked_through: bool,
+    /// Events shipped since this log was opened.
+    pub shipped: u64,
+    /// Appends refused since then, as the budget was used up.
+    pub refused: u64,
+    /// Threads that can't be shipped: some need somebody to act. They are tried again every
+    /// [`look_every`](crate::ShippingConfig::look_every).
+    pub stopped_threads: u64,
+    /// Why, of at most 16 of them.
+    pub stopped: Vec<Arc<ReplicateError>>,
+    /// What the remote log said last, while it is away.
+    pub outage: Option<Arc<ReplicateError>>,
+}
+
+impl ShippingLag {
+    /// True if all that the local log has is known to be in the remote one.
+    #[must_use]
+    pub const fn is_level(&self) -> bool {
+        self.events == 0 && self.unchecked == 0 && self.looked_through && self.stopped_threads == 0
+    }
+}

@@ -1,0 +1,318 @@
+//! The thread that ships.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bus_core::ThreadKey;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, watch};
+
+use super::books::{Books, Errand};
+use super::{ShippingConfig, ShippingLag};
+use crate::replicate::{Courier, Hides, Names, Step};
+use crate::{LogError, ReplicateError, Result, SessionLog};
+
+/// How long a drop waits for a thread that does not come back from a log.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long to wait before the local log is looked through again after it could not be.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Shipped events that are given back at once, at least: a log may write a thread anew for it.
+const GIVEN_BACK: u64 = 1024;
+
+/// What the log and its shipper share.
+pub(super) struct Shared {
+    pub(super) local: Arc<dyn SessionLog>,
+    pub(super) remote: Arc<dyn SessionLog>,
+    pub(super) config: ShippingConfig,
+    books: Mutex<Books>,
+    /// Wakes the shipper.
+    wake: Notify,
+    ends: AtomicBool,
+    /// Counts what was settled, for those who wait.
+    moves: watch::Sender<u64>,
+}
+
+/// The running thread. Dropping it ends and joins it.
+#[derive(Debug)]
+pub(super) struct Shipper {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    /// Disconnected once the thread has let go of everything.
+    over: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        local: Arc<dyn SessionLog>,
+        remote: Arc<dyn SessionLog>,
+        config: ShippingConfig,
+    ) -> Self {
+        Self {
+            local,
+            remote,
+            books: Mutex::new(Books::new(config.budget, config.longest_pause)),
+            config,
+            wake: Notify::new(),
+            ends: AtomicBool::new(false),
+            moves: watch::Sender::new(0),
+        }
+    }
+
+    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the books, and wakes the shipper if it says so.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut Books) -> bool) {
+        let wake = change(&mut self.books());
+        if wake {
+            self.wake.notify_one();
+        }
+    }
+
+    pub(super) fn lag(&self) -> ShippingLag {
+        self.books().lag(Instant::now())
+    }
+
+    /// Hears of every change that somebody may wait for.
+    pub(super) fn moves(&self) -> watch::Receiver<u64> {
+        self.moves.subscribe()
+    }
+
+    fn settled(&self) {
+        self.moves.send_modify(|moves| *moves += 1);
+    }
+
+    /// Ships until it is told to end.
+    async fn run(self: &Arc<Self>) {
+        let mut jobs: FuturesUnordered<BoxFuture<'static, Job>> = FuturesUnordered::new();
+        let mut look_at = Some(Instant::now());
+        while !self.ends.load(Ordering::Acquire) {
+            let now = Instant::now();
+            if look_at.is_some_and(|at| at <= now) {
+                look_at = None;
+                let shared = Arc::clone(self);
+                jobs.push(Box::pin(async move { Job::Looked(shared.look().await) }));
+            }
+            while jobs.len() < self.config.threads_at_once + 1 {
+                let errand = self.books().next(now);
+                let Some(errand) = errand else { break };
+                let shared = Arc::clone(self);
+                jobs.push(Box::pin(async move {
+                    shared.ship(errand).await;
+                    Job::Shipped
+                }));
+            }
+            let turn = self.books().next_turn();
+            let wake_at = turn.into_iter().chain(look_at).min();
+            if let Some(Job::Looked(well)) = self.wait(&mut jobs, wake_at).await {
+                let pause = if well {
+                    self.config.look_every
+                } else {
+                    LOOK_AGAIN.min(self.config.look_every)
+                };
+                look_at = Some(Instant::now() + pause);
+            }
+        }
+    }
+
+    /// Until a job is done, somebody calls, or it is time.
+    async fn wait(
+        &self,
+        jobs: &mut FuturesUnordered<BoxFuture<'static, Job>>,
+        wake_at: Option<Instant>,
+    ) -> Option<Job> {
+        let mut called = std::pin::pin!(self.wake.notified());
+        let something = poll_fn(|context| {
+            if !jobs.is_empty()
+                && let Poll::Ready(Some(job)) = jobs.poll_next_unpin(context)
+            {
+                return Poll::Ready(Some(job));
+            }
+            called.as_mut().poll(context).map(|()| None)
+        });
+        match wake_at {
+            None => something.await,
+            Some(at) => {
+                let timeout = tokio::time::timeout_at(at.into(), something).await;
+                timeout.ok().flatten()
+            }
+        }
+    }
+
+    /// Looks through the local log for what is not known. False if it could not.
+    async fn look(&self) -> bool {
+        let mut names = Names::all(&*self.local);
+        loop {
+            match names.next().await {
+                Ok(Some(summary)) if summary.damaged => {}
+                Ok(Some(summary)) => {
+                    let keep = self.config.keep;
+                    self.tell(|books| books.saw(&summary.key, summary.bounds, keep));
+                }
+                Ok(None) => {
+                    self.books().looked_through = true;
+                    self.settled();
+                    return true;
+                }
+                Err(error) if error.is_outage() || error.is_transient() => {
+                    tracing::warn!(%error, "can't look through the local log for what to ship");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the local log does not name all that is to be shipped");
+                }
+            }
+        }
+    }
+
+    /// Ships what a thread has.
+    async fn ship(&self, errand: Errand) {
+        let Errand { key, knows, idle } = errand;
+        let (local, remote) = (Arc::clone(&self.local), Arc::clone(&self.remote));
+        let mut courier = Courier::new(local, remote, key.clone(), Hides::Erased);
+        if let Some(last) = knows {
+            courier = courier.knowing(last);
+        }
+        let outcome = loop {
+            match courier.step().await {
+                Ok(Step::Moved(moved)) => {
+                    let more = self.books().moved(&key, &moved);
+                    self.settled();
+                    self.give_back(&key, moved.last, false).await;
+                    if !more {
+                        break Ok(());
+                    }
+                }
+                Ok(Step::Level(level)) => {
+                    self.books().level(&key, level);
+                    self.settled();
+                    // Of what was erased nothing is given back: it could not be told from it.
+                    if level.source == level.target && level.erased == 0 {
+                        self.give_back(&key, level.target, idle).await;
+                    }
+                    break Ok(());
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = outcome {
+            let words = error.to_string();
+            let stopped = self.books().failed(&key, error, Instant::now());
+            if stopped {
+                tracing::warn!(%key, error = %words, "a thread can't be shipped, and is left alone");
+            }
+        }
+        self.books().ended(&key);
+        self.settled();
+    }
+
+    /// Archives in the local log what is shipped up to `shipped` and need not be kept.
+    async fn give_back(&self, key: &ThreadKey, shipped: u64, all: bool) {
+        let Some(keep) = self.config.keep else { return };
+        let Ok(bounds) = self.local.bounds(key).await else {
+            return;
+        };
+        let until = shipped.min(bounds.last.saturating_sub(keep));
+        let least = if all { 1 } else { GIVEN_BACK };
+        if bounds.erased || until.saturating_sub(bounds.watermark) < least {
+            return;
+        }
+        if let Err(error) = self.local.archive_before(key, until).await {
+            tracing::warn!(%key, %error, "what was shipped can't be archived in the local log");
+        }
+    }
+}
+
+enum Job {
+    Shipped,
+    /// True if all of the local log was looked through.
+    Looked(bool),
+}
+
+impl Shipper {
+    /// Starts the thread.
+    pub(super) fn start(shared: Arc<Shared>) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            LogError::internal("can't start the thread that ships").with_source(error)
+        };
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(failed)?;
+        let (going, over) = mpsc::channel();
+        let own = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("bus-log-shipper".into())
+            .spawn(move || {
+                live(&own, &runtime);
+                runtime.shutdown_background();
+                drop(own);
+                drop::<mpsc::Sender<()>>(going);
+            })
+            .map_err(failed)?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+            over: Mutex::new(over),
+        })
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+fn live(shared: &Arc<Shared>, runtime: &Runtime) {
+    // A log's panics are caught where it is called; a `tracing` subscriber's are caught here.
+    while catch_unwind(AssertUnwindSafe(|| runtime.block_on(shared.run()))).is_err() {
+        shared.books().restart();
+        runtime.block_on(tokio::time::sleep(LOOK_AGAIN));
+    }
+}
+
+impl Drop for Shipper {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, Ordering::Release);
+        self.shared.wake.notify_one();
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        if std::thread::current().id() == thread.thread().id() {
+            return;
+        }
+        let over = self.over.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if over.recv_timeout(GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the shipper of a session log hangs in a log; left behind");
+        } else if thread.join().is_err() {
+            tracing::error!("the shipper of a session log panicked");
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why something is not shipped, as an error of the log.
+pub(super) fn not_shipped(message: String, why: Option<Arc<ReplicateError>>) -> LogError {
+    let error = LogError::unavailable(message);
+    match why {
+        Some(why) => error.with_source(ReplicateError::clone(&why)),
+        None => error,
+    }
+}

@@ -1,0 +1,279 @@
+//! A log that is shipped to another one.
+
+mod outages;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus_log::{
+    Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, ReplicateError, Result, SessionLog,
+    ShippingConfig, ShippingLog, ThreadKey,
+};
+use bus_testkit::{Ability, Harness, MemoryHarness, Profile, samples};
+
+use crate::support::{LONG, RoughLog, Roughness, block_on, key, wait_until};
+
+type Memory = Arc<InMemorySessionLog>;
+
+/// Two logs in memory, one shipped to the other.
+#[derive(Default)]
+struct Shipped {
+    local: Memory,
+    remote: Memory,
+    shaky: bool,
+}
+
+impl Shipped {
+    /// Of eleven calls of the remote log, two fail.
+    fn to_a_shaky_log() -> Self {
+        let mut shipped = Self::default();
+        shipped.shaky = true;
+        shipped
+    }
+}
+
+impl Harness for Shipped {
+    fn profile(&self) -> Profile {
+        MemoryHarness::new()
+            .profile()
+            .named("a shipping log over memory")
+    }
+
+    fn open(&self) -> Result<Arc<dyn SessionLog>> {
+        let remote: Arc<dyn SessionLog> = if self.shaky {
+            let shaky = RoughLog::new(self.remote.clone());
+            // Long enough in between for what takes five calls.
+            let smooth = |calls| std::iter::repeat_n(Roughness::Smooth, calls);
+            let refused = smooth(6).chain([Roughness::Refused]);
+            let failed = smooth(3).chain([Roughness::DoneThenFailed]);
+            let script: Vec<_> = refused.chain(failed).collect();
+            shaky.script(script.into_iter().cycle().take(1 << 16));
+            Arc::new(shaky)
+        } else {
+            self.remote.clone()
+        };
+        let log = ShippingLog::with_config(self.local.clone(), remote, quick())?;
+        Ok(Arc::new(log))
+    }
+}
+
+impl Drop for Shipped {
+    /// Whatever a law did, it is in the remote log in the end.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let shipping = shipping(&self.local, &self.remote, quick());
+        flush(&shipping);
+        assert_level(&self.local, &self.remote);
+    }
+}
+
+bus_testkit::laws!(memory, Shipped::default);
+bus_testkit::laws!(memory_to_a_shaky_log, Shipped::to_a_shaky_log);
+
+#[test]
+fn a_shipping_log_can_do_what_its_local_log_can() {
+    let profile = Shipped::default().profile();
+    assert!(profile.lacks(Ability::Reopen).is_some());
+}
+
+/// As is right for tests: what failed is tried again soon.
+fn quick() -> ShippingConfig {
+    ShippingConfig::default()
+        .with_longest_pause(Duration::from_millis(20))
+        .with_look_every(Duration::from_millis(50))
+}
+
+fn shipping(
+    local: &Arc<impl SessionLog>,
+    remote: &Arc<impl SessionLog>,
+    config: ShippingConfig,
+) -> ShippingLog {
+    ShippingLog::with_config(local.clone(), remote.clone(), config).unwrap()
+}
+
+fn append(log: &impl SessionLog, key: &ThreadKey, entries: &[Entry]) -> Result<u64> {
+    block_on(log.append_entries(key, Expect::Any, entries))
+}
+
+#[track_caller]
+fn flush(log: &ShippingLog) {
+    let flushed = block_on(log.flush(Instant::now() + LONG));
+    assert!(flushed.is_ok(), "{flushed:?}, {:?}", log.lag());
+}
+
+/// Whatever the local log can read, the remote one has, at the same ordinals and as the same bytes; and
+/// it reads nothing of what was erased.
+#[track_caller]
+fn assert_level(local: &dyn SessionLog, remote: &dyn SessionLog) {
+    let tenants = block_on(local.tenants(None, usize::MAX)).unwrap();
+    for tenant in tenants {
+        for summary in block_on(local.list(&tenant, None, usize::MAX)).unwrap() {
+            let (key, here) = (&summary.key, summary.bounds);
+            let there = block_on(remote.bounds(key)).unwrap();
+            if here.readable() == 0 && there.last == 0 {
+                continue;
+            }
+            assert_eq!(here.last, there.last, "{key}: {here:?} {there:?}");
+            if here.erased {
+                assert!(there.watermark >= here.watermark, "{key}: {there:?}");
+            }
+            let after = |log: &dyn SessionLog| {
+                block_on(log.read_raw(key, here.watermark, usize::MAX)).unwrap()
+            };
+            assert_eq!(after(local), after(remote), "{key}");
+        }
+    }
+}
+
+#[test]
+fn what_is_appended_is_shipped_and_the_lag_says_so() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = shipping(&local, &remote, ShippingConfig::default());
+    for n in 1..=50 {
+        let name = ["a", "b", "c"][n % 3];
+        append(&log, &key(name), &samples::batch(&format!("b{n}"), n)).unwrap();
+    }
+    flush(&log);
+    let lag = log.lag();
+    assert!(lag.is_level(), "{lag:?}");
+    assert_eq!(
+        (lag.shipped, lag.bytes, lag.behind),
+        (1275, 0, Duration::ZERO)
+    );
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn what_was_there_before_is_shipped_too_and_what_others_write_later() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    append(&local, &key("before"), &samples::batch("b", 5000)).unwrap();
+    block_on(local.archive_before(&key("before"), 100)).unwrap();
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    assert_eq!(
+        block_on(remote.bounds(&key("before"))).unwrap(),
+        Bounds::new(100, 5000, false)
+    );
+    append(&local, &key("past it"), &samples::batch("b", 3)).unwrap();
+    append(&local, &key("before"), &samples::batch("b", 3)).unwrap();
+    wait_until("others' events are found", || {
+        block_on(remote.bounds(&key("past it"))).unwrap().last == 3
+            && block_on(remote.bounds(&key("before"))).unwrap().last == 5003
+    });
+    flush(&log);
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn a_remote_log_that_is_ahead_stops_that_thread_alone() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    append(&remote, &key("s"), &samples::batch("another host", 4)).unwrap();
+    let log = shipping(&local, &remote, quick());
+    append(&log, &key("s"), &samples::batch("here", 2)).unwrap();
+    append(&log, &key("t"), &samples::batch("here", 2)).unwrap();
+    let refused = block_on(log.flush(Instant::now() + LONG)).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
+    wait_until("the other thread is shipped", || {
+        block_on(remote.bounds(&key("t"))).unwrap().last == 2
+    });
+    let lag = log.lag();
+    assert_eq!(lag.stopped_threads, 1);
+    let why = lag.stopped.first().map(|why| &**why);
+    assert!(
+        matches!(why, Some(ReplicateError::Ahead { key, source_last: 2, target_last: 4 }) if key.thread_id() == "s"),
+        "{why:?}"
+    );
+    // It goes on here, and is left as it is there.
+    assert_eq!(
+        append(&log, &key("s"), &samples::batch("more", 1)).unwrap(),
+        3
+    );
+    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().last, 4);
+}
+
+#[test]
+fn an_erasure_reaches_the_remote_log_also_of_what_was_never_shipped() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = shipping(&local, &remote, quick());
+    append(&log, &key("s"), &samples::batch("secret", 3)).unwrap();
+    flush(&log);
+    block_on(log.erase(&key("s"))).unwrap();
+    flush(&log);
+    assert_eq!(
+        block_on(remote.bounds(&key("s"))).unwrap(),
+        Bounds::new(3, 3, true)
+    );
+    // A second time, with events that were never shipped.
+    drop(log);
+    append(&local, &key("s"), &samples::batch("secret too", 4)).unwrap();
+    block_on(local.erase(&key("s"))).unwrap();
+    append(&local, &key("s"), &samples::batch("after", 2)).unwrap();
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    assert_eq!(
+        block_on(remote.bounds(&key("s"))).unwrap(),
+        Bounds::new(7, 9, true)
+    );
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn shipped_events_past_those_kept_are_given_back_and_the_remote_log_keeps_them() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = shipping(&local, &remote, quick().with_keep(Some(10)));
+    for n in 0..40 {
+        append(&log, &key("long"), &samples::batch(&n.to_string(), 100)).unwrap();
+    }
+    append(&log, &key("short"), &samples::batch("s", 30)).unwrap();
+    flush(&log);
+    wait_until("all but the last ten are given back", || {
+        let first = |name| block_on(local.bounds(&key(name))).unwrap().first;
+        first("long") == 3991 && first("short") == 21
+    });
+    assert_eq!(
+        block_on(remote.bounds(&key("long"))).unwrap(),
+        Bounds::new(0, 4000, false)
+    );
+    append(&log, &key("short"), &samples::batch("more", 1)).unwrap();
+    flush(&log);
+    assert_eq!(block_on(remote.bounds(&key("short"))).unwrap().last, 31);
+}
+
+#[test]
+fn dropping_it_ends_at_once_and_opening_it_again_ships_the_rest() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let gate = bus_testkit::Gate::closed();
+    let hanging = Arc::new(bus_testkit::FaultyLog::new(remote.clone()));
+    hanging.always(bus_testkit::Fault::Wait(gate));
+    let log = shipping(&local, &hanging, quick());
+    append(&log, &key("s"), &samples::batch("b", 10)).unwrap();
+    wait_until("the shipper hangs", || !hanging.tried().is_empty());
+    let begun = Instant::now();
+    drop(log);
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn a_sink_over_it_is_as_over_any_log() {
+    use bus_log::{DurableSink, LogSink, SessionEvent};
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = Arc::new(shipping(&local, &remote, quick()));
+    let sink = LogSink::new(log.clone(), key("s"));
+    let tickets: Vec<_> = (0..100)
+        .map(|_| sink.submit(SessionEvent::Thinking.into()))
+        .collect();
+    for (n, ticket) in (1..).zip(tickets) {
+        assert_eq!(ticket.wait().unwrap(), Some(n));
+    }
+    flush(&log);
+    assert_level(&local, &remote);
+}

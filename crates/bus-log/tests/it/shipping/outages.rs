@@ -1,0 +1,189 @@
+//! The remote log fails.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus_log::{
+    Expect, InMemorySessionLog, LogErrorKind, SessionLog, ShippingConfig, encoded_bytes,
+};
+use bus_testkit::{Fault, FaultyLog, samples};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{Memory, append, assert_level, flush, quick, shipping};
+use crate::support::{RoughLog, block_on, key, roughness, wait_until};
+
+#[test]
+fn an_outage_is_invisible_to_who_appends_and_over_when_the_remote_log_is_back() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let away = Arc::new(FaultyLog::new(remote.clone()));
+    away.always(Fault::Refuse(LogErrorKind::Unavailable));
+    let log = shipping(&local, &away, quick());
+    for n in 0..100 {
+        append(&log, &key("s"), &samples::batch(&n.to_string(), 3)).unwrap();
+    }
+    wait_until("the outage is noticed", || log.lag().outage.is_some());
+    let lag = log.lag();
+    assert_eq!((lag.events, lag.threads, lag.shipped), (300, 1, 0));
+    assert!(lag.bytes > 0 && lag.behind > Duration::ZERO, "{lag:?}");
+    let error = block_on(log.flush(Instant::now())).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    away.heal();
+    flush(&log);
+    let lag = log.lag();
+    assert!(lag.is_level() && lag.outage.is_none(), "{lag:?}");
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn past_the_budget_appends_fail_with_nothing_written_and_nothing_acknowledged_is_lost() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let away = Arc::new(FaultyLog::new(remote.clone()));
+    away.always(Fault::Refuse(LogErrorKind::Unavailable));
+    let batch = samples::batch("b", 10);
+    let bytes: usize = batch.iter().map(encoded_bytes).sum();
+    let budget = 5 * bytes as u64;
+    let log = shipping(&local, &away, quick().with_budget(Some(budget)));
+    let mut written = 0;
+    let refused = loop {
+        match append(&log, &key("s"), &batch) {
+            Ok(last) => written = last,
+            Err(error) => break error,
+        }
+        assert!(written <= 50, "the budget lets {written} events in");
+    };
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
+    assert!(refused.to_string().contains("budget"), "{refused}");
+    assert_eq!(written, 50);
+    // Also of other threads, and also after a while.
+    assert!(append(&log, &key("t"), &batch).is_err());
+    let local_last = block_on(log.bounds(&key("s"))).unwrap().last;
+    assert_eq!(
+        local_last, written,
+        "a refused append has written something"
+    );
+    assert_eq!(block_on(log.load_since(&key("s"), 0)).unwrap().len(), 50);
+    assert!(log.lag().refused >= 2);
+
+    away.heal();
+    flush(&log);
+    append(&log, &key("s"), &batch).unwrap();
+    flush(&log);
+    assert_level(&local, &remote);
+    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().last, 60);
+}
+
+#[test]
+fn archiving_waits_for_what_it_hides_to_be_shipped() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let away = Arc::new(FaultyLog::new(remote.clone()));
+    let log = shipping(
+        &local,
+        &away,
+        quick().with_patience(Duration::from_millis(50)),
+    );
+    append(&log, &key("s"), &samples::batch("b", 10)).unwrap();
+    flush(&log);
+    away.always(Fault::Refuse(LogErrorKind::Unavailable));
+    append(&log, &key("s"), &samples::batch("c", 10)).unwrap();
+    // What is shipped may go, whatever has become of the remote log.
+    assert_eq!(block_on(log.archive_before(&key("s"), 10)).unwrap(), 10);
+    let refused = block_on(log.archive_before(&key("s"), 15)).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
+    assert_eq!(block_on(local.bounds(&key("s"))).unwrap().watermark, 10);
+    away.heal();
+    assert_eq!(block_on(log.archive_before(&key("s"), 15)).unwrap(), 5);
+    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().watermark, 0);
+}
+
+#[test]
+fn a_call_that_fails_at_any_place_costs_nothing_but_time() {
+    use crate::support::Roughness::{DoneThenFailed, Panics, Refused, Smooth};
+    for place in 0..24 {
+        for what in [Refused, DoneThenFailed, Panics] {
+            let (local, remote) = (Memory::default(), Memory::default());
+            let rough = Arc::new(RoughLog::new(remote.clone()));
+            let smooth = std::iter::repeat_n(Smooth, place);
+            rough.script(smooth.chain([what]));
+            let log = shipping(&local, &rough, quick());
+            for n in 0..4 {
+                let name = ["a", "b"][n % 2];
+                append(&log, &key(name), &samples::batch(&n.to_string(), 7)).unwrap();
+            }
+            // A thread that a panic stopped is tried again when the local log is looked through.
+            wait_until("all is shipped", || log.lag().is_level());
+            assert_level(&local, &remote);
+        }
+    }
+}
+
+/// What is done to the log meanwhile.
+#[derive(Clone, Debug)]
+enum Deed {
+    Append { thread: usize, count: usize },
+    Erase { thread: usize },
+    Archive { thread: usize, watermark: u64 },
+    Reopen,
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    let thread = || 0..3_usize;
+    prop_oneof![
+        8 => (thread(), 1..9_usize).prop_map(|(thread, count)| Deed::Append { thread, count }),
+        1 => thread().prop_map(|thread| Deed::Erase { thread }),
+        2 => (thread(), 0..40_u64)
+            .prop_map(|(thread, watermark)| Deed::Archive { thread, watermark }),
+        1 => Just(Deed::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_fails_the_remote_log_is_behind_or_level_and_never_something_else(
+        faults in vec(roughness(), 0..60),
+        local_faults in vec(roughness(), 0..20),
+        deeds in vec(deed(), 1..30),
+    ) {
+        let (local, remote) = (Memory::default(), Memory::default());
+        let rough = Arc::new(RoughLog::<InMemorySessionLog>::new(remote.clone()));
+        rough.script(faults);
+        let config = || -> ShippingConfig {
+            quick().with_patience(Duration::from_millis(20)).with_keep(Some(5))
+        };
+        let mut log = shipping(&local, &rough, config());
+        let keys = ["a", "b", "c"].map(key);
+        for (n, deed) in deeds.iter().enumerate() {
+            match *deed {
+                Deed::Append { thread, count } => {
+                    let batch = samples::batch(&n.to_string(), count);
+                    let appended = log.append_entries(&keys[thread], Expect::Any, &batch);
+                    block_on(appended).unwrap();
+                }
+                Deed::Erase { thread } => block_on(log.erase(&keys[thread])).unwrap(),
+                // What is not shipped in time is refused.
+                Deed::Archive { thread, watermark } => {
+                    let _ = block_on(log.archive_before(&keys[thread], watermark));
+                }
+                Deed::Reopen => {
+                    drop(log);
+                    // Its own faults, too, while it is opened.
+                    let shaky = Arc::new(RoughLog::new(local.clone()));
+                    shaky.script(local_faults.iter().copied());
+                    drop(shipping(&shaky, &rough, config()));
+                    log = shipping(&local, &rough, config());
+                }
+            }
+            for key in &keys {
+                let there = block_on(remote.bounds(key)).unwrap().last;
+                let here = block_on(local.bounds(key)).unwrap().last;
+                prop_assert!(there <= here, "{key}: {there} shipped of {here}");
+            }
+        }
+        rough.script([]);
+        wait_until("all is shipped", || log.lag().is_level());
+        drop(log);
+        assert_level(&local, &remote);
+    }
+}
