@@ -24,5 +24,6 @@ mod orphans;
 mod reading;
 mod resync;
 mod rewrite;
+mod shipping;
 mod support;
 mod torn;
