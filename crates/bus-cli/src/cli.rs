@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{archive, demo, erase, fork, import, ls, record, show, stats, tail, verify};
+use crate::commands::{
+    archive, copy, demo, erase, fork, import, ls, record, show, stats, tail, verify,
+};
 use crate::logs::LogArgs;
 use crate::output::Out;
 
@@ -17,6 +19,7 @@ Examples:
   bus show THREAD | less                one of them, as a timeline
   bus stats --json | jq .prompt_tokens  what they cost
   bus verify                            every checksum and ordinal
+  bus copy --to /mnt/backup/bus         all of it, into another log
 
 The log is --log URL, or else BUS_LOG, or else the folder `bus` in the
 platform's data folder. `bus help COMMAND` has examples of each command.";
@@ -60,6 +63,8 @@ enum Command {
     Stats(stats::StatsArgs),
     /// Check every checksum and ordinal of the whole log
     Verify(verify::VerifyArgs),
+    /// Copy threads into another log, byte by byte
+    Copy(copy::CopyArgs),
     /// Copy a thread's beginning into a new thread
     Fork(fork::ForkArgs),
     /// Hide a thread's oldest events
@@ -125,8 +130,21 @@ async fn dispatch(log: &LogArgs, command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Verify(args) => {
             let mut out = Out::stdout(args.output.json);
-            let logs = log.readable().await?;
-            verify::run(&logs, log.chosen_tenant()?, args.how(), &mut out).await
+            match &args.against {
+                None => {
+                    let logs = log.readable().await?;
+                    verify::run(&logs, log.chosen_tenant()?, args.how(), &mut out).await
+                }
+                Some(url) => {
+                    let here = log.there().await?;
+                    let there = log.of("--against", url).there().await?;
+                    verify::against(&here, &there, log.chosen_tenant()?, &mut out).await
+                }
+            }
+        }
+        Command::Copy(args) => {
+            let mut out = Out::stdout(args.output.json);
+            copy::run(log, &args, &mut out).await
         }
         Command::Fork(args) => {
             let mut out = Out::stdout(args.output.json);

@@ -1,6 +1,7 @@
 //! One module per command: its arguments, and what it does with an open log and a writer.
 
 pub(crate) mod archive;
+pub(crate) mod copy;
 pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod fork;

@@ -91,6 +91,29 @@ impl LogArgs {
         Ok(logs)
     }
 
+    /// The same tenant in another log, whose address an argument gave. A wrong one is a usage error.
+    pub(crate) fn of(&self, argument: &str, url: &str) -> Self {
+        parsed(argument, url);
+        Self {
+            log: Some(url.to_owned()),
+            tenant: self.tenant.clone(),
+        }
+    }
+
+    /// Opens the log to read it as [`readable`](Self::readable) does. It must be there: nothing to do is
+    /// not what somebody means who mistypes a name.
+    pub(crate) async fn there(&self) -> anyhow::Result<Logs> {
+        let url = self.url()?;
+        if let Some(path) = url.path()
+            && !path
+                .try_exists()
+                .with_context(|| format!("can't look at the log: {url}"))?
+        {
+            bail!("there is no log: {url}");
+        }
+        self.readable().await
+    }
+
     /// The tenant, if one was asked for.
     pub(crate) fn chosen_tenant(&self) -> anyhow::Result<Option<TenantId>> {
         match self.tenant.clone().or(variable("BUS_TENANT")?) {
@@ -136,6 +159,12 @@ fn parsed(from: &str, url: &str) -> LogUrl {
         let text = format!("{from}: {error}\n");
         clap::Error::raw(clap::error::ErrorKind::InvalidValue, text).exit()
     })
+}
+
+/// True if both are one log.
+pub(crate) fn same_place(one: &LogUrl, other: &LogUrl) -> bool {
+    let real = |url: &LogUrl| url.path().and_then(|path| path.canonicalize().ok());
+    one == other || real(one).is_some_and(|path| real(other) == Some(path))
 }
 
 /// Opens the log at `url`; an error names it, which no `LogUrl` does with a password.

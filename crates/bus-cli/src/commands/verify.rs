@@ -1,5 +1,6 @@
 //! `bus verify`: every checksum and ordinal of the whole log.
 
+mod against;
 mod check;
 mod parts;
 mod torn;
@@ -16,6 +17,7 @@ use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::text::{bytes, count, counted, one_line};
+pub(crate) use against::against;
 use parts::{Checked, Parts};
 use torn::Torn;
 
@@ -25,13 +27,22 @@ Examples:
   bus verify --json | jq 'select(.ok | not)'
   bus --tenant acme verify              that tenant's threads only
   bus verify --threads 1                leaving the other cores alone
+  bus verify --against file:///backup   whether another log holds the same
 
 Reads every event of every tenant; the log checks its checksums as it reads.
 Ends with 1 if anything is damaged, and names the place; a session that ends
 within an event is damaged, unless somebody is just writing to it. Keys of
 --json, a line per thread: tenant, thread, ok, events, first and last
 (ordinals), and error where ok is false; thread, and tenant, are null where
-damage hides the name.";
+damage hides the name.
+
+With --against it compares two logs: every ordinal that both can read, byte for
+byte, and where each thread ends. It ends with 1 if an event differs, or a thread
+or the end of one is on one side only. What one of them has archived or erased
+can't be compared: it is counted, and no difference. Keys of --json then: tenant,
+thread, ok, same (events), hidden (those that one of them can't read), differs_at,
+and only_here and only_there (first and last ordinal), null where there is none,
+and error where a log failed.";
 
 /// Arguments of `bus verify`.
 #[derive(Args)]
@@ -42,6 +53,9 @@ pub(crate) struct VerifyArgs {
     /// How many threads of the machine to read with [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Compare the log with this one
+    #[arg(long, value_name = "URL", conflicts_with = "threads")]
+    pub(crate) against: Option<String>,
 }
 
 impl VerifyArgs {

@@ -39,7 +39,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn path(name: &str) -> String {
+pub(crate) fn path(name: &str) -> String {
     folder().join(name).to_str().unwrap().to_owned()
 }
 

@@ -1,0 +1,92 @@
+use std::future::pending;
+use std::process::ExitCode;
+
+use bus_log::{Expect, SessionEvent, SessionLog};
+
+use super::{CopyArgs, copy};
+use crate::commands::tests::{args, json_lines, output};
+use crate::logs::Logs;
+use crate::logs::tests::memory;
+use crate::output::Out;
+use crate::output::tests::Shared;
+
+async fn fill(logs: &Logs, thread: &str, n: u64) {
+    let events: Vec<_> = (0..n)
+        .map(|i| SessionEvent::TextChunk(format!("{thread} {i}")).into())
+        .collect();
+    let key = logs.key(thread).unwrap();
+    logs.log.append(&key, &events).await.unwrap();
+}
+
+fn copy_args(words: &[&str]) -> CopyArgs {
+    args(&[&["--to", "memory:", "--retry", "0"], words].concat())
+}
+
+#[tokio::test]
+async fn a_copy_tells_of_each_thread_and_fails_if_one_is_left_as_it_was() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 3).await;
+    fill(&from, "b", 2).await;
+    fill(&to, "b", 5).await;
+    let args = copy_args(&["--json"]);
+    let (text, ok) = output!(true, |out| copy(&from, &to, None, &args, out, pending()));
+    assert!(!ok);
+    let lines = json_lines(&text);
+    assert_eq!(lines.len(), 2, "{text}");
+    let of = |name| lines.iter().find(|line| line["thread"] == name).unwrap();
+    assert_eq!(
+        (&of("a")["ok"], &of("a")["events"]),
+        (&true.into(), &3.into())
+    );
+    assert_eq!(of("b")["ok"], false);
+    let error = of("b")["error"].as_str().unwrap();
+    assert!(
+        error.contains("ahead") && error.contains("local/b"),
+        "{error}"
+    );
+    assert_eq!(to.log.bounds(&to.key("b").unwrap()).await.unwrap().last, 5);
+
+    let args = copy_args(&["--thread", "a"]);
+    let (text, ok) = output!(false, |out| copy(&from, &to, None, &args, out, pending()));
+    assert!(
+        ok && text.starts_with("0 events copied of 1 thread"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_mirror_erases_and_a_plain_copy_does_not() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 3).await;
+    for (words, readable) in [(&[][..], 3), (&[][..], 3), (&["--mirror"][..], 0)] {
+        let args = copy_args(words);
+        let (_, ok) = output!(false, |out| copy(&from, &to, None, &args, out, pending()));
+        assert!(ok);
+        let bounds = to.log.bounds(&to.key("a").unwrap()).await.unwrap();
+        assert_eq!(bounds.readable(), readable, "{words:?}");
+        from.log.erase(&from.key("a").unwrap()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn following_goes_on_until_it_is_told_to_stop() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 3).await;
+    let key = to.key("a").unwrap();
+    let args = copy_args(&["--follow"]);
+    let shared = Shared::default();
+    let mut out = Out::plain(shared.clone(), false);
+    let stop = async {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        assert_eq!(to.log.changed(&key, 2, deadline).await.unwrap(), 3);
+        let batch = [SessionEvent::Done.into()];
+        let last = from.log.append_entries(&key, Expect::Last(3), &batch);
+        last.await.unwrap();
+        assert_eq!(to.log.changed(&key, 3, deadline).await.unwrap(), 4);
+        130
+    };
+    let code = copy(&from, &to, None, &args, &mut out, stop).await.unwrap();
+    assert_eq!(code, ExitCode::from(130));
+    let text = shared.text();
+    assert!(text.contains("interrupted"), "{text}");
+}
