@@ -50,7 +50,7 @@ pub use log::{
 };
 pub use memory::InMemorySessionLog;
 pub use replicate::{
-    Comparison, Copied, Progress, ReplicateError, Replication, ThreadCopied, compare,
+    Comparison, Copied, ReplicateError, ReplicateProgress, Replication, ThreadCopied, compare,
 };
 pub use shipping::{ShippingConfig, ShippingLag, ShippingLog};
 pub use writer::{

@@ -24,7 +24,7 @@ pub(crate) use courier::{Courier, Hides, Level, Moved, Step};
 pub use error::ReplicateError;
 pub(crate) use many::Names;
 pub(crate) use pause::Pauses;
-pub use progress::{Copied, Progress, ThreadCopied};
+pub use progress::{Copied, ReplicateProgress, ThreadCopied};
 
 /// Threads that are copied at once, by default.
 const AT_ONCE: usize = 8;
@@ -85,7 +85,7 @@ pub struct Replication {
     levels: Option<Mutex<HashMap<ThreadKey, u64>>>,
 }
 
-type OnProgress = dyn Fn(Progress<'_>) + Send + Sync;
+type OnProgress = dyn Fn(ReplicateProgress<'_>) + Send + Sync;
 
 /// Which threads.
 enum Scope<'a> {
@@ -138,7 +138,10 @@ impl Replication {
 
     /// The same, telling how it goes. It is called between two pages, so it must not block.
     #[must_use]
-    pub fn with_progress(mut self, on: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Self {
+    pub fn with_progress(
+        mut self,
+        on: impl Fn(ReplicateProgress<'_>) + Send + Sync + 'static,
+    ) -> Self {
         self.on_progress = Some(Arc::new(on));
         self
     }
@@ -151,7 +154,7 @@ impl Replication {
         self
     }
 
-    fn tell(&self, progress: Progress<'_>) {
+    fn tell(&self, progress: ReplicateProgress<'_>) {
         if let Some(on) = &self.on_progress {
             on(progress);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use bus_log::{Copied, Progress, ReplicateError, Replication, TenantId, ThreadKey};
+use bus_log::{Copied, ReplicateError, ReplicateProgress, Replication, TenantId, ThreadKey};
 use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,15 +29,15 @@ Examples:
 Ordinals, times, metas and bytes stay as they are. It goes on where an earlier
 copy ended, so it may be interrupted at any moment and started again, or run
 twice. It never overwrites: a thread of which the target has more, or other
-events, is named and left as it is, and so is one whose source has archived what
-was not copied yet. What is archived or erased in the source stays in the target,
-unless --mirror says otherwise; only one --mirror at a time, please.
+events, is named and left as it is; so is one whose source has archived what was
+not copied yet. What is archived or erased in the source stays in the target,
+unless --mirror says otherwise; of those only one at a time, please.
 
 Ends with 1 if a thread could not be copied, or a log stayed away for longer than
 --retry, and with 130 or 143 when interrupted: what was copied stays. Keys of
---json, a line per thread: tenant, thread, ok, events and bytes (copied now), last
-(the target's last ordinal), and error where ok is false; tenant and thread are
-null where the source can't name its threads.";
+--json, a line per thread: tenant, thread, ok, events and bytes (copied now),
+last (the target's last ordinal), and error where ok is false; tenant and thread
+are null where the source can't name its threads.";
 
 /// How long to rest between two looks for what is new.
 const EVERY: Duration = Duration::from_millis(500);
@@ -209,18 +209,18 @@ fn replication(
         .with_retry_for(Duration::from_secs(args.retry.into()))
         .with_progress(move |progress| {
             let line = match progress {
-                Progress::Moved {
+                ReplicateProgress::Moved {
                     first, last, bytes, ..
                 } => return shown.moved(last - first + 1, bytes),
-                Progress::Retrying { error, .. } => {
+                ReplicateProgress::Retrying { error, .. } => {
                     return shown
                         .aside(|| diagnostics::note(format_args!("trying again: {error}")));
                 }
-                Progress::Done { thread, .. } => {
+                ReplicateProgress::Done { thread, .. } => {
                     shown.done();
                     Line::Copied(thread.clone())
                 }
-                Progress::Failed { error, .. } => Line::Failed(error.clone()),
+                ReplicateProgress::Failed { error, .. } => Line::Failed(error.clone()),
                 _ => return,
             };
             // Nobody reads them any more only if the copy is given up.

@@ -76,7 +76,7 @@ fn a_wrong_address_is_named_without_its_password() {
 #[test]
 fn no_line_of_the_help_is_longer_than_a_terminal() {
     for command in [
-        "", "import", "record", "ls", "show", "tail", "stats", "verify", "fork", "archive",
+        "", "import", "record", "ls", "show", "tail", "stats", "verify", "copy", "fork", "archive",
         "erase", "demo",
     ] {
         let output = bus()

@@ -11,7 +11,8 @@ use futures_util::stream::FuturesUnordered;
 
 use super::courier::Moved;
 use super::{
-    Copied, Courier, Pauses, Progress, ReplicateError, Replication, Scope, Step, ThreadCopied,
+    Copied, Courier, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
+    ThreadCopied,
 };
 use crate::panic::caught;
 use crate::{SessionLog, ThreadSummary};
@@ -30,11 +31,11 @@ impl Replication {
     ///
     /// As [`ReplicateError`] says. What was moved before stays.
     pub async fn thread(&self, key: &ThreadKey) -> Result<ThreadCopied, ReplicateError> {
-        self.tell(Progress::Begun { key });
+        self.tell(ReplicateProgress::Begun { key });
         let copied = self.carry(key).await;
         match &copied {
-            Ok(thread) => self.tell(Progress::Done { thread }),
-            Err(error) => self.tell(Progress::Failed { error }),
+            Ok(thread) => self.tell(ReplicateProgress::Done { thread }),
+            Err(error) => self.tell(ReplicateProgress::Failed { error }),
         }
         copied
     }
@@ -72,7 +73,7 @@ impl Replication {
                     Ok(None) => break,
                     Err(error) if error.is_outage() => return Err(error),
                     Err(error) => {
-                        self.tell(Progress::Failed { error: &error });
+                        self.tell(ReplicateProgress::Failed { error: &error });
                         copied.failed.push(error);
                     }
                 }
@@ -102,7 +103,7 @@ impl Replication {
         loop {
             match names.next().await {
                 Err(error) if error.is_transient() && begun.elapsed() < self.retry_for => {
-                    self.tell(Progress::Retrying { error: &error });
+                    self.tell(ReplicateProgress::Retrying { error: &error });
                     let left = self.retry_for.saturating_sub(begun.elapsed());
                     Delay::new(pauses.take().min(left)).await;
                 }
@@ -131,7 +132,7 @@ impl Replication {
                     copied.events += last - first + 1;
                     copied.bytes += bytes;
                     copied.last = last;
-                    self.tell(Progress::Moved {
+                    self.tell(ReplicateProgress::Moved {
                         key,
                         first,
                         last,
@@ -148,7 +149,7 @@ impl Replication {
                     break;
                 }
                 Err(error) if error.is_transient() && moved_at.elapsed() < self.retry_for => {
-                    self.tell(Progress::Retrying { error: &error });
+                    self.tell(ReplicateProgress::Retrying { error: &error });
                     let left = self.retry_for.saturating_sub(moved_at.elapsed());
                     Delay::new(pauses.take().min(left)).await;
                 }

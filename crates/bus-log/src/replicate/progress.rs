@@ -7,7 +7,7 @@ use super::ReplicateError;
 /// What a [`Replication`](super::Replication) tells while it works.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Progress<'a> {
+pub enum ReplicateProgress<'a> {
     /// A thread is begun. What is to be moved of it can grow meanwhile.
     #[non_exhaustive]
     Begun {

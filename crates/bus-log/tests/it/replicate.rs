@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, Page, Progress, ReplicateError,
-    Replication, SessionLog, TenantId, ThreadKey, compare,
+    Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, Page, ReplicateError,
+    ReplicateProgress, Replication, SessionLog, TenantId, ThreadKey, compare,
 };
 use bus_testkit::{Fault, FaultyLog, samples};
 
@@ -163,7 +163,7 @@ fn somebody_elses_events_are_found_also_when_they_come_in_the_middle_of_a_copy()
     let target = to.clone();
     let once = AtomicU64::new(0);
     let copying = Replication::new(from.clone(), to.clone()).with_progress(move |progress| {
-        if let Progress::Moved { key, .. } = progress
+        if let ReplicateProgress::Moved { key, .. } = progress
             && once.fetch_add(1, Ordering::SeqCst) == 1
         {
             append(&target, key, &samples::batch("foreign", 1));
@@ -247,7 +247,7 @@ fn a_target_that_comes_back_in_time_is_tried_again() {
     let copying = Replication::new(from.clone(), faulty.clone())
         .with_retry_for(Duration::from_secs(60))
         .with_progress(move |progress| {
-            if let Progress::Retrying { .. } = progress {
+            if let ReplicateProgress::Retrying { .. } = progress {
                 counted.fetch_add(1, Ordering::SeqCst);
             }
         });
@@ -292,14 +292,14 @@ fn progress_adds_up_to_what_was_copied() {
     let copying = Replication::new(from, to).with_progress(move |progress| {
         let mut seen = told.lock().unwrap();
         match progress {
-            Progress::Begun { .. } => seen.0 += 1,
-            Progress::Moved {
+            ReplicateProgress::Begun { .. } => seen.0 += 1,
+            ReplicateProgress::Moved {
                 first, last, bytes, ..
             } => {
                 seen.1 += last - first + 1;
                 seen.2 += bytes;
             }
-            Progress::Done { thread, .. } => seen.3.push((thread.events, thread.last)),
+            ReplicateProgress::Done { thread, .. } => seen.3.push((thread.events, thread.last)),
             other => panic!("{other:?}"),
         }
     });
