@@ -14,17 +14,26 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, Metadata, Package};
+use crate::services::Lent;
 use report::Report;
 
 const KIT: &str = "bus-testkit";
+
+/// Logs that need a server, which `services` has.
+const ON_SERVERS: &[&str] = &["bus-log-postgres"];
 
 pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
     let metadata = Metadata::of(root)?;
     let logs = chosen(&metadata, log)?;
     let mut report = Report::default();
     let mut failed = BTreeSet::new();
+    let on_server = |package: &&Package| ON_SERVERS.contains(&package.name.as_str());
+    let services = match logs.iter().copied().find(on_server) {
+        Some(_) => Some(Lent::new(root)?),
+        None => None,
+    };
     for package in &logs {
-        let (text, success) = law_tests(root, package)?;
+        let (text, success) = law_tests(root, package, services.as_ref())?;
         report.read(&package.name, short(&package.name), &text);
         if !success {
             failed.insert(package.name.as_str());
@@ -92,7 +101,7 @@ fn short(package: &str) -> &str {
 }
 
 /// The output of a log's law tests, also shown as it is; and whether they passed.
-fn law_tests(root: &Path, package: &Package) -> Result<(String, bool)> {
+fn law_tests(root: &Path, package: &Package, services: Option<&Lent>) -> Result<(String, bool)> {
     if !package.targets_of("test").any(|target| target.name == "it") {
         eprintln!(
             "{}: no tests/it/main.rs, and so no law is tested",
@@ -101,6 +110,9 @@ fn law_tests(root: &Path, package: &Package) -> Result<(String, bool)> {
         return Ok((String::new(), false));
     }
     let mut command = cargo::cargo(root);
+    if let Some(services) = services {
+        services.tell(&mut command);
+    }
     // Captured output is printed after the results, test by test, so that lines never mix.
     command.args([
         "test",

@@ -3,8 +3,9 @@
 //! `test` is what a change must pass, `tidy` holds the house rules, `lint` the tools' opinions;
 //! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `loom` the
 //! models of what threads do to each other, `fuzz` every reader against hostile bytes, `api` what the
-//! libraries promise, `bench` how fast they are beside their peers. This crate depends on no bus crate:
-//! it must run, and say what is wrong, when they do not compile.
+//! libraries promise, `bench` how fast they are beside their peers; `services` starts the servers that
+//! tests need. This crate depends on no bus crate: it must run, and say what is wrong, when they do not
+//! compile.
 
 mod api;
 mod bench;
@@ -14,6 +15,7 @@ mod crash;
 mod fuzz;
 mod lint;
 mod loom;
+mod services;
 mod test;
 mod tidy;
 
@@ -51,6 +53,11 @@ enum Verb {
     },
     /// Run the models of what threads do to each other through every order of their steps
     Loom,
+    /// Start and stop the private servers that tests need
+    Services {
+        #[command(subcommand)]
+        services: services::Services,
+    },
     /// Compare the public API of the library crates to docs/api/*.txt
     Api {
         /// Write the snapshots instead of comparing
@@ -85,6 +92,7 @@ fn main() -> ExitCode {
         Verb::Conformance { log } => conformance::run(&root, log.as_deref()),
         Verb::Crash { args } => crash::run(&root, &args),
         Verb::Loom => loom::run(&root),
+        Verb::Services { services } => services::run(&root, services),
         Verb::Api { bless, print } => api::run(&root, bless, &print),
         Verb::Bench { arguments } => bench::run(&root, &arguments),
         Verb::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref()),

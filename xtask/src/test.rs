@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::cargo::{self, Metadata};
+use crate::services::Lent;
 use crate::tidy;
 
 /// Real transcripts, beside the checkout.
@@ -24,6 +25,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     if without_sessions {
         warn_of_missing_sessions(root);
     }
+    let services = Lent::new(root)?;
     // Every step runs whatever the one before it said: one run shows all that is wrong.
     let mut failed = Vec::new();
     let mut step = |name: &'static str, outcome: Result<()>| {
@@ -34,7 +36,12 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     };
     step(
         "tests",
-        cargo::run(cargo::cargo(root).args(["test", "--workspace", "--locked", "--no-fail-fast"])),
+        cargo::run(services.tell(cargo::cargo(root).args([
+            "test",
+            "--workspace",
+            "--locked",
+            "--no-fail-fast",
+        ]))),
     );
     step("examples", run_examples(root));
     step("tidy", tidy::run(root));

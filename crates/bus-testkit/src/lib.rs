@@ -16,6 +16,7 @@
 //!   own tests.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
+//! - [`FaultProxy`]: a network that cuts, holds and refuses, for logs that are on a server.
 //! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
 
 mod alone;
@@ -28,6 +29,7 @@ pub mod laws;
 mod macros;
 pub mod model;
 mod profile;
+mod proxy;
 pub mod samples;
 mod tamper;
 mod trial;
@@ -38,4 +40,5 @@ pub use executor::{block_on, eventually, runtime};
 pub use faulty::{Fault, FaultyLog, Gate};
 pub use harness::{Behind, Harness, MemoryHarness};
 pub use profile::{Ability, Profile};
+pub use proxy::{FaultProxy, Way};
 pub use tamper::{Tamper, Tampered};

@@ -1,0 +1,243 @@
+//! One connection: opened, checked, and set up so that what `Ok` means does not hang on what the
+//! server happens to be configured to.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::sync::{Arc, OnceLock};
+
+use bus_log::{LogError, Result};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_postgres::types::Type;
+use tokio_postgres::{AsyncMessage, Client, Connection, Notification, Socket};
+
+use crate::config::PostgresConfig;
+use crate::server::Parameter;
+use crate::tls::{Tls, TlsStream};
+use crate::{error, schema};
+
+/// The oldest server that we try: the oldest that its makers still mend.
+const OLDEST: i32 = 14;
+
+/// Asks who the server is, and sets what an append relies on:
+/// - commits wait for the disk even where the server's default says `off`; what waits for more, such
+///   as `remote_apply`, stays;
+/// - no statement runs longer than the log's callers are told to wait;
+/// - read committed, which the functions are written for;
+/// - a transaction that we lost sight of does not keep its locks.
+const SET_UP: &str = "
+    SELECT current_setting('server_version_num')::int4,
+           pg_backend_pid(),
+           (SELECT (extract(epoch FROM backend_start) * 1000000)::int8
+              FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()),
+           set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                      WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+           set_config('statement_timeout', $1, false),
+           set_config('idle_in_transaction_session_timeout', $1, false),
+           set_config('default_transaction_isolation', 'read committed', false),
+           set_config('default_transaction_read_only', $2, false)";
+
+/// Which server process serves a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Backend {
+    pub(crate) pid: i32,
+    /// Process ids come again: when it started, in microseconds since 1970.
+    pub(crate) started: i64,
+}
+
+/// A connection that is set up.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    pub(crate) backend: Backend,
+}
+
+/// Opens connections to the log.
+pub(crate) struct Connector {
+    config: PostgresConfig,
+    tls: Tls,
+    /// The log's own identity, once it is known.
+    log: OnceLock<String>,
+    /// Held by every connection's task, so that the log can wait for their goodbyes.
+    open: mpsc::Sender<Infallible>,
+}
+
+impl Connector {
+    /// # Errors
+    ///
+    /// As [`Tls::of`].
+    pub(crate) fn new(config: PostgresConfig, open: mpsc::Sender<Infallible>) -> Result<Self> {
+        Ok(Self {
+            tls: Tls::of(&config)?,
+            config,
+            log: OnceLock::new(),
+            open,
+        })
+    }
+
+    pub(crate) const fn config(&self) -> &PostgresConfig {
+        &self.config
+    }
+
+    /// Finds the log, or makes it, and remembers who it is.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the server or the log can't be reached, or the role lacks a permission;
+    /// `Unsupported` if the server is too old or the log too new.
+    pub(crate) async fn find_log(&self) -> Result<()> {
+        let mut link = self.connect(None).await?;
+        let schema = self.config.schema();
+        let id = match schema::look(&link.client, schema).await? {
+            Some(id) => id,
+            None if self.config.migrates() => schema::migrate(&mut link.client, schema).await?,
+            None => {
+                return Err(LogError::unavailable(format!(
+                    "no log of this version, and it is not to be set up, in schema {schema}"
+                )));
+            }
+        };
+        // Said only here: once per log, not once per connection.
+        self.warn(&link.client).await;
+        self.log.get_or_init(|| id);
+        Ok(())
+    }
+
+    /// A connection to the log that was found, and to no other that may have taken its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`find_log`](Self::find_log).
+    pub(crate) async fn connect_to_log(
+        &self,
+        news: Option<mpsc::UnboundedSender<Notification>>,
+    ) -> Result<Link> {
+        let link = self.connect(news).await?;
+        let found = schema::look(&link.client, self.config.schema()).await?;
+        if found.is_some() && found.as_ref() == self.log.get() {
+            return Ok(link);
+        }
+        Err(LogError::unavailable(match found {
+            // Ordinals would start anew: that is no place to go on.
+            Some(_) => "another log has taken its place on the server",
+            None => "log is not there any more: the server is empty, or another one",
+        }))
+    }
+
+    async fn connect(&self, news: Option<mpsc::UnboundedSender<Notification>>) -> Result<Link> {
+        let refused = |error| error::refused("no connection", error);
+        let connecting = self.config.driver().connect(self.tls.clone());
+        // The driver's own limit ends with the handshake of TCP: a server may take that and say no more.
+        let hosts = u32::try_from(self.config.driver().get_hosts().len().max(1)).unwrap_or(1);
+        let limit = self.config.driver().get_connect_timeout().copied();
+        let limit = limit.unwrap_or(self.config.patience()) * hosts;
+        let silent = |_| LogError::unavailable(format!("server does not answer within {limit:?}"));
+        let connected = timeout(limit, connecting).await.map_err(silent)?;
+        let (client, connection) = connected.map_err(refused)?;
+        tokio::spawn(drive(connection, news, self.open.clone()));
+
+        let millis = self.config.statement_timeout().as_millis().to_string();
+        let read_only = if self.config.is_read_only() {
+            "on"
+        } else {
+            "off"
+        };
+        let settings: [Parameter<'_>; 2] = [(&millis, Type::TEXT), (&read_only, Type::TEXT)];
+        let row = timeout(limit, client.query_typed_one(SET_UP, &settings))
+            .await
+            .map_err(silent)?
+            .map_err(refused)?;
+        supported(row.get(0))?;
+        let backend = Backend {
+            pid: row.get(1),
+            started: row.get::<_, Option<i64>>(2).unwrap_or_default(),
+        };
+        Ok(Link { client, backend })
+    }
+
+    /// Says what the operator should know, and what no test of ours can see from the results.
+    async fn warn(&self, client: &Client) {
+        const FACTS: &str = "
+            SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
+                   (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles
+                     WHERE rolname = current_user)";
+        let Ok(row) = client.query_typed_one(FACTS, &[]).await else {
+            return;
+        };
+        if !row.get::<_, bool>(0) {
+            tracing::warn!(
+                "the server runs with fsync or full_page_writes off: what it acknowledges may not \
+                 survive a crash of its machine"
+            );
+        }
+        if row.get::<_, Option<bool>>(1).unwrap_or_default() {
+            tracing::warn!(
+                "the role is superuser or has BYPASSRLS: row-level security does not hold it back"
+            );
+        }
+    }
+}
+
+/// # Errors
+///
+/// `Unsupported`, naming both versions, if the server is older than we try.
+fn supported(version: i32) -> Result<()> {
+    let major = version / 10_000;
+    if major >= OLDEST {
+        return Ok(());
+    }
+    Err(LogError::unsupported(format!(
+        "server is PostgreSQL {major}, at least {OLDEST} is needed"
+    )))
+}
+
+/// Moves a connection's bytes until the client is dropped, which says goodbye to the server.
+async fn drive(
+    mut connection: Connection<Socket, TlsStream<Socket>>,
+    news: Option<mpsc::UnboundedSender<Notification>>,
+    _open: mpsc::Sender<Infallible>,
+) {
+    loop {
+        match poll_fn(|context| connection.poll_message(context)).await {
+            Some(Ok(AsyncMessage::Notification(told))) => {
+                if let Some(news) = &news {
+                    // Nobody listens any more: the client is about to be dropped.
+                    let _ = news.send(told);
+                }
+            }
+            // Notices are for people at a prompt.
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(error = %error, "a connection to the server broke");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+/// The connector as the pool's maker of connections.
+pub(crate) struct Links(pub(crate) Arc<Connector>);
+
+impl deadpool::managed::Manager for Links {
+    type Type = Link;
+    type Error = LogError;
+
+    async fn create(&self) -> Result<Link> {
+        self.0.connect_to_log(None).await
+    }
+
+    async fn recycle(
+        &self,
+        link: &mut Link,
+        _: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<LogError> {
+        if link.client.is_closed() {
+            return Err(deadpool::managed::RecycleError::message("closed"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

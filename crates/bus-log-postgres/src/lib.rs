@@ -1,0 +1,25 @@
+#![doc = include_str!("docs.md")]
+
+mod batch;
+mod config;
+mod connect;
+mod doubts;
+mod error;
+mod io;
+mod log;
+mod news;
+mod schema;
+mod server;
+mod tls;
+mod turns;
+
+pub use config::PostgresConfig;
+pub use log::PostgresSessionLog;
+
+/// Longest name of a tenant or a thread: 1 KiB. Both stand in one index entry, which has room for no
+/// more. A longer one is `Invalid` to append to, and unknown otherwise.
+pub const MAX_NAME_BYTES: usize = 1 << 10;
+
+/// Largest batch, by the bytes of its events and metas: 256 MiB. It is one message to the server,
+/// which keeps several copies of it while it works. A larger one is `Invalid`.
+pub const MAX_BATCH_BYTES: usize = 256 << 20;

@@ -1,0 +1,234 @@
+//! `cargo xtask services`: private servers for the tests, each with a data folder below
+//! `target/services` and a free port. No test depends on what happens to run on a standard port.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Subcommand;
+use local_servers::Postgres;
+
+use crate::cargo;
+
+#[derive(Subcommand)]
+pub(crate) enum Services {
+    /// Start them, installing what is missing, and print the environment that leads tests to them
+    Up,
+    /// Stop them
+    Down,
+    /// Say which run, and where
+    Status,
+    /// Run a command with them up: `services run -- cargo test -p bus-log-postgres`
+    Run {
+        /// The command and its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+/// A kind of server: what it is called, where it comes from, and how tests find it.
+struct Service {
+    name: &'static str,
+    package: &'static str,
+    is_installed: fn() -> bool,
+    /// What names its URL to tests.
+    variable: &'static str,
+    open: fn(&Path) -> std::io::Result<Box<dyn Server>>,
+}
+
+const SERVICES: &[Service] = &[Service {
+    name: "postgres",
+    package: Postgres::PACKAGE,
+    is_installed: Postgres::is_installed,
+    variable: "BUS_TEST_POSTGRES_URL",
+    open: |folder| Ok(Box::new(Postgres::prepare(folder)?)),
+}];
+
+/// What a server of any kind can do.
+trait Server {
+    fn url(&self) -> String;
+    fn pid(&self) -> Option<u32>;
+    fn start(&mut self) -> std::io::Result<()>;
+    fn stop(&mut self) -> std::io::Result<()>;
+    fn leave_running(self: Box<Self>);
+}
+
+impl Server for Postgres {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Self::pid(self)
+    }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        Self::start(self)
+    }
+
+    fn stop(&mut self) -> std::io::Result<()> {
+        Self::stop(self)
+    }
+
+    fn leave_running(self: Box<Self>) {
+        Self::leave_running(*self);
+    }
+}
+
+pub(crate) fn run(root: &Path, services: Services) -> Result<()> {
+    match services {
+        Services::Up => up(root),
+        Services::Down => down(root),
+        Services::Status => status(root),
+        Services::Run { command } => {
+            let lent = Lent::new(root)?;
+            let (program, arguments) = command.split_first().context("no command")?;
+            cargo::run(lent.tell(Command::new(program).args(arguments)))
+        }
+    }
+}
+
+fn up(root: &Path) -> Result<()> {
+    for service in SERVICES {
+        let mut server = service.open(root)?;
+        server
+            .start()
+            .with_context(|| format!("{} does not start", service.name))?;
+        println!("export {}='{}'", service.variable, server.url());
+        server.leave_running();
+    }
+    Ok(())
+}
+
+fn down(root: &Path) -> Result<()> {
+    for service in SERVICES {
+        let folder = service.folder(root);
+        if !folder.exists() {
+            println!("{}: was never up", service.name);
+            continue;
+        }
+        let mut server = service.open(root)?;
+        let was = server.pid();
+        server
+            .stop()
+            .with_context(|| format!("{} does not stop", service.name))?;
+        println!(
+            "{}: {}",
+            service.name,
+            if was.is_some() { "stopped" } else { "was down" }
+        );
+    }
+    Ok(())
+}
+
+fn status(root: &Path) -> Result<()> {
+    for service in SERVICES {
+        let name = service.name;
+        if !service.folder(root).exists() {
+            println!("{name}: never up");
+            continue;
+        }
+        let server = service.open(root)?;
+        match server.pid() {
+            Some(pid) => println!("{name}: up, process {pid}, {}", server.url()),
+            None => println!("{name}: down"),
+        }
+    }
+    Ok(())
+}
+
+impl Service {
+    fn folder(&self, root: &Path) -> PathBuf {
+        root.join("target/services").join(self.name)
+    }
+
+    fn open(&self, root: &Path) -> Result<Box<dyn Server>> {
+        if !(self.is_installed)() {
+            install(self.package)?;
+        }
+        let folder = self.folder(root);
+        fs::create_dir_all(&folder)?;
+        (self.open)(&folder).with_context(|| format!("{} can't be set up", self.name))
+    }
+}
+
+/// Debian's way, where there is one and we may go it.
+fn install(package: &str) -> Result<()> {
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        // What it says is not ours to print where output is read.
+        command.stdout(Stdio::null());
+        command
+    };
+    match apt(&["--version"]).status() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("{package} is missing, and there is no apt-get to install it with");
+        }
+        tried => ensure!(tried?.success(), "apt-get does not run"),
+    }
+    eprintln!("{package} is missing and will be installed");
+    // The lists may be older than what the mirrors still have.
+    cargo::run(&mut apt(&["update"]))?;
+    cargo::run(&mut apt(&[
+        "install",
+        "--yes",
+        "--no-install-recommends",
+        package,
+    ]))
+    .with_context(|| format!("{package} is missing; as root: apt-get install {package}"))
+}
+
+/// The services while something needs them: those that were down are stopped in the end.
+pub(crate) struct Lent {
+    ours: Vec<Box<dyn Server>>,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Lent {
+    /// Starts what is down. A server that the environment already names is taken instead.
+    pub(crate) fn new(root: &Path) -> Result<Self> {
+        let mut lent = Self {
+            ours: Vec::new(),
+            environment: Vec::new(),
+        };
+        for service in SERVICES {
+            if std::env::var_os(service.variable).is_some() {
+                continue;
+            }
+            let mut server = service.open(root)?;
+            let was_up = server.pid().is_some();
+            server
+                .start()
+                .with_context(|| format!("{} does not start", service.name))?;
+            lent.environment.push((service.variable, server.url()));
+            if !was_up {
+                lent.ours.push(server);
+            }
+        }
+        Ok(lent)
+    }
+
+    /// The command with the environment that leads it to the services.
+    pub(crate) fn tell<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.envs(
+            self.environment
+                .iter()
+                .map(|(name, url)| (*name, url.as_str())),
+        )
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        for server in &mut self.ours {
+            if let Err(error) = server.stop() {
+                eprintln!("a server of ours does not stop: {error}");
+            }
+        }
+    }
+}
