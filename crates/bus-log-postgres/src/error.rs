@@ -34,6 +34,21 @@ pub(crate) fn spoils_connection(error: &Error) -> bool {
     !is_undone(error) || error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
 }
 
+/// Whether no connection is of use any more: the log that they were checked to lead to is gone, and
+/// another one may take its place.
+pub(crate) fn spoils_all(error: &Error) -> bool {
+    error.code().is_some_and(|state| is_gone(state))
+}
+
+fn is_gone(state: &SqlState) -> bool {
+    [
+        SqlState::INVALID_SCHEMA_NAME,
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_FUNCTION,
+    ]
+    .contains(state)
+}
+
 type Kind = (fn(String) -> LogError, &'static str);
 
 fn not_answered(error: &Error) -> Kind {
@@ -62,9 +77,7 @@ fn by_state(state: &SqlState) -> Option<Kind> {
             unavailable("server refuses the login")
         }
         SqlState::INVALID_CATALOG_NAME => unavailable("server has no such database"),
-        SqlState::INVALID_SCHEMA_NAME
-        | SqlState::UNDEFINED_TABLE
-        | SqlState::UNDEFINED_FUNCTION => {
+        ref state if is_gone(state) => {
             unavailable("log is not there any more, or not whole: open it again to set it up")
         }
         SqlState::TOO_MANY_CONNECTIONS => unavailable("server has no connection left"),

@@ -211,3 +211,6 @@ async fn run(client: &Client, limit: Duration, sql: &str) -> Result<()> {
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests;

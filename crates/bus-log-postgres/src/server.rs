@@ -109,8 +109,11 @@ impl Server {
         match timeout(limit, link.client.query_typed(sql, parameters)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
-                if error::spoils_connection(&error) {
+                if error::spoils_connection(&error) || error::spoils_all(&error) {
                     drop(Object::take(link));
+                }
+                if error::spoils_all(&error) {
+                    self.pool.retain(|_, _| false);
                 }
                 Err(Failure {
                     unsettled: (!error::is_undone(&error)).then_some(backend),

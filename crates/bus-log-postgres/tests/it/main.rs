@@ -1,4 +1,11 @@
 //! The log on a real server: `BUS_TEST_POSTGRES_URL`, which `cargo xtask test` sets.
 
+mod connections;
+mod errors;
+mod keeping;
 mod laws;
+mod migrations;
+mod news;
+mod processes;
+mod security;
 mod support;

@@ -57,7 +57,9 @@ impl Schema {
 
     /// The same reached by another URL.
     pub(crate) fn config_at(&self, url: &str) -> PostgresConfig {
-        let config = PostgresConfig::parse(url).unwrap();
+        let option = if url.contains('?') { '&' } else { '?' };
+        let named = format!("{url}{option}application_name={}", self.name);
+        let config = PostgresConfig::parse(&named).unwrap();
         // Many tests at once share one server.
         config
             .with_schema(self.name())

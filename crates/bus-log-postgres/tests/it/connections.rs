@@ -1,0 +1,120 @@
+//! How many connections it takes, and what it does when there is none.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::{block_on, runtime, samples};
+
+use crate::support::{Schema, append, open};
+
+fn locked(schema: &Schema) -> crate::support::Sql {
+    let sql = schema.sql();
+    sql.run(&format!(
+        "BEGIN; SELECT set_config('bus_log.tenant', encode('acme', 'hex'), true); \
+         SELECT last FROM \"{}\".threads FOR UPDATE",
+        schema.name()
+    ));
+    sql
+}
+
+#[test]
+fn a_pool_run_dry_is_unavailable_after_its_time() {
+    let schema = Schema::new();
+    let config = schema.config().with_max_connections(1);
+    let log = Arc::new(open(config.with_pool_timeout(Duration::from_millis(200))).unwrap());
+    append(&*log, &samples::key("held"), "x", 1).unwrap();
+    let lock = locked(&schema);
+    let held = thread::spawn({
+        let log = Arc::clone(&log);
+        move || append(&*log, &samples::key("held"), "y", 1)
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let error = loop {
+        // Until the other has the connection.
+        match append(&*log, &samples::key("other"), "x", 1) {
+            Err(error) => break error,
+            Ok(_) => assert!(Instant::now() < deadline, "the pool never runs dry"),
+        }
+    };
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("in use, of 1"), "{error}");
+    lock.run("COMMIT");
+    assert_eq!(held.join().unwrap().unwrap(), 2);
+    append(&*log, &samples::key("other"), "x", 1).unwrap();
+}
+
+#[test]
+fn a_busy_thread_leaves_connections_to_the_others() {
+    let schema = Schema::new();
+    let log = Arc::new(open(schema.config().with_max_connections(2)).unwrap());
+    append(&*log, &samples::key("held"), "x", 1).unwrap();
+    let lock = locked(&schema);
+    let held: Vec<_> = (0..4)
+        .map(|n| {
+            let log = Arc::clone(&log);
+            thread::spawn(move || append(&*log, &samples::key("held"), &n.to_string(), 1))
+        })
+        .collect();
+    // Each of the four waits, but only one of them with a connection.
+    for n in 1..=20 {
+        assert_eq!(append(&*log, &samples::key("other"), "x", 1).unwrap(), n);
+    }
+    lock.run("COMMIT");
+    let mut ends: Vec<u64> = held
+        .into_iter()
+        .map(|held| held.join().unwrap().unwrap())
+        .collect();
+    ends.sort_unstable();
+    assert_eq!(ends, [2, 3, 4, 5]);
+}
+
+#[test]
+fn a_statement_that_takes_too_long_is_undone() {
+    let schema = Schema::new();
+    let log = schema.open();
+    append(&log, &samples::key("held"), "x", 1).unwrap();
+    drop(log);
+    let log = open(
+        schema
+            .config()
+            .with_statement_timeout(Duration::from_millis(200)),
+    )
+    .unwrap();
+    let lock = locked(&schema);
+    let error = append(&log, &samples::key("held"), "y", 1).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("took too long"), "{error}");
+    lock.run("COMMIT");
+    assert_eq!(append(&log, &samples::key("held"), "z", 1).unwrap(), 2);
+}
+
+#[test]
+fn a_thousand_tasks_at_once_share_the_pool() {
+    let schema = Schema::new();
+    let log = Arc::new(schema.open());
+    let ends = runtime().block_on(async {
+        let appends = (0..1000).map(|n| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let key = samples::key(&format!("s{}", n % 7));
+                log.append(&key, &[samples::text(n.to_string())])
+                    .await
+                    .unwrap()
+            })
+        });
+        let mut ends = Vec::new();
+        for append in appends.collect::<Vec<_>>() {
+            ends.push(append.await.unwrap());
+        }
+        ends
+    });
+    assert_eq!(ends.len(), 1000);
+    let lasts = (0..7).map(|n| {
+        block_on(log.bounds(&samples::key(&format!("s{n}"))))
+            .unwrap()
+            .last
+    });
+    assert_eq!(lasts.sum::<u64>(), 1000);
+}

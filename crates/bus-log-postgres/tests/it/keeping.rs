@@ -1,0 +1,70 @@
+//! What the server keeps, and how safely.
+
+use bus_log::SessionLog;
+use bus_testkit::{block_on, samples};
+
+use crate::support::{Schema, Sql, append, open, texts};
+
+fn rows(sql: &Sql, schema: &Schema) -> String {
+    let count = format!(
+        "BEGIN; SELECT set_config('bus_log.tenant', encode('acme', 'hex'), true); \
+         SELECT count(*) FROM \"{}\".events; COMMIT",
+        schema.name()
+    );
+    sql.run(&count).pop().unwrap()
+}
+
+#[test]
+fn what_is_archived_is_deleted_in_portions() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    // More than two portions.
+    append(&log, &key, "x", 9000).unwrap();
+    assert_eq!(block_on(log.archive_before(&key, 8990)).unwrap(), 8990);
+    assert_eq!(rows(&sql, &schema), "10");
+    assert_eq!(append(&log, &key, "y", 1).unwrap(), 9001);
+    let listed = block_on(log.list(key.tenant_id(), None, 1)).unwrap();
+    let kept = block_on(log.load_since(&key, 0)).unwrap();
+    let bytes: usize = kept
+        .into_iter()
+        .map(|event| bus_log::encoded_bytes(&event.into()))
+        .sum();
+    assert_eq!(listed[0].bytes, Some(bytes as u64));
+}
+
+#[test]
+fn what_is_erased_is_deleted_and_counted_on() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    append(&log, &key, "x", 5000).unwrap();
+    block_on(log.erase(&key)).unwrap();
+    assert_eq!(rows(&sql, &schema), "0");
+    assert_eq!(append(&log, &key, "y", 1).unwrap(), 5001);
+    let listed = block_on(log.list(key.tenant_id(), None, 1)).unwrap();
+    assert!(listed[0].bounds.erased && listed[0].bytes < Some(1000));
+}
+
+#[test]
+fn an_append_waits_for_the_disk_whatever_the_server_would_do() {
+    let schema = Schema::new();
+    let off = format!(
+        "{}?options=-c%20synchronous_commit%3Doff",
+        crate::support::url()
+    );
+    let log = open(schema.config_at(&off)).unwrap();
+    append(&log, &samples::key("s"), "x", 1).unwrap();
+    // A trigger tells what the append's own session has set.
+    schema.sql().run(&format!(
+        "SET search_path = \"{0}\"; CREATE TABLE told (setting text); \
+         CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS \
+         'BEGIN INSERT INTO \"{0}\".told VALUES (current_setting(''synchronous_commit'')); RETURN NULL; END'; \
+         CREATE TRIGGER tell AFTER INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION tell()",
+        schema.name()
+    ));
+    append(&log, &samples::key("s"), "y", 1).unwrap();
+    let told = schema
+        .sql()
+        .run(&format!("SELECT setting FROM \"{}\".told", schema.name()));
+    assert_eq!(told, ["on"]);
+    assert_eq!(texts(&log, &samples::key("s")), ["x 0", "y 0"]);
+}
