@@ -20,7 +20,7 @@ use report::Report;
 const KIT: &str = "bus-testkit";
 
 /// Logs that need a server, which `services` has.
-const ON_SERVERS: &[&str] = &["bus-log-postgres"];
+pub(crate) const ON_SERVERS: &[&str] = &["bus-log-postgres"];
 
 pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
     let metadata = Metadata::of(root)?;

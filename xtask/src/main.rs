@@ -1,8 +1,8 @@
 //! The door to every chore of this repository: `cargo xtask VERB`.
 //!
 //! `test` is what a change must pass, `tidy` holds the house rules, `lint` the tools' opinions;
-//! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `loom` the
-//! models of what threads do to each other, `fuzz` every reader against hostile bytes, `api` what the
+//! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `faults` those
+//! on servers, `loom` the models of what threads do to each other, `fuzz` every reader against hostile bytes, `api` what the
 //! libraries promise, `bench` how fast they are beside their peers; `services` starts the servers that
 //! tests need. This crate depends on no bus crate: it must run, and say what is wrong, when they do not
 //! compile.
@@ -12,6 +12,7 @@ mod bench;
 mod cargo;
 mod conformance;
 mod crash;
+mod faults;
 mod fuzz;
 mod lint;
 mod loom;
@@ -50,6 +51,12 @@ enum Verb {
         /// What `bus-crash --help` tells: `--ci`, `--seed N`, `--only PATTERN`, `--point N`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// Do their worst to the servers under logs: kill, pause, cut; the gate does less of the same
+    Faults {
+        /// How often each server is killed, paused, or robbed of its backends
+        #[arg(long, default_value_t = 100)]
+        rounds: u32,
     },
     /// Run the models of what threads do to each other through every order of their steps
     Loom,
@@ -91,6 +98,7 @@ fn main() -> ExitCode {
         Verb::Lint => lint::run(&root),
         Verb::Conformance { log } => conformance::run(&root, log.as_deref()),
         Verb::Crash { args } => crash::run(&root, &args),
+        Verb::Faults { rounds } => faults::run(&root, rounds),
         Verb::Loom => loom::run(&root),
         Verb::Services { services } => services::run(&root, services),
         Verb::Api { bless, print } => api::run(&root, bless, &print),

@@ -3,6 +3,7 @@
 
 mod link;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -55,11 +56,13 @@ pub(crate) struct Shared {
     links: Mutex<Vec<Arc<Link>>>,
 }
 
-/// What is to be cut, counted over all connections.
+/// What is to be cut.
 #[derive(Debug, Default)]
 struct Faults {
-    /// The way, and how many more bytes may pass.
+    /// The way, and how many bytes of one connection may pass.
     cut: Option<(Way, u64)>,
+    /// How many have passed that way since then, by connection.
+    passed: HashMap<u64, u64>,
     has_cut: bool,
 }
 
@@ -96,12 +99,14 @@ impl FaultProxy {
         self.address
     }
 
-    /// Lets so many more bytes pass that way, counted from now and over all connections, then cuts
-    /// the connection of the byte after them, both ways. Replaces what was to be cut before.
+    /// Lets so many more bytes pass that way, counted from now for each connection by itself, then
+    /// cuts the first connection that has more, both ways. Replaces what was to be cut before.
     pub fn cut_after(&self, way: Way, bytes: u64) {
         let mut faults = self.shared.faults();
-        faults.cut = Some((way, bytes));
-        faults.has_cut = false;
+        *faults = Faults {
+            cut: Some((way, bytes)),
+            ..Faults::default()
+        };
     }
 
     /// Whether what was to be cut has been.
@@ -156,7 +161,7 @@ impl Drop for FaultProxy {
 impl Shared {
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut pipes = Vec::new();
-        for client in listener.incoming() {
+        for (number, client) in (0..).zip(listener.incoming()) {
             if self.closed.load(Ordering::SeqCst) {
                 break;
             }
@@ -168,7 +173,7 @@ impl Shared {
             let Ok(server) = TcpStream::connect(self.server) else {
                 continue;
             };
-            let Ok(link) = Link::new(client, server) else {
+            let Ok(link) = Link::new(number, client, server) else {
                 continue;
             };
             let link = Arc::new(link);
@@ -189,24 +194,21 @@ impl Shared {
         }
     }
 
-    /// How many of `bytes` may pass, and whether the connection is cut after them.
-    pub(crate) fn allow(&self, way: Way, bytes: usize) -> (usize, bool) {
+    /// How many of `bytes` may pass on the connection, and whether it is cut after them.
+    pub(crate) fn allow(&self, link: u64, way: Way, bytes: usize) -> (usize, bool) {
         let mut faults = self.faults();
-        let Some((cut, left)) = &mut faults.cut else {
+        let Some((_, limit)) = faults.cut.filter(|(cut, _)| *cut == way) else {
             return (bytes, false);
         };
-        if *cut != way {
+        let passed = faults.passed.entry(link).or_default();
+        let left = limit - *passed;
+        if bytes as u64 <= left {
+            *passed += bytes as u64;
             return (bytes, false);
         }
-        let wanted = bytes as u64;
-        if wanted <= *left {
-            *left -= wanted;
-            return (bytes, false);
-        }
-        let allowed = usize::try_from(*left).unwrap_or(bytes);
         faults.cut = None;
         faults.has_cut = true;
-        (allowed, true)
+        (usize::try_from(left).unwrap_or(bytes), true)
     }
 
     fn cut_all(&self) {

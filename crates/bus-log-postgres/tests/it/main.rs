@@ -2,6 +2,7 @@
 
 mod connections;
 mod errors;
+mod faults;
 mod keeping;
 mod laws;
 mod migrations;

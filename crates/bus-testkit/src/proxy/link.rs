@@ -15,6 +15,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// A client's connection and the one to the server.
 #[derive(Debug)]
 pub(super) struct Link {
+    number: u64,
     client: TcpStream,
     server: TcpStream,
     holds_to_server: AtomicBool,
@@ -23,10 +24,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(client: TcpStream, server: TcpStream) -> io::Result<Self> {
+    pub(super) fn new(number: u64, client: TcpStream, server: TcpStream) -> io::Result<Self> {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         Ok(Self {
+            number,
             client,
             server,
             holds_to_server: AtomicBool::new(false),
@@ -98,7 +100,7 @@ impl Pipe {
             if count == 0 {
                 break;
             }
-            let (allowed, cut) = shared.allow(self.way, count);
+            let (allowed, cut) = shared.allow(self.link.number, self.way, count);
             let passed = self.to.write_all(&bytes[..allowed]);
             if cut {
                 self.link.cut();

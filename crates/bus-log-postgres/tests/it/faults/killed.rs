@@ -1,0 +1,99 @@
+//! A server that is killed, paused, or loses its backends, in the middle of appends.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bus_testkit::eventually;
+
+use super::server::{Own, Writer, rounds};
+use crate::support::{Schema, open};
+
+/// Lets the writers write some more, and a random moment beyond.
+fn let_write(writers: &[Writer], more: u32) {
+    let before: Vec<u32> = writers.iter().map(Writer::acknowledged).collect();
+    let written = || {
+        let mut pairs = writers.iter().zip(&before);
+        pairs.all(|(writer, before)| writer.acknowledged() >= before + more)
+    };
+    assert!(
+        eventually(Duration::from_secs(60), written),
+        "appends go on"
+    );
+    thread::park_timeout(Duration::from_micros(fastrand::u64(0..3000)));
+}
+
+#[test]
+fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() {
+    let mut own = Own::start();
+    let schema = Schema::at(&own.server.url());
+    let log = Arc::new(open(schema.config()).unwrap());
+    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
+    for _ in 0..rounds(5) {
+        let_write(&writers, 3);
+        own.server.kill().unwrap();
+        own.server.start().unwrap();
+    }
+    let_write(&writers, 3);
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        println!(
+            "killed {} times: {batches} batches, {errors} errors met, none lost",
+            rounds(5)
+        );
+        assert!(errors > 0, "the kills were noticed");
+    }
+}
+
+#[test]
+fn a_server_that_is_paused_costs_time_only() {
+    let own = Own::start();
+    let schema = Schema::at(&own.server.url());
+    let config = schema
+        .config()
+        .with_statement_timeout(Duration::from_millis(100));
+    let config = config.with_connect_timeout(Duration::from_millis(300));
+    let log = Arc::new(open(config).unwrap());
+    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
+    let mut longest = Duration::ZERO;
+    for round in 0..rounds(5) {
+        let_write(&writers, 3);
+        own.server.pause().unwrap();
+        // Shorter and longer than the log's patience.
+        let pause = Duration::from_millis(50 + u64::from(round % 5) * 150);
+        thread::park_timeout(pause);
+        longest = longest.max(pause);
+        own.server.resume().unwrap();
+    }
+    let_write(&writers, 3);
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        println!("paused for up to {longest:?}: {batches} batches, {errors} errors met, none lost");
+        assert!(errors > 0, "the pauses were noticed");
+    }
+}
+
+#[test]
+fn backends_that_are_terminated_at_random_lose_nothing() {
+    let own = Own::start();
+    let schema = Schema::at(&own.server.url());
+    let log = Arc::new(open(schema.config()).unwrap());
+    let writers = ["a", "b", "c"].map(|name| Writer::start(&log, name));
+    let sql = schema.sql();
+    for _ in 0..rounds(20) {
+        let_write(&writers, 1);
+        sql.run(&format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE application_name = '{}' AND random() < 0.5",
+            schema.name()
+        ));
+    }
+    let_write(&writers, 3);
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        println!(
+            "backends terminated {} times: {batches} batches, {errors} errors met",
+            rounds(20)
+        );
+    }
+}

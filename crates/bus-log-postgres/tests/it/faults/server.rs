@@ -1,0 +1,122 @@
+//! A server of the test's own, to do things to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+
+use bus_log::{LogErrorKind, ThreadKey};
+use bus_log_postgres::PostgresSessionLog;
+use bus_testkit::samples;
+use local_servers::Postgres;
+
+use crate::support::{append_for_sure, texts};
+
+/// How often to do the worst: a few times, or as many as the environment says.
+pub(super) fn rounds(few: u32) -> u32 {
+    let said = std::env::var("BUS_TEST_ROUNDS").ok();
+    said.map_or(few, |said| {
+        said.parse().expect("BUS_TEST_ROUNDS is a number")
+    })
+}
+
+/// A server that ends with the value, and its folder with it.
+pub(super) struct Own {
+    pub(super) server: Postgres,
+    folder: PathBuf,
+}
+
+impl Own {
+    pub(super) fn start() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "postgres-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut server =
+            Postgres::prepare(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap();
+        server.start().unwrap();
+        let folder = server.folder().to_owned();
+        Self { server, folder }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // It may be down, or paused, as the test left it.
+        let _ = self.server.resume();
+        let _ = self.server.stop();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A writer that appends batch after batch by the recipe, whatever happens to the server.
+pub(super) struct Writer {
+    key: ThreadKey,
+    over: Arc<AtomicBool>,
+    acknowledged: Arc<AtomicU32>,
+    thread: JoinHandle<(u32, u32)>,
+}
+
+impl Writer {
+    pub(super) fn start(log: &Arc<PostgresSessionLog>, thread: &str) -> Self {
+        let key = samples::key(thread);
+        let over = Arc::new(AtomicBool::new(false));
+        let acknowledged = Arc::new(AtomicU32::new(0));
+        let thread = thread::spawn({
+            let (log, key) = (Arc::clone(log), key.clone());
+            let (over, acknowledged) = (Arc::clone(&over), Arc::clone(&acknowledged));
+            move || {
+                let (mut last, mut errors) = (0, 0);
+                for n in 0.. {
+                    if over.load(Ordering::SeqCst) {
+                        return (n, errors);
+                    }
+                    let batch = samples::batch(&format!("batch {n}"), size(n));
+                    let now = append_for_sure(&log, &key, &batch, |error| {
+                        errors += 1;
+                        // Conflict: it landed after we had looked, and before it was settled.
+                        let is_foreseen = matches!(
+                            error.kind(),
+                            LogErrorKind::Unavailable | LogErrorKind::Conflict
+                        );
+                        assert!(is_foreseen, "{error:?}");
+                    });
+                    assert_eq!(now, last + batch.len() as u64, "ordinals are whole");
+                    last = now;
+                    acknowledged.fetch_add(1, Ordering::SeqCst);
+                }
+                (0, errors)
+            }
+        });
+        Self {
+            key,
+            over,
+            acknowledged,
+            thread,
+        }
+    }
+
+    /// How many of its batches are known to be there.
+    pub(super) fn acknowledged(&self) -> u32 {
+        self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Ends it, checks that each batch is there once, in order and whole, and says how many there
+    /// were and how many errors it met.
+    pub(super) fn finish(self, log: &Arc<PostgresSessionLog>) -> (u32, u32) {
+        self.over.store(true, Ordering::SeqCst);
+        let (batches, errors) = self.thread.join().unwrap();
+        let expected: Vec<String> = (0..batches)
+            .flat_map(|n| (0..size(n)).map(move |part| format!("batch {n} {part}")))
+            .collect();
+        assert_eq!(texts(&**log, &self.key), expected);
+        (batches, errors)
+    }
+}
+
+const fn size(n: u32) -> usize {
+    1 + (n as usize * 7) % 5
+}
