@@ -2,10 +2,10 @@
 //!
 //! `test` is what a change must pass, `tidy` holds the house rules, `lint` the tools' opinions;
 //! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `faults` those
-//! on servers, `loom` the models of what threads do to each other, `fuzz` every reader against hostile bytes, `api` what the
-//! libraries promise, `bench` how fast they are beside their peers; `services` starts the servers that
-//! tests need. This crate depends on no bus crate: it must run, and say what is wrong, when they do not
-//! compile.
+//! on servers, `loom` the models of what threads do to each other, `fuzz` every reader against hostile
+//! bytes, `api` what the libraries promise, `bench` how fast they are beside their peers; `services`
+//! starts the servers that tests need. This crate depends on no bus crate: it must run, and say what is
+//! wrong, when they do not compile.
 
 mod api;
 mod bench;
@@ -43,7 +43,7 @@ enum Verb {
     Lint,
     /// Run the laws of a session log and show laws × logs
     Conformance {
-        /// Only this log: `memory`, `file`, or a crate's name
+        /// Only this log: `memory`, `file`, `postgres`, or a crate's name
         log: Option<String>,
     },
     /// Try what can go wrong with the embedded log, on a simulated disk

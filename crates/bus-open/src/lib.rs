@@ -6,6 +6,7 @@
 //! | URL | log | feature |
 //! |---|---|---|
 //! | `file:///var/lib/bus`, `file:rel/path`, a plain path | the embedded log in that directory | `file` (on by default) |
+//! | `postgres://user@host/database?option=value`, `postgresql://…` | the log in that PostgreSQL database; options as in `bus_log_postgres::PostgresConfig::parse` | `postgres` (on by default) |
 //! | `memory:` | a new, empty log in memory, for tests | none |
 //!
 //! # Example
@@ -27,6 +28,8 @@
 
 mod open;
 mod percent;
+#[cfg(feature = "postgres")]
+mod server;
 mod url;
 
 pub use open::{LogUsage, ReadOnly, TornEnd, open};

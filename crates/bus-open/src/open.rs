@@ -18,35 +18,40 @@ pub async fn open(url: &str) -> Result<Arc<dyn SessionLog>> {
 }
 
 impl LogUrl {
-    /// Opens the log. A directory that does not exist is created; `memory:` gives a new log each
-    /// time.
+    /// Opens the log. A directory that does not exist is created, and so are the tables on a server;
+    /// `memory:` gives a new log each time.
     ///
     /// # Errors
     ///
     /// `Invalid` if the backend is not built in; otherwise what it says on opening.
-    #[expect(
-        clippy::unused_async,
-        reason = "a backend that must connect first will await here"
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open(&self) -> Result<Arc<dyn SessionLog>> {
         match self.place() {
             Place::Directory(path) => open_directory(path),
             Place::Memory => Ok(Arc::new(InMemorySessionLog::new())),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => {
+                let log = bus_log_postgres::PostgresSessionLog::open(url.with_password()).await?;
+                Ok(Arc::new(log))
+            }
         }
     }
 }
 
 impl LogUrl {
     /// Opens the log to read it, changing nothing where it is: for who may not write there. A directory
-    /// must hold a log. What dead writers left to be recovered is not recovered: see
+    /// must hold a log, and so must a server, which may be a standby. What dead writers left to be recovered is not recovered: see
     /// [`ReadOnly::unsettled`].
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    #[expect(
-        clippy::unused_async,
-        reason = "a backend that must connect first will await here"
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open_read_only(&self) -> Result<ReadOnly> {
         match self.place() {
@@ -55,6 +60,15 @@ impl LogUrl {
                 log: Arc::new(InMemorySessionLog::new()),
                 unsettled: false,
             }),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => {
+                let config = bus_log_postgres::PostgresConfig::parse(url.with_password())?;
+                let log = bus_log_postgres::PostgresSessionLog::open_with(config.read_only());
+                Ok(ReadOnly {
+                    log: Arc::new(log.await?),
+                    unsettled: false,
+                })
+            }
         }
     }
 
@@ -67,6 +81,8 @@ impl LogUrl {
         match self.place() {
             Place::Directory(path) => usage_of_directory(path).map(Some),
             Place::Memory => Ok(None),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(None),
         }
     }
 }
@@ -82,6 +98,9 @@ impl LogUrl {
         match self.place() {
             Place::Directory(path) if path.exists() => torn_in_directory(path),
             Place::Directory(_) | Place::Memory => Ok(Vec::new()),
+            // A server keeps its own house.
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => Ok(Vec::new()),
         }
     }
 }

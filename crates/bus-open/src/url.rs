@@ -8,20 +8,25 @@ use std::str::FromStr;
 use bus_log::{LogError, Result};
 
 use crate::percent;
+#[cfg(feature = "postgres")]
+use crate::server::ServerUrl;
 
 /// The schemes that are built in.
 pub const SCHEMES: &[&str] = &[
     #[cfg(feature = "file")]
     "file",
     "memory",
+    #[cfg(feature = "postgres")]
+    "postgres",
 ];
 
 /// Schemes of this workspace's backends, built in or not.
-const KNOWN: &[&str] = &["file", "memory"];
+const KNOWN: &[&str] = &["file", "memory", "postgres"];
 
 /// The address of a log, checked but not opened.
 ///
-/// [`Display`](fmt::Display) gives a URL that parses to the same, and never a password.
+/// [`Display`](fmt::Display) gives a URL that parses to the same, but for a password: it and `Debug` leave
+/// that out.
 ///
 /// ```
 /// use bus_open::LogUrl;
@@ -40,6 +45,8 @@ pub struct LogUrl(Place);
 pub(crate) enum Place {
     Directory(PathBuf),
     Memory,
+    #[cfg(feature = "postgres")]
+    Postgres(ServerUrl),
 }
 
 impl LogUrl {
@@ -49,9 +56,11 @@ impl LogUrl {
     /// - `file:rel/dir`, `file:./dir`, `file://./dir`, `file://../dir`: one relative to the working
     ///   directory;
     /// - a plain path, which has no scheme: taken as it is, not decoded;
-    /// - `memory:`.
+    /// - `memory:`;
+    /// - `postgres://user:password@host:port/database?option=value`, or `postgresql://…`, with several
+    ///   hosts between commas.
     ///
-    /// In a URL `%20` and its like stand for bytes; `?` and `#` must be written `%3F` and `%23`.
+    /// In a URL of a directory `%20` and its like stand for bytes; `?` and `#` must be written `%3F` and `%23`.
     ///
     /// # Errors
     ///
@@ -62,6 +71,7 @@ impl LogUrl {
             None if url.is_empty() => Err(LogError::invalid("log url is empty")),
             None => Ok(Self::from_path(url)),
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+                "postgres" | "postgresql" => postgres(rest),
                 "file" => directory(rest).map(Self::from_path),
                 "memory" if rest.is_empty() || rest == "//" => Ok(Self(Place::Memory)),
                 "memory" => Err(LogError::invalid("url of scheme memory has a path")),
@@ -82,6 +92,8 @@ impl LogUrl {
         match self.0 {
             Place::Directory(_) => "file",
             Place::Memory => "memory",
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => "postgres",
         }
     }
 
@@ -91,6 +103,8 @@ impl LogUrl {
         match &self.0 {
             Place::Directory(path) => Some(path),
             Place::Memory => None,
+            #[cfg(feature = "postgres")]
+            Place::Postgres(_) => None,
         }
     }
 
@@ -116,6 +130,8 @@ impl fmt::Display for LogUrl {
                 write!(f, "file:{slashes}{}", percent::Encoded(bytes))
             }
             Place::Memory => f.write_str("memory:"),
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -129,6 +145,19 @@ fn split_scheme(url: &str) -> Option<(&str, &str)> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     is_scheme.then_some((scheme, rest))
+}
+
+/// The server that stands after `postgres:`; the backend checks what it says.
+#[cfg(feature = "postgres")]
+fn postgres(rest: &str) -> Result<LogUrl> {
+    let url = format!("postgres:{rest}");
+    bus_log_postgres::PostgresConfig::parse(&url)?;
+    Ok(LogUrl(Place::Postgres(ServerUrl::new(&url))))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_rest: &str) -> Result<LogUrl> {
+    Err(not_built_in("postgres"))
 }
 
 /// The directory that stands after `file:`.

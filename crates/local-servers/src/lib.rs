@@ -25,4 +25,4 @@ mod postgres;
 mod process;
 
 pub use place::folder_below;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, ScratchPostgres};

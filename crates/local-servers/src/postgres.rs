@@ -1,10 +1,12 @@
 //! PostgreSQL.
 
 mod init;
+mod scratch;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -14,6 +16,7 @@ use rustix::process::Signal;
 
 use crate::account::Account;
 use crate::{port, process};
+pub use scratch::ScratchPostgres;
 
 /// The user that Debian's package makes.
 const USER: &str = "postgres";
@@ -56,6 +59,25 @@ impl Postgres {
     ///
     /// `NotFound` if PostgreSQL is not installed; otherwise what its programs say.
     pub fn prepare(folder: &Path) -> io::Result<Self> {
+        let server = Self::at(folder)?;
+        if !server.made().exists() {
+            server.init()?;
+        }
+        Ok(server)
+    }
+
+    /// A standby of another server, which must run: a copy of its data that follows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`prepare`](Self::prepare).
+    pub fn standby_of(primary: &Self, folder: &Path) -> io::Result<Self> {
+        let server = Self::at(folder)?;
+        server.copy_of(primary)?;
+        Ok(server)
+    }
+
+    fn at(folder: &Path) -> io::Result<Self> {
         let programs = programs().ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::NotFound,
@@ -78,17 +100,26 @@ impl Postgres {
             Some(port) => port,
             None => port::free()?,
         };
-        if !server.made().exists() {
-            server.init()?;
-        }
         Ok(server)
     }
 
-    /// The same with a setting of `postgresql.conf`, from the next start on.
-    #[must_use]
-    pub fn with_setting(mut self, name: &str, value: &str) -> Self {
+    /// Gives it a setting of `postgresql.conf`, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
         self.settings.push((name.into(), value.into()));
-        self
+    }
+
+    /// Writes a file beside its data that it alone can read, such as a key, and says where.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be written.
+    pub fn add_file(&self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+        let path = self.folder.join(name);
+        let mut file = File::options();
+        file.create(true).truncate(true).write(true).mode(0o600);
+        file.open(&path)?.write_all(bytes)?;
+        Account::give(self.account, &path)?;
+        Ok(path)
     }
 
     /// The folder of its data and its log.

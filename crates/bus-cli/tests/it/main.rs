@@ -7,6 +7,7 @@ mod copy;
 mod demo;
 mod kill;
 mod output;
+mod postgres;
 mod record;
 mod strace;
 mod support;

@@ -5,6 +5,7 @@
 //! `cargo xtask faults` sets it.
 
 mod cut;
+mod failover;
 mod gone;
 mod killed;
 mod server;

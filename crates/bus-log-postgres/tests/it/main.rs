@@ -1,5 +1,7 @@
 //! The log on a real server: `BUS_TEST_POSTGRES_URL`, which `cargo xtask test` sets.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may")]
+
 mod connections;
 mod errors;
 mod faults;
@@ -10,3 +12,4 @@ mod news;
 mod processes;
 mod security;
 mod support;
+mod tls;

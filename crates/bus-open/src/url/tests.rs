@@ -121,3 +121,38 @@ fn a_path_and_its_url_are_equal() {
         LogUrl::from_path(Path::new("/a b"))
     );
 }
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_server_is_shown_without_its_password() {
+    for (url, shown) in [
+        ("postgres://u:s3cret@h:1,i:2/d", "postgres://u@h:1,i:2/d"),
+        ("postgresql://u:s3cret@h/d", "postgres://u@h/d"),
+        ("POSTGRES://u@h/d", "postgres://u@h/d"),
+        ("postgres://h/d?schema=a", "postgres://h/d?schema=a"),
+        (
+            "postgres://u@h/d?schema=a&password=s3cret&sslmode=disable",
+            "postgres://u@h/d?schema=a&sslmode=disable",
+        ),
+        ("postgres://u@h/d?password=s3cret", "postgres://u@h/d"),
+    ] {
+        let parsed = LogUrl::parse(url).unwrap();
+        assert_eq!(parsed.to_string(), shown);
+        assert_eq!((parsed.scheme(), parsed.path()), ("postgres", None));
+        assert!(!format!("{parsed:?}").contains("s3cret"), "{parsed:?}");
+        assert_eq!(LogUrl::parse(shown).unwrap().to_string(), shown);
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_server_whose_url_is_wrong_is_refused_without_its_password() {
+    for url in [
+        "postgres:u:s3cret@h/d",
+        "postgres://u:s3cret@h/d?sslmode=s3cret",
+        "postgres://u:s3cret@h/d?s3cret",
+        "postgres://u:s3cret@",
+    ] {
+        assert!(!refused(url).contains("s3cret"), "{}", refused(url));
+    }
+}

@@ -22,14 +22,7 @@ log_line_prefix = '%m [%p] '
 impl Postgres {
     /// Makes the data folder, in place of what is there.
     pub(super) fn init(&self) -> io::Result<()> {
-        for old in [self.made(), self.data()] {
-            let removed = match fs::metadata(&old) {
-                Ok(found) if found.is_dir() => fs::remove_dir_all(&old),
-                Ok(_) => fs::remove_file(&old),
-                Err(_) => Ok(()),
-            };
-            removed?;
-        }
+        self.clear()?;
         let password = self.folder.join("password");
         fs::write(&password, PASSWORD)?;
         Account::give(self.account, &password)?;
@@ -49,6 +42,31 @@ impl Postgres {
         settings.write_all(SETTINGS.as_bytes())?;
         self.make_role()?;
         fs::write(self.made(), "")
+    }
+
+    /// Makes the data folder as a copy of a running server's, in place of what is there.
+    pub(super) fn copy_of(&self, primary: &Self) -> io::Result<()> {
+        self.clear()?;
+        let mut copy = Account::command(self.account, &self.programs.join("pg_basebackup"));
+        copy.current_dir(&self.folder)
+            .arg("-D")
+            .arg(self.data())
+            // What it needs to follow is written into its settings.
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .args(["--dbname", &primary.admin_url()]);
+        told(copy.stdin(Stdio::null()).output()?, "pg_basebackup")?;
+        fs::write(self.made(), "")
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        for old in [self.made(), self.data()] {
+            match fs::metadata(&old) {
+                Ok(found) if found.is_dir() => fs::remove_dir_all(&old)?,
+                Ok(_) => fs::remove_file(&old)?,
+                Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// In single-user mode: nothing listens yet, and no client is needed.

@@ -6,21 +6,22 @@ use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_testkit::{FaultProxy, Way, block_on, runtime, samples};
+use local_servers::ScratchPostgres;
 
-use super::server::Own;
+use super::server::own;
 use crate::support::{Schema, append, append_for_sure, open, texts};
 
-fn proxied() -> (Own, Schema, FaultProxy, String) {
-    let own = Own::start();
-    let schema = Schema::at(&own.server.url());
-    let proxy = FaultProxy::new(([127, 0, 0, 1], own.server.port()).into()).unwrap();
-    let through = own.server.url_at(proxy.address().port());
-    (own, schema, proxy, through)
+fn proxied() -> (ScratchPostgres, Schema, FaultProxy, String) {
+    let server = own();
+    let schema = Schema::at(&server.url());
+    let proxy = FaultProxy::new(([127, 0, 0, 1], server.port()).into()).unwrap();
+    let through = server.url_at(proxy.address().port());
+    (server, schema, proxy, through)
 }
 
 /// Cuts the connection after each count of bytes of an append's question, or of its answer.
 fn cut_at_every_byte(way: Way) -> u32 {
-    let (_own, schema, proxy, through) = proxied();
+    let (_server, schema, proxy, through) = proxied();
     let log = Arc::new(open(schema.config_at(&through)).unwrap());
     let key = samples::key("s");
     let (mut expected, mut position, mut landed) = (Vec::new(), 0, 0);
@@ -80,7 +81,7 @@ fn an_answer_that_is_cut_at_any_byte_is_whole_or_absent() {
 
 #[test]
 fn an_append_that_the_network_held_back_never_lands_after_its_retry() {
-    let (_own, schema, proxy, through) = proxied();
+    let (_server, schema, proxy, through) = proxied();
     let config = schema
         .config_at(&through)
         .with_statement_timeout(Duration::from_millis(200));
@@ -108,7 +109,7 @@ fn an_append_that_the_network_held_back_never_lands_after_its_retry() {
 
 #[test]
 fn a_thousand_refused_connections_leave_the_log_usable() {
-    let (_own, schema, proxy, through) = proxied();
+    let (_server, schema, proxy, through) = proxied();
     let log = Arc::new(open(schema.config_at(&through)).unwrap());
     let key = samples::key("s");
     append(&*log, &key, "before", 1).unwrap();
@@ -133,7 +134,7 @@ fn a_thousand_refused_connections_leave_the_log_usable() {
 
 #[test]
 fn a_cut_follower_goes_on_where_it_was() {
-    let (_own, schema, proxy, through) = proxied();
+    let (_server, schema, proxy, through) = proxied();
     let log = Arc::new(open(schema.config_at(&through)).unwrap());
     let (writer, key) = (open(schema.config()).unwrap(), samples::key("s"));
     let follower = thread::spawn({

@@ -3,22 +3,22 @@
 use bus_log::{LogErrorKind, SessionLog};
 use bus_testkit::{block_on, samples};
 
-use super::server::Own;
+use super::server::own;
 use crate::support::{Schema, append, open};
 
 #[test]
 fn an_empty_data_folder_is_no_place_to_go_on() {
-    let mut own = Own::start();
-    let schema = Schema::at(&own.server.url());
+    let mut server = own();
+    let schema = Schema::at(&server.url());
     let (log, key) = (open(schema.config()).unwrap(), samples::key("s"));
     append(&log, &key, "x", 5).unwrap();
-    own.server.stop().unwrap();
+    server.stop().unwrap();
     assert_eq!(
         append(&log, &key, "y", 1).unwrap_err().kind(),
         LogErrorKind::Unavailable
     );
-    own.server.wipe().unwrap();
-    own.server.start().unwrap();
+    server.wipe().unwrap();
+    server.start().unwrap();
 
     let refused = |words: &str| {
         let appended = append(&log, &key, "y", 1).unwrap_err();

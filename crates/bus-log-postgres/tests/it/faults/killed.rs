@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bus_testkit::eventually;
 
-use super::server::{Own, Writer, rounds};
+use super::server::{Writer, own, rounds};
 use crate::support::{Schema, open};
 
 /// Lets the writers write some more, and a random moment beyond.
@@ -25,14 +25,14 @@ fn let_write(writers: &[Writer], more: u32) {
 
 #[test]
 fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() {
-    let mut own = Own::start();
-    let schema = Schema::at(&own.server.url());
+    let mut server = own();
+    let schema = Schema::at(&server.url());
     let log = Arc::new(open(schema.config()).unwrap());
     let writers = ["a", "b"].map(|name| Writer::start(&log, name));
     for _ in 0..rounds(5) {
         let_write(&writers, 3);
-        own.server.kill().unwrap();
-        own.server.start().unwrap();
+        server.kill().unwrap();
+        server.start().unwrap();
     }
     let_write(&writers, 3);
     for writer in writers {
@@ -47,8 +47,8 @@ fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() {
 
 #[test]
 fn a_server_that_is_paused_costs_time_only() {
-    let own = Own::start();
-    let schema = Schema::at(&own.server.url());
+    let server = own();
+    let schema = Schema::at(&server.url());
     let config = schema
         .config()
         .with_statement_timeout(Duration::from_millis(100));
@@ -58,12 +58,12 @@ fn a_server_that_is_paused_costs_time_only() {
     let mut longest = Duration::ZERO;
     for round in 0..rounds(5) {
         let_write(&writers, 3);
-        own.server.pause().unwrap();
+        server.pause().unwrap();
         // Shorter and longer than the log's patience.
         let pause = Duration::from_millis(50 + u64::from(round % 5) * 150);
         thread::park_timeout(pause);
         longest = longest.max(pause);
-        own.server.resume().unwrap();
+        server.resume().unwrap();
     }
     let_write(&writers, 3);
     for writer in writers {
@@ -75,8 +75,8 @@ fn a_server_that_is_paused_costs_time_only() {
 
 #[test]
 fn backends_that_are_terminated_at_random_lose_nothing() {
-    let own = Own::start();
-    let schema = Schema::at(&own.server.url());
+    let server = own();
+    let schema = Schema::at(&server.url());
     let log = Arc::new(open(schema.config()).unwrap());
     let writers = ["a", "b", "c"].map(|name| Writer::start(&log, name));
     let sql = schema.sql();

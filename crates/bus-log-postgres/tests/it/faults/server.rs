@@ -1,7 +1,6 @@
 //! A server of the test's own, to do things to.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
@@ -9,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use bus_log::{LogErrorKind, ThreadKey};
 use bus_log_postgres::PostgresSessionLog;
 use bus_testkit::samples;
-use local_servers::Postgres;
+use local_servers::ScratchPostgres;
 
 use crate::support::{append_for_sure, texts};
 
@@ -21,35 +20,9 @@ pub(super) fn rounds(few: u32) -> u32 {
     })
 }
 
-/// A server that ends with the value, and its folder with it.
-pub(super) struct Own {
-    pub(super) server: Postgres,
-    folder: PathBuf,
-}
-
-impl Own {
-    pub(super) fn start() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "postgres-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        let mut server =
-            Postgres::prepare(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)).unwrap();
-        server.start().unwrap();
-        let folder = server.folder().to_owned();
-        Self { server, folder }
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // It may be down, or paused, as the test left it.
-        let _ = self.server.resume();
-        let _ = self.server.stop();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+/// A server that goes with the value.
+pub(super) fn own() -> ScratchPostgres {
+    ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
 /// A writer that appends batch after batch by the recipe, whatever happens to the server.

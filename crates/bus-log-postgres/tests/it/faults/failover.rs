@@ -1,0 +1,67 @@
+//! A primary that is lost, and a standby that takes its place.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus_log::LogErrorKind;
+use bus_testkit::{eventually, samples};
+use local_servers::ScratchPostgres;
+
+use super::server::{Writer, own};
+use crate::support::{Schema, Sql, append, open};
+
+#[test]
+fn a_log_goes_on_at_the_new_primary_with_nothing_lost_and_nothing_doubled() {
+    let mut primary = own();
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let standby = ScratchPostgres::standby_of(&primary, parent).unwrap();
+    let (old, new) = (primary.port(), standby.port());
+    let both = primary
+        .url()
+        .replace(&format!(":{old}/"), &format!(":{old},127.0.0.1:{new}/"));
+    let schema = Schema::at(&primary.url());
+    let log = Arc::new(open(schema.config_at(&both)).unwrap());
+    // What is acknowledged from now on is on both.
+    let admin = Sql::connect(&primary.admin_url());
+    admin.run("ALTER SYSTEM SET synchronous_standby_names = '*'");
+    admin.run("SELECT pg_reload_conf()");
+    let in_step = eventually(Duration::from_secs(30), || {
+        admin.run("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == ["1"]
+    });
+    assert!(in_step, "the standby follows");
+
+    // The standby itself takes no writes, and says so.
+    let refused = open(schema.config_at(&standby.url())).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
+    assert!(
+        refused.to_string().contains("read-only standby"),
+        "{refused}"
+    );
+    // But it can be read from.
+    let reader = open(schema.config_at(&standby.url()).read_only()).unwrap();
+    let refused = append(&reader, &samples::key("s"), "x", 1).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unsupported);
+    drop(reader);
+
+    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
+    let written = |more: u32| {
+        let before: Vec<u32> = writers.iter().map(Writer::acknowledged).collect();
+        eventually(Duration::from_secs(60), || {
+            let mut pairs = writers.iter().zip(&before);
+            pairs.all(|(writer, before)| writer.acknowledged() >= before + more)
+        })
+    };
+    assert!(written(20));
+    primary.kill().unwrap();
+    Sql::connect(&standby.admin_url()).run("SELECT pg_promote()");
+    assert!(written(20), "appends go on at the new primary");
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        println!("failed over: {batches} batches, {errors} errors met, none lost");
+        assert!(errors > 0, "the loss was noticed");
+    }
+    drop(log);
+    // Its schema goes with its server, which is down.
+    std::mem::forget(schema);
+}

@@ -1,0 +1,113 @@
+//! What each `sslmode` asks of the server's certificate.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use bus_log::LogErrorKind;
+use bus_testkit::samples;
+use local_servers::ScratchPostgres;
+
+use crate::support::{Schema, append, open};
+
+/// Certificates by the tool that comes with Debian's PostgreSQL.
+fn openssl(folder: &Path, arguments: &str) {
+    let mut command = Command::new("openssl");
+    let output = command
+        .current_dir(folder)
+        .args(arguments.split(' '))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "openssl {arguments}: {said}");
+}
+
+/// A server with a certificate for `localhost`, signed by the authority whose file is returned.
+fn encrypted() -> (ScratchPostgres, String) {
+    let mut server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let folder = server.folder().to_owned();
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
+    openssl(
+        &folder,
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-authority",
+    );
+    openssl(
+        &folder,
+        "req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=localhost",
+    );
+    openssl(
+        &folder,
+        "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out own.pem -days 2 -extfile names",
+    );
+    for (setting, file) in [("ssl_cert_file", "own.pem"), ("ssl_key_file", "own.key")] {
+        let bytes = fs::read(folder.join(file)).unwrap();
+        let path = server.add_file(&format!("server-{file}"), &bytes).unwrap();
+        server.set(setting, path.to_str().unwrap());
+    }
+    server.set("ssl", "on");
+    server.stop().unwrap();
+    server.start().unwrap();
+    let authority = folder.join("ca.pem").to_str().unwrap().replace('/', "%2F");
+    (server, authority)
+}
+
+#[test]
+fn each_sslmode_asks_what_libpq_s_asks() {
+    let (server, authority) = encrypted();
+    let schema = Schema::at(&server.url());
+    let by_name = server.url().replace("127.0.0.1", "localhost");
+    let try_at = |url: &str, options: &str| {
+        open(
+            schema
+                .config_at(&format!("{url}?{options}"))
+                .with_max_connections(1),
+        )
+    };
+    let is_encrypted = || {
+        schema.sql().run(&format!(
+            "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+             WHERE application_name = '{}'",
+            schema.name()
+        ))
+    };
+    let trusted = format!("sslrootcert={authority}");
+    for (url, options, encrypted) in [
+        (&server.url(), "sslmode=disable".to_owned(), "f"),
+        (&server.url(), "sslmode=prefer".to_owned(), "t"),
+        (&server.url(), "sslmode=require".to_owned(), "t"),
+        (&server.url(), format!("sslmode=verify-ca&{trusted}"), "t"),
+        (&by_name, format!("sslmode=verify-full&{trusted}"), "t"),
+    ] {
+        let log = try_at(url, &options).unwrap();
+        append(&log, &samples::key("s"), "x", 1).unwrap();
+        assert_eq!(is_encrypted(), [encrypted], "{options}");
+    }
+    for (url, options) in [
+        // The name is not in the certificate.
+        (&server.url(), format!("sslmode=verify-full&{trusted}")),
+        // The system does not know the authority.
+        (&by_name, "sslmode=verify-full".to_owned()),
+        (&by_name, "sslmode=verify-ca".to_owned()),
+    ] {
+        let error = try_at(url, &options).unwrap_err();
+        assert_eq!(
+            error.kind(),
+            LogErrorKind::Unavailable,
+            "{options}: {error:?}"
+        );
+        assert!(
+            format!("{error:?}").contains("ertificate"),
+            "{options}: {error:?}"
+        );
+    }
+    let error = try_at(&by_name, "sslmode=verify-full&sslrootcert=%2Fnothing").unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Invalid);
+}
+
+#[test]
+fn a_server_without_tls_is_not_spoken_to_in_the_clear_where_that_is_asked() {
+    let schema = Schema::new();
+    let url = format!("{}?sslmode=require", crate::support::url());
+    let error = open(schema.config_at(&url)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+}
