@@ -188,7 +188,7 @@ fn try_submit_finds_a_full_queue_and_is_woken_when_there_is_room() {
         TrySubmit::Full
     ));
     assert!(!woken.0.load(Ordering::SeqCst));
-    gate.set(Sync::Passes);
+    gate.set(SyncOutcome::Passes);
     filler.wait().unwrap();
     wait_for("room", || woken.0.load(Ordering::SeqCst));
     let TrySubmit::Taken(ticket) = sink.try_submit(&text("later"), &room) else {
