@@ -14,7 +14,7 @@ use crate::output::Out;
 const EXAMPLES: &str = "\
 Examples:
   bus demo                              see what it does, in a log of its own
-  bus import ~/.codex ~/.claude         transcripts of Codex and Claude Code
+  bus import ~/.codex/sessions ~/.claude/projects
   bus ls                                the threads of the log
   bus show THREAD | less                one of them, as a timeline
   bus stats --json | jq .prompt_tokens  what they cost
@@ -22,7 +22,10 @@ Examples:
   bus copy --to /mnt/backup/bus         all of it, into another log
 
 The log is --log URL, or else BUS_LOG, or else the folder `bus` in the
-platform's data folder. `bus help COMMAND` has examples of each command.";
+platform's data folder. `bus help COMMAND` has examples of each command.
+
+Ends with 0 when all is well, with 1 when it failed or found damage, with 2
+when it was used wrongly.";
 
 /// Record, import, show and check the sessions of AI agents.
 #[derive(Parser)]

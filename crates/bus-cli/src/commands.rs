@@ -13,7 +13,5 @@ pub(crate) mod stats;
 pub(crate) mod tail;
 pub(crate) mod verify;
 
-mod pages;
-
 #[cfg(test)]
 mod tests;

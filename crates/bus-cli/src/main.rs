@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod logs;
 mod output;
+mod pages;
 
 use std::process::ExitCode;
 

@@ -6,11 +6,11 @@ use bus_log::LogErrorKind;
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::{Logs, wants_room};
 use crate::output::text::{count, counted};
 use crate::output::{Out, diagnostics};
+use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:

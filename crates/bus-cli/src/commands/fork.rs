@@ -7,12 +7,12 @@ use bus_log::{Bounds, Entry, Event, Expect, GraphEvent, LogErrorKind, ThreadKey,
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::json::typed;
 use crate::output::text::counted;
+use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:

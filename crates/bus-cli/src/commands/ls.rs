@@ -6,12 +6,12 @@ use bus_log::{DateTime, SessionLog, ThreadSummary, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::Threads;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::table::{Align, Table};
 use crate::output::text::{bytes, count, counted, moment, one_line};
+use crate::pages::Threads;
 
 const EXAMPLES: &str = "\
 Examples:

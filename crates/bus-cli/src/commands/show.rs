@@ -7,13 +7,13 @@ use bus_log::{Bounds, LogErrorKind, Recorded};
 use clap::Args;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use super::pages::Pages;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::json::{EventLine, typed};
 use crate::output::text::{counted, one_line};
 use crate::output::timeline::Timeline;
 use crate::output::{Out, diagnostics};
+use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,7 +10,6 @@ use clap::Args;
 use serde::Serialize;
 
 use super::ls;
-use super::pages::{Pages, Threads};
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
@@ -18,6 +17,7 @@ use crate::output::json::typed;
 use crate::output::style::PLAIN;
 use crate::output::table::{Align, Table};
 use crate::output::text::{between, count, counted, duration, moment, one_line};
+use crate::pages::{Pages, Threads};
 use breakdown::Breakdown;
 
 const EXAMPLES: &str = "\

@@ -8,11 +8,11 @@ use bus_log::{LogErrorKind, follow_raw};
 use clap::Args;
 use futures_util::{FutureExt, StreamExt};
 
-use super::pages::Pages;
 use super::show::Printer;
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::{Out, diagnostics, reader_gone};
+use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -12,11 +12,11 @@ use bus_log::{Bounds, TenantId};
 use clap::Args;
 use serde::Serialize;
 
-use super::pages::{Threads, tenants};
 use crate::cli::OutputArgs;
 use crate::logs::Logs;
 use crate::output::Out;
 use crate::output::text::{bytes, count, counted, one_line};
+use crate::pages::{Threads, tenants};
 pub(crate) use against::against;
 use parts::{Checked, Parts};
 use torn::Torn;

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use bus_import::fingerprint;
 use bus_log::{Bounds, Recorded, SessionLog, ThreadKey};
 
-use super::super::pages::Pages;
 use crate::output::json::typed;
+use crate::pages::Pages;
 
 /// Tells which of a file's events a thread has.
 ///

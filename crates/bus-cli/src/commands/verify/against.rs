@@ -8,10 +8,10 @@ use anyhow::bail;
 use bus_log::{Bounds, Comparison, TenantId, ThreadKey, ThreadSummary, compare};
 use serde::Serialize;
 
-use super::super::pages::{Threads, tenants};
 use crate::logs::{Logs, same_place};
 use crate::output::Out;
 use crate::output::text::{counted, one_line};
+use crate::pages::{Threads, tenants};
 
 #[derive(Serialize)]
 struct AgainstLine<'a> {

@@ -1,9 +1,7 @@
 use std::sync::Arc;
 
-use bus_log::{
-    Bounds, Entry, Expect, LogError, Page, Result, SessionEvent, SessionLog, TenantId, ThreadKey,
-    ThreadSummary, async_trait,
-};
+use bus_log::{LogError, Page, Result, SessionEvent, TenantId, ThreadKey};
+use bus_testkit::{Tamper, Tampered};
 use serde_json::Value;
 
 use super::How;
@@ -13,59 +11,30 @@ use crate::logs::tests::memory;
 use crate::output::Out;
 use crate::output::tests::Shared;
 
-/// A log that reads wrongly from threads of certain names.
-struct Faulty(Arc<dyn SessionLog>);
+/// What reads wrongly from threads of certain names.
+fn tamper() -> Tamper {
+    Tamper::new()
+        .on_read(|_, log, key, cursor, limit| {
+            Box::pin(async move { misread(key, log.read(key, cursor, limit).await?) })
+        })
+        .on_read_raw(|_, log, key, cursor, limit| {
+            Box::pin(async move { misread(key, log.read_raw(key, cursor, limit).await?) })
+        })
+}
 
-#[async_trait]
-impl SessionLog for Faulty {
-    async fn append_entries(
-        &self,
-        key: &ThreadKey,
-        expect: Expect,
-        entries: &[Entry],
-    ) -> Result<u64> {
-        self.0.append_entries(key, expect, entries).await
-    }
-
-    async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        let mut page = self.0.read(key, cursor, limit).await?;
-        match key.thread_id() {
-            "corrupt" => return Err(LogError::corrupt("checksum of line 3 in x.jsonl")),
-            "missing" => page.events.retain(|event| event.ordinal != 2),
-            "second" if page.events.iter().any(|event| event.ordinal == 2) => {
-                return Err(LogError::corrupt("checksum of line 3 in x.jsonl"));
-            }
-            "short" => page.events.retain(|event| event.ordinal < 3),
-            "late" => page.events.retain(|event| event.ordinal > 1),
-            _ => {}
+fn misread(key: &ThreadKey, mut page: Page) -> Result<Page> {
+    let events = &mut page.events;
+    match key.thread_id() {
+        "corrupt" => return Err(LogError::corrupt("checksum of line 3 in x.jsonl")),
+        "missing" => events.retain(|event| event.ordinal != 2),
+        "second" if events.iter().any(|event| event.ordinal == 2) => {
+            return Err(LogError::corrupt("checksum of line 3 in x.jsonl"));
         }
-        Ok(page)
+        "short" => events.retain(|event| event.ordinal < 3),
+        "late" => events.retain(|event| event.ordinal > 1),
+        _ => {}
     }
-
-    async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        self.0.archive_before(key, watermark).await
-    }
-
-    async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        self.0.bounds(key).await
-    }
-
-    async fn list(
-        &self,
-        tenant: &TenantId,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<ThreadSummary>> {
-        self.0.list(tenant, after, limit).await
-    }
-
-    async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        self.0.tenants(after, limit).await
-    }
-
-    async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        self.0.erase(key).await
-    }
+    Ok(page)
 }
 
 async fn logs_with(threads: &[(&str, &str)]) -> Logs {
@@ -75,7 +44,7 @@ async fn logs_with(threads: &[(&str, &str)]) -> Logs {
         let key = ThreadKey::new(TenantId::new(*tenant), *thread);
         logs.log.append(&key, &events).await.unwrap();
     }
-    logs.log = Arc::new(Faulty(logs.log));
+    logs.log = Arc::new(Tampered::new(tamper(), logs.log));
     logs
 }
 
