@@ -37,7 +37,7 @@ pub(crate) fn spoils_connection(error: &Error) -> bool {
 /// Whether no connection is of use any more: the log that they were checked to lead to is gone, and
 /// another one may take its place.
 pub(crate) fn spoils_all(error: &Error) -> bool {
-    error.code().is_some_and(|state| is_gone(state))
+    error.code().is_some_and(is_gone)
 }
 
 fn is_gone(state: &SqlState) -> bool {

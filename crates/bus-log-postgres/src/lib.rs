@@ -1,4 +1,8 @@
 #![doc = include_str!("docs.md")]
+//!
+//! [`SessionLog`]: bus_log::SessionLog
+//! [`Expect::Last`]: bus_log::Expect::Last
+//! [`Expect::Any`]: bus_log::Expect::Any
 
 mod batch;
 mod config;
