@@ -11,8 +11,11 @@ use crate::fs::{self, DiskFile, Locked};
 use crate::journal::Owner;
 use crate::layout::{Layout, ThreadPaths, unhex};
 
-/// How long to wait for another process that recovers or makes a journal.
-const RECOVERY: Duration = Duration::from_secs(60);
+/// How long to wait, when a log is opened, for another process that recovers or makes a journal.
+pub(crate) const OPENING: Duration = Duration::from_secs(60);
+
+/// How long to wait for it when a log is written, and all who write it wait too. What is refused is asked for again.
+pub(crate) const WRITING: Duration = Duration::from_secs(2);
 
 /// How long to wait for a lock that is held without a name, or in the name of the dead: whoever has
 /// it lets it go at once.
@@ -30,18 +33,18 @@ impl Drop for RecoveryGuard {
     }
 }
 
-/// Takes the recovery lock, waiting for whoever has it.
-pub(crate) fn recovery(layout: &Layout) -> Result<RecoveryGuard> {
+/// Takes the recovery lock, waiting so long for whoever has it.
+pub(crate) fn recovery(layout: &Layout, patience: Duration) -> Result<RecoveryGuard> {
     let path = layout.recovery_lock();
     let file = layout
         .disk
         .create(&path)?
         .ok_or_else(|| LogError::unavailable(format!("{} is gone", layout.root().display())))?;
-    let deadline = Instant::now() + RECOVERY;
+    let deadline = Instant::now() + patience;
     while file.try_lock()? == Locked::Held {
         if Instant::now() > deadline {
             return Err(LogError::unavailable(format!(
-                "another process has been recovering for long: {}",
+                "another process is recovering: {}",
                 path.display()
             )));
         }

@@ -16,6 +16,7 @@ use crate::fs::Disk;
 use crate::journal::{RecoveryReport, recover};
 use crate::layout::Layout;
 use crate::lines::Lines;
+use crate::lock;
 use crate::name::Name;
 use crate::reader::FileLogReader;
 use crate::sink::FileSink;
@@ -78,7 +79,7 @@ impl FileSessionLog {
     pub fn open_with(dir: impl AsRef<Path>, config: FileLogConfig) -> Result<Self> {
         let layout = Layout::new(dir.as_ref(), Disk::new(Arc::clone(&config.file_system)));
         crate::format::ensure(&layout)?;
-        let report = recover(&layout)?;
+        let report = recover(&layout, lock::OPENING)?;
         let watch = Arc::<Watch>::default();
         let reader = FileLogReader::of(layout.clone(), &config, Arc::clone(&watch));
         let shared = Arc::new(Shared::new(layout, config, watch, report));

@@ -11,7 +11,7 @@ use super::plan::Planned;
 use super::whole::Whole;
 use crate::journal::{Journal, RecoveryReport, recover};
 use crate::layout::{ThreadId, ThreadPaths};
-use crate::lock::{Attempt, ThreadLock};
+use crate::lock::{self, Attempt, ThreadLock};
 use crate::name::{IdMap, Name};
 use crate::session_file::Snapshot;
 
@@ -62,7 +62,7 @@ impl Whole<'_> {
         {
             return Ok(found.map(|(_, found)| found));
         }
-        self.shared.recovered(recover(layout)?);
+        self.shared.recovered(recover(layout, lock::WRITING)?);
         Ok(Snapshot::open(layout, &name.key)?.map(|(_, found)| found))
     }
 
@@ -172,7 +172,7 @@ impl Whole<'_> {
                     )));
                 }
                 Attempt::Left(_) => {
-                    shared.recovered(recover(&shared.layout)?);
+                    shared.recovered(recover(&shared.layout, lock::WRITING)?);
                     std::thread::yield_now();
                 }
             }

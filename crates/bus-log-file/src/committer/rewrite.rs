@@ -10,6 +10,7 @@ use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
 use crate::journal::recover;
 use crate::layout::Layout;
+use crate::lock;
 use crate::name::Name;
 use crate::session_file::{Snapshot, find};
 
@@ -92,7 +93,7 @@ impl Whole<'_> {
         // Our own journal has them too. That of another live process has not: it let go of the
         // session before we took it.
         self.checkpoint()?;
-        self.shared.recovered(recover(&layout)?);
+        self.shared.recovered(recover(&layout, lock::WRITING)?);
         Ok(())
     }
 

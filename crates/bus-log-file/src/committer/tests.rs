@@ -142,7 +142,7 @@ fn a_journal_is_not_emptied_behind_a_panic_among_the_files_it_is_about() {
     shared.tell(true);
     assert!(erases.wait().is_err());
     close(&shared);
-    let report = crate::journal::recover(&shared.layout).unwrap();
+    let report = crate::journal::recover(&shared.layout, crate::lock::WRITING).unwrap();
     assert_eq!(report.journals, 1);
     assert_eq!(readable(&shared), 1);
 }
@@ -157,7 +157,7 @@ fn a_panic_loses_nothing_that_was_acknowledged() {
     assert_eq!(ticket.wait().unwrap(), Some(1));
     shared.guard(|| panic!("on purpose"));
     close(&shared);
-    let report = crate::journal::recover(&shared.layout).unwrap();
+    let report = crate::journal::recover(&shared.layout, crate::lock::WRITING).unwrap();
     assert_eq!((report.journals, report.replayed_events), (1, 0));
     assert_eq!(readable(&shared), 1);
 }
@@ -186,7 +186,11 @@ fn a_session_file_whose_sync_failed_is_written_again_from_the_journal() {
     assert_eq!(readable(&shared), 3);
     close(&shared);
     assert_eq!(readable(&shared), 3);
-    assert!(crate::journal::recover(&shared.layout).unwrap().is_clean());
+    assert!(
+        crate::journal::recover(&shared.layout, crate::lock::WRITING)
+            .unwrap()
+            .is_clean()
+    );
 }
 
 #[test]
@@ -367,7 +371,7 @@ fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
     waited.recv_timeout(Duration::from_secs(60)).unwrap();
     let (late, _) = append("2");
     assert_eq!(shared.push(late).unwrap_err().kind(), LogErrorKind::Closed);
-    let report = crate::journal::recover(&shared.layout).unwrap();
+    let report = crate::journal::recover(&shared.layout, crate::lock::WRITING).unwrap();
     assert_eq!(report.journals, 1);
     assert_eq!(readable(&shared), 1);
 }

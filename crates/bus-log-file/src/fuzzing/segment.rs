@@ -41,8 +41,8 @@ pub(super) fn home(bytes: &[u8]) -> Result<Home, String> {
     memory.put(dir.join("lock"), b"");
     memory.put(dir.join(format!("{NUMBER:08}.wal")), bytes);
     let layout = Layout::new(Path::new("/log"), Disk::new(Arc::new(memory.clone())));
-    recover(&layout).map_err(|error| error.to_string())?;
-    let again = recover(&layout).expect("what was recovered is not damaged");
+    recover(&layout, crate::lock::OPENING).map_err(|error| error.to_string())?;
+    let again = recover(&layout, crate::lock::OPENING).expect("what was recovered is not damaged");
     assert!(again.is_clean(), "{again:?}");
     let files = memory.files().into_iter();
     let files = files.filter(|path| path.extension() == Some("jsonl".as_ref()));

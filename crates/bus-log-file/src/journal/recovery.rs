@@ -1,6 +1,7 @@
 //! Bringing home what a dead process had journaled.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bus_log::{LogError, Result, ThreadKey};
 
@@ -42,13 +43,13 @@ impl RecoveryReport {
     }
 }
 
-/// Brings home the journals of all dead processes.
-pub(crate) fn recover(layout: &Layout) -> Result<RecoveryReport> {
+/// Brings home the journals of all dead processes. Waits for so long while another process does.
+pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryReport> {
     let mut report = RecoveryReport::default();
     if layout.disk.names(&layout.journals())?.is_empty() {
         return Ok(report);
     }
-    let guard = lock::recovery(layout)?;
+    let guard = lock::recovery(layout, patience)?;
     let mut names = layout.disk.names(&layout.journals())?;
     names.sort();
     for name in &names {

@@ -73,12 +73,16 @@ struct EndedFile {
 impl Journal {
     /// Makes a journal, under the recovery lock, so that nobody takes it for a dead one meanwhile. It is
     /// rolled at about `segment_bytes` by whoever writes it.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` also while another process recovers.
     pub(crate) fn create(
         layout: &Layout,
         segment_bytes: u64,
         counters: Arc<JournalCounters>,
     ) -> Result<Self> {
-        let guard = lock::recovery(layout)?;
+        let guard = lock::recovery(layout, lock::WRITING)?;
         // A newer program may have taken the folder over while nobody wrote.
         format::recheck(layout)?;
         format::settle(layout)?;
@@ -131,7 +135,7 @@ impl Journal {
         }
         let path = self.dir.join("lock");
         tracing::warn!(file = %path.display(), "a journal's lock was removed while it was held");
-        let guard = lock::recovery(&self.layout)?;
+        let guard = lock::recovery(&self.layout, lock::WRITING)?;
         if self.is_empty() {
             // It was brought home: there was nothing in it.
             self.layout.disk.create_dir(&self.dir)?;

@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionEvent, SessionLog};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::disk::{Asked, HookedFs};
+use crate::disk::{Asked, FileSystem, HookedFs, Locked, OpenMode, OsFileSystem};
 use crate::support::{
     append, block_on, files, image, key, load, of_kind, scratch, session_file, wait_for,
 };
@@ -308,4 +308,19 @@ fn a_journal_whose_lock_file_was_removed_stops_others_for_a_moment_only() {
     let log = FileSessionLog::open(dir.path()).unwrap();
     assert!(log.recovery().is_clean());
     assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2"]);
+}
+
+#[test]
+fn a_process_that_recovers_for_long_keeps_no_writer_waiting_for_long() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    let path = dir.path().join("recovery.lock");
+    let recovers = OsFileSystem.open(&path, OpenMode::Create).unwrap();
+    assert_eq!(recovers.try_lock().unwrap(), Locked::Taken);
+    let begun = Instant::now();
+    let error = append(&log, &key("a"), &["1"]).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    drop(recovers);
+    assert_eq!(append(&log, &key("a"), &["1"]).unwrap(), 1);
 }
