@@ -42,7 +42,7 @@ impl SessionBus {
     ///     match item? {
     ///         Followed::Recorded(event) => println!("{:4} {:?}", event.ordinal(), event.event()),
     ///         Followed::Live(envelope) => println!("     {:?}", envelope.event),
-    ///         Followed::Gap { missed } => println!("     … {missed} missed"),
+    ///         Followed::Gap { missed, .. } => println!("     … {missed} missed"),
     ///         _ => {}
     ///     }
     /// #   break;

@@ -76,6 +76,7 @@ pub type HubSubscriber = Subscriber<HubEnvelope>;
 
 /// An envelope, and the session on whose bus it was.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct HubEnvelope {
     /// The session.
     pub key: Arc<ThreadKey>,

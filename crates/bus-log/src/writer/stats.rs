@@ -7,6 +7,7 @@ use std::task::Waker;
 ///
 /// Events of the sink face are not in here: each has its ticket, which tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct AuditStats {
     /// Records that the writer was given, also those after `close`. What a bus holds back, because an
     /// emitter's event before it waits for the sink, is counted once it comes here.

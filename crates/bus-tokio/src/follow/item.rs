@@ -21,6 +21,7 @@ pub enum Followed {
     Live(Arc<Envelope>),
     /// So many envelopes were broadcast here, of the kind that is seen live only, and are gone:
     /// whoever follows was too slow for the bus's capacity. The log has lost nothing by it.
+    #[non_exhaustive]
     Gap {
         /// How many, exactly; never 0.
         missed: u64,

@@ -51,7 +51,7 @@ pub(crate) fn seen(item: Option<bus_tokio::Result<Followed>>) -> Seen {
             Some(SessionEvent::TextChunk(text)) => Seen::Live(text.clone()),
             _ => Seen::Live(envelope.event.event_type().into()),
         },
-        Some(Ok(Followed::Gap { missed })) => Gap(missed),
+        Some(Ok(Followed::Gap { missed, .. })) => Gap(missed),
         Some(Ok(other)) => panic!("{other:?}"),
         Some(Err(error)) => Seen::Error(error.kind()),
         None => End,
@@ -443,7 +443,7 @@ fn many_emitters_and_slow_followers_lose_nothing_recorded_and_count_the_rest() {
                     match item.unwrap() {
                         Followed::Recorded(event) => ordinals.push(event.ordinal()),
                         Followed::Live(_) => live += 1,
-                        Followed::Gap { missed: more } => missed += more,
+                        Followed::Gap { missed: more, .. } => missed += more,
                         _ => {}
                     }
                     if n % 2 == 0 {

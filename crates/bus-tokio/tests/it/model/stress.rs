@@ -40,7 +40,7 @@ async fn follow(bus: SessionBus, restless: Option<usize>, slow: bool) -> Seen {
                 }
             }
             Ok(Followed::Live(_)) => seen.unrecorded += 1,
-            Ok(Followed::Gap { missed }) => seen.unrecorded += missed,
+            Ok(Followed::Gap { missed, .. }) => seen.unrecorded += missed,
             Ok(other) => panic!("{other:?}"),
             Err(error) => assert_eq!(error.kind(), LogErrorKind::Unavailable),
         }

@@ -65,7 +65,7 @@ impl View {
                 );
                 self.recorded.push(event.into_recorded());
             }
-            Followed::Gap { missed } => {
+            Followed::Gap { missed, .. } => {
                 assert!(missed > 0, "an empty gap");
                 self.missed += missed;
             }
