@@ -7,10 +7,10 @@ use bus_log::{AuditSink, AuditStats, GraphEvent, SessionAuditSink, UsageLimitBre
 
 use crate::SessionBus;
 use crate::bus::Core;
+use crate::delivered::{Teller, waiting};
 use crate::line::{Addressee, Cargo, Parcel};
 use crate::sinks::Sinks;
-use crate::speak::warn_not_durable;
-use crate::wait::{Teller, waiting};
+use crate::warn::warn_not_durable;
 
 impl SessionBus {
     /// The bus as an [`AuditSink`], to be installed in an

@@ -9,12 +9,12 @@ use bus_log::{
 };
 use tokio::sync::mpsc;
 
+use crate::delivered::waiting;
 use crate::emit::must_not_wait;
 use crate::legacy::Legacy;
 use crate::line::{Cargo, Line, Parcel};
 use crate::ring::{Feeds, Ring};
 use crate::sinks::Sinks;
-use crate::wait::waiting;
 use crate::{EnvelopeSubscriber, Subscriber};
 
 /// One session's events: live to every subscriber, and durable where they must be.

@@ -8,12 +8,12 @@ use bus_log::LogWriter;
 
 use crate::bus::Core;
 use crate::clock;
+use crate::delivered::{Waiting, waiting};
 use crate::envelope::Origin;
 use crate::line::{Addressee, Parcel, delivers};
 use crate::receipt::{told, would_deadlock};
 use crate::sinks::Sinks;
-use crate::speak::warn_not_durable;
-use crate::wait::{Waiting, waiting};
+use crate::warn::warn_not_durable;
 use crate::{EmitError, Receipt, SessionBus};
 
 impl SessionBus {

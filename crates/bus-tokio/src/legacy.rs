@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bus_core::{Event, SessionEvent};
 use tokio::sync::mpsc::{Sender, error::TrySendError};
 
-use crate::speak::debug_legacy_full;
+use crate::warn::debug_legacy_full;
 
 /// A channel that gets every session event it has room for.
 pub(crate) struct Legacy(Sender<SessionEvent>);

@@ -126,20 +126,20 @@
 mod audit;
 mod bus;
 mod clock;
+mod delivered;
 mod emit;
 mod envelope;
 mod follow;
 mod hub;
 mod legacy;
 mod line;
-mod order;
+mod pending;
 mod receipt;
 mod ring;
 mod sinks;
-mod speak;
 mod subscriber;
 mod sync;
-mod wait;
+mod warn;
 
 pub use bus::SessionBus;
 pub use envelope::Envelope;

@@ -14,7 +14,7 @@
 mod delivery;
 mod hand_in;
 mod parcel;
-mod thread;
+mod reentrancy;
 mod waiter;
 
 use std::collections::VecDeque;
@@ -33,7 +33,7 @@ use delivery::{Delivery, Stands};
 use hand_in::HandIn;
 
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
-pub(crate) use thread::delivers;
+pub(crate) use reentrancy::delivers;
 
 /// Places for parcels that wait to be handed in and have nobody who is blocked until they are. A parcel takes
 /// one for each KiB that it is made of, and at least one.
@@ -45,7 +45,7 @@ const AT_ONCE: usize = 256;
 pub(crate) struct Line {
     delivery: Delivery,
     order: Mutex<()>,
-    holder: thread::Holder,
+    holder: reentrancy::Holder,
     deferred: Mutex<VecDeque<Parcel>>,
     places: Semaphore,
     hand_in: HandIn,
@@ -72,7 +72,7 @@ impl Line {
         Arc::new(Self {
             delivery: Delivery::new(ring),
             order: Mutex::new(()),
-            holder: thread::Holder::default(),
+            holder: reentrancy::Holder::default(),
             deferred: Mutex::default(),
             places: Semaphore::new(PLACES),
             hand_in: HandIn::default(),

@@ -4,8 +4,8 @@ use std::io;
 
 use bus_core::TicketOutcome;
 
-use crate::speak::warn_not_durable;
-use crate::wait::Delivered;
+use crate::delivered::Delivered;
+use crate::warn::warn_not_durable;
 
 /// An event was emitted as it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -18,7 +18,7 @@ mod parked;
 mod receiver;
 mod rouser;
 #[cfg(not(loom))]
-mod thread;
+mod rouser_thread;
 mod wakers;
 
 use std::sync::atomic::Ordering;

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use bus_core::{DateTime, Event, TicketOutcome, Utc};
 
 use super::parcel::{Addressee, Cargo};
-use super::{lock, thread};
+use super::{lock, reentrancy};
+use crate::delivered::{Delivered, Teller};
 use crate::envelope::Origin;
 use crate::legacy::Legacy;
-use crate::order::{Pending, Place};
+use crate::pending::{Pending, Place};
 use crate::receipt::ordinal_of;
 use crate::ring::Ring;
-use crate::speak::warn_not_durable;
-use crate::wait::{Delivered, Teller};
+use crate::warn::warn_not_durable;
 
 /// How many may wait to be told before audit records no longer wait for their turn to be seen. A log
 /// that is down keeps its records, within its own bound; they need not all be kept here as well.
@@ -206,7 +206,7 @@ impl Delivery {
     /// delivered.
     fn deliver_safely(&self, cargo: Cargo, outcome: TicketOutcome) {
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            thread::delivering(|| self.deliver(cargo, outcome));
+            reentrancy::delivering(|| self.deliver(cargo, outcome));
         }));
     }
 

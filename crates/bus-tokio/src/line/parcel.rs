@@ -7,10 +7,10 @@ use std::time::Instant;
 use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
 use bus_log::Submission;
 
+use crate::delivered::Teller;
 use crate::envelope::Origin;
 use crate::legacy::Legacy;
 use crate::sinks::{NotTaken, Sinks, Wait};
-use crate::wait::Teller;
 
 /// Something on its way into the line.
 pub(crate) struct Parcel {

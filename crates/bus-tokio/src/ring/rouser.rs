@@ -133,7 +133,7 @@ impl Ring {
             }
             #[cfg(not(loom))]
             Wanted::Thread => {
-                if !super::thread::call(self) {
+                if !super::rouser_thread::call(self) {
                     self.abandon(LaneName::Away);
                 }
             }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use bus_core::TicketOutcome;
 
-use crate::speak::warn_not_durable;
+use crate::warn::warn_not_durable;
 
 /// What became of an event that was to be durable.
 pub(crate) struct Delivered {
