@@ -330,13 +330,9 @@ impl SessionLog for ShippingLog {
     /// Erases the thread in the local log, and in the remote one as soon as it can be reached.
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
         let last = self.local().bounds(key).await?.last;
-        let look = LookAfter {
-            shared: self.shared(),
-            key,
-            last,
-        };
+        let shared = self.shared();
         // An unknown thread leaves no trace.
-        let _look = (last > 0).then_some(look);
+        let _look = (last > 0).then(|| LookAfter { shared, key, last });
         self.local().erase(key).await
     }
 

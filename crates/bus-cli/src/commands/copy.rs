@@ -33,7 +33,7 @@ events, is named and left as it is; so is one whose source has archived what was
 not copied yet. What is archived or erased in the source stays in the target,
 unless --mirror says otherwise; of those only one at a time, please.
 
-Ends with 1 if a thread could not be copied, or a log stayed away for longer than
+Ends with 1 if a thread could not be copied, or a log stayed away longer than
 --retry, and with 130 or 143 when interrupted: what was copied stays. Keys of
 --json, a line per thread: tenant, thread, ok, events and bytes (copied now),
 last (the target's last ordinal), and error where ok is false; tenant and thread

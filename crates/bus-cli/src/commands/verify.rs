@@ -38,8 +38,8 @@ damage hides the name.
 
 With --against it compares two logs: every ordinal that both can read, byte for
 byte, and where each thread ends. It ends with 1 if an event differs, or if one
-side alone has a thread, or more of one. What either has archived or erased can't
-be compared: it is counted, and is no difference. Keys of --json then: tenant,
+side alone has a thread, or more of one. What either has archived or erased is
+not compared: it is counted, and no difference. Keys of --json then: tenant,
 thread, ok, same (events), hidden (those that one side can't read), differs_at,
 and only_here and only_there (first and last ordinal), null where there is none,
 and error where a log failed.";

@@ -109,6 +109,16 @@ impl Account {
         self.last = self.last.max(last);
     }
 
+    /// Others have appended up to `last`; that it was not there before is seen at `now`.
+    pub(super) fn grew(&mut self, last: u64, now: Instant) {
+        if last > self.last {
+            if self.marks.is_empty() {
+                self.mark(self.last + 1, now);
+            }
+            self.last = last;
+        }
+    }
+
     fn mark(&mut self, first: u64, now: Instant) {
         if self.marks.len() >= MARKS {
             // The later of two goes: what it stood for counts as older, never as younger.

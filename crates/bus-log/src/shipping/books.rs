@@ -30,6 +30,7 @@ pub(super) struct Books {
     outage: Option<Outage>,
     pauses: Pauses,
     pub(super) looked_through: bool,
+    opened: Instant,
     shipped: u64,
     refused: u64,
 }
@@ -61,6 +62,7 @@ impl Books {
             outage: None,
             pauses: Pauses::new(FIRST_PAUSE.min(longest_pause), longest_pause),
             looked_through: false,
+            opened: Instant::now(),
             shipped: 0,
             refused: 0,
         }
@@ -109,7 +111,7 @@ impl Books {
     pub(super) fn look_at(&mut self, key: &ThreadKey, last: u64) -> bool {
         self.with(key, last, |account| {
             account.look = true;
-            account.last = account.last.max(last);
+            account.grew(last, Instant::now());
         });
         self.call(key)
     }
@@ -127,14 +129,32 @@ impl Books {
             let gives_back = !bounds.erased && keep.is_some_and(|keep| bounds.readable() > keep);
             account.idle = account.seen == bounds.last;
             account.seen = bounds.last;
-            account.look |= erased || account.stopped.is_some();
+            account.look |= erased;
             calls = !account.known
                 || account.look
                 || bounds.last > account.last
                 || account.idle && gives_back && account.waiting() == 0;
-            account.last = account.last.max(bounds.last);
+            account.grew(bounds.last, Instant::now());
         });
         calls && self.call(key)
+    }
+
+    /// The local log was looked through: what was stopped is tried again. True if there is any.
+    pub(super) fn looked(&mut self) -> bool {
+        self.looked_through = true;
+        let accounts = self.accounts.iter_mut();
+        let stopped = accounts.filter(|(_, account)| account.stopped.is_some());
+        let again: Vec<ThreadKey> = stopped
+            .map(|(key, account)| {
+                account.look = true;
+                key.clone()
+            })
+            .collect();
+        let mut calls = false;
+        for key in again {
+            calls |= self.call(&key);
+        }
+        calls
     }
 
     /// Changes an account, and keeps the sum of bytes. One that is new is taken to be shipped up to
@@ -359,7 +379,9 @@ impl Books {
             lag.events += waiting;
             lag.threads += u64::from(waiting > 0);
             lag.unchecked += u64::from(!account.is_checked() && account.stopped.is_none());
-            if let Some(since) = account.waits_since() {
+            if waiting > 0 {
+                // What was there before has no other time.
+                let since = account.waits_since().unwrap_or(self.opened);
                 lag.behind = lag.behind.max(now.saturating_duration_since(since));
             }
             if let Some(error) = &account.stopped {

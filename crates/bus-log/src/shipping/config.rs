@@ -18,7 +18,8 @@ pub struct ShippingConfig {
     /// batch for each append under way. `None`: no bound but the local log's own. 1 GiB by default.
     pub budget: Option<u64>,
     /// Events of each thread that the local log keeps once they are shipped; those before are archived
-    /// in it. `None`, the default: all.
+    /// in it, 1,024 or more at a time, and all of them once the thread is idle: in a file log appends wait
+    /// meanwhile. Of a thread that was ever erased nothing is archived. `None`, the default: all are kept.
     pub keep: Option<u64>,
     /// How often the local log is looked through for what was written past this one, as by another
     /// process, and threads that were stopped are tried again. 60 s by default.

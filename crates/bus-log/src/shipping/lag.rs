@@ -19,7 +19,8 @@ pub struct ShippingLag {
     pub bytes: u64,
     /// Threads that have such events.
     pub threads: u64,
-    /// How long the oldest of them has been waiting; zero where none does. To a tenth of a second.
+    /// How long the oldest of them has been waiting, to a tenth of a second; zero where none does. What
+    /// was there before this log was opened counts from then.
     pub behind: Duration,
     /// Threads that the remote log was not asked about yet, and, until the local log was looked through
     /// once, any number more.

@@ -155,13 +155,16 @@ impl Shared {
         let mut names = Names::all(&*self.local);
         loop {
             match names.next().await {
-                Ok(Some(summary)) if summary.damaged => {}
+                // Whoever tries to ship it says what is wrong.
+                Ok(Some(summary)) if summary.damaged => {
+                    self.tell(|books| books.look_at(&summary.key, 0));
+                }
                 Ok(Some(summary)) => {
                     let keep = self.config.keep;
                     self.tell(|books| books.saw(&summary.key, summary.bounds, keep));
                 }
                 Ok(None) => {
-                    self.books().looked_through = true;
+                    self.tell(Books::looked);
                     self.settled();
                     return true;
                 }

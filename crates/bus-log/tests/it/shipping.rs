@@ -220,6 +220,18 @@ fn an_erasure_reaches_the_remote_log_also_of_what_was_never_shipped() {
 }
 
 #[test]
+fn what_is_done_to_an_unknown_thread_leaves_no_trace() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    block_on(log.erase(&key("nowhere"))).unwrap();
+    assert_eq!(block_on(log.archive_before(&key("nowhere"), 5)).unwrap(), 0);
+    assert_eq!(append(&log, &key("nowhere"), &[]).unwrap(), 0);
+    assert!(log.lag().is_level(), "{:?}", log.lag());
+    assert_eq!(block_on(remote.tenants(None, 9)).unwrap(), []);
+}
+
+#[test]
 fn shipped_events_past_those_kept_are_given_back_and_the_remote_log_keeps_them() {
     let (local, remote) = (Memory::default(), Memory::default());
     let log = shipping(&local, &remote, quick().with_keep(Some(10)));

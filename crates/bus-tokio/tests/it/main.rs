@@ -23,4 +23,5 @@ mod order;
 mod publish;
 mod reentry;
 mod seq;
+mod shipping;
 mod stress;

@@ -182,7 +182,8 @@ proptest! {
             }
         }
         rough.script([]);
-        wait_until("all is shipped", || log.lag().is_level());
+        let level = bus_testkit::eventually(Duration::from_secs(20), || log.lag().is_level());
+        prop_assert!(level, "{:?}", log.lag());
         drop(log);
         assert_level(&local, &remote);
     }
