@@ -83,3 +83,4 @@ impl Harness for FileHarness {
 bus_testkit::laws!(file, FileHarness::new);
 bus_testkit::laws!(interval, FileHarness::interval);
 bus_testkit::laws!(os, FileHarness::os);
+bus_testkit::laws!(shipping, crate::shipping::Shipped::new);

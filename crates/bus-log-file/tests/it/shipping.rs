@@ -1,4 +1,4 @@
-//! The file log shipped to another log: the laws, and a shipper that is killed.
+//! The file log shipped to another log, by a shipper that is killed.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -24,13 +24,13 @@ fn quick() -> ShippingConfig {
 }
 
 /// A file log that is shipped to one in memory, by as many shippers as there are handles.
-struct Shipped {
+pub(crate) struct Shipped {
     dir: TempDir,
     remote: Arc<InMemorySessionLog>,
 }
 
 impl Shipped {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             remote: Arc::default(),
@@ -73,8 +73,6 @@ impl Harness for Shipped {
         Some(self.dir.path().join("log"))
     }
 }
-
-bus_testkit::laws!(laws, Shipped::new);
 
 /// Names the folder of both logs, in the child.
 const CHILD: &str = "BUS_LOG_FILE_TEST_SHIPPER";

@@ -26,6 +26,8 @@ pub struct ShippingConfig {
     pub look_every: Duration,
     /// The longest pause after an error of the remote log; the first is 50 ms. 30 s by default.
     pub longest_pause: Duration,
+    /// How long the logs may take for one page before the remote one counts as away. 60 s by default.
+    pub answer_within: Duration,
     /// Threads that are shipped at once. 8 by default.
     pub threads_at_once: usize,
     /// How long [`archive_before`](crate::SessionLog::archive_before) waits for what it hides to be
@@ -40,6 +42,7 @@ impl Default for ShippingConfig {
             keep: None,
             look_every: Duration::from_secs(60),
             longest_pause: Duration::from_secs(30),
+            answer_within: Duration::from_secs(60),
             threads_at_once: 8,
             patience: Duration::from_secs(10),
         }
@@ -75,6 +78,13 @@ impl ShippingConfig {
         self
     }
 
+    /// The same with another time for a page.
+    #[must_use]
+    pub fn with_answer_within(mut self, time: Duration) -> Self {
+        self.answer_within = time.clamp(Duration::from_millis(1), CENTURY);
+        self
+    }
+
     /// The same with so many threads shipped at once; 0 is taken as 1.
     #[must_use]
     pub const fn with_threads_at_once(mut self, threads: usize) -> Self {
@@ -92,10 +102,11 @@ impl ShippingConfig {
     /// The same within what can be worked with, whoever wrote its fields.
     pub(super) fn bounded(self) -> Self {
         let (look, longest, patience) = (self.look_every, self.longest_pause, self.patience);
-        let at_once = self.threads_at_once;
+        let (answer, at_once) = (self.answer_within, self.threads_at_once);
         self.with_look_every(look)
             .with_longest_pause(longest)
             .with_patience(patience)
+            .with_answer_within(answer)
             .with_threads_at_once(at_once)
     }
 }

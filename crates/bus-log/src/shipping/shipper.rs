@@ -188,7 +188,9 @@ impl Shared {
             courier = courier.knowing(last);
         }
         let outcome = loop {
-            match courier.step().await {
+            // Dropped, the page is there or is not: the next step looks.
+            let step = tokio::time::timeout(self.config.answer_within, courier.step()).await;
+            match step.unwrap_or_else(|_| Err(no_answer(&key, self.config.answer_within))) {
                 Ok(Step::Moved(moved)) => {
                     let more = self.books().moved(&key, &moved);
                     self.settled();
@@ -308,6 +310,13 @@ impl std::fmt::Debug for Shared {
         f.debug_struct("Shared")
             .field("config", &self.config)
             .finish_non_exhaustive()
+    }
+}
+
+fn no_answer(key: &ThreadKey, within: Duration) -> ReplicateError {
+    ReplicateError::Target {
+        key: key.clone(),
+        error: LogError::unavailable(format!("no answer within {within:?}")),
     }
 }
 

@@ -1,13 +1,18 @@
-//! The in-memory log keeps the laws, bare and behind a pointer.
+//! The in-memory log keeps the laws, bare, behind a pointer, and shipped to another one.
 
 use bus_log::{Expect, InMemorySessionLog, LogErrorKind, SessionLog};
 use bus_testkit::{Behind, MemoryHarness, block_on, model, samples};
+
+use crate::shipping::Shipped;
 
 bus_testkit::laws!(memory, MemoryHarness::new);
 bus_testkit::laws!(memory_in_a_box, || Behind::boxed(MemoryHarness::new()));
 bus_testkit::laws!(memory_in_two_arcs, || Behind::shared_twice(
     MemoryHarness::new()
 ));
+
+bus_testkit::laws!(shipping, Shipped::default);
+bus_testkit::laws!(shipping_to_a_shaky_log, Shipped::to_a_shaky_log);
 
 #[test]
 fn the_reference_agrees_with_a_more_naive_model() {

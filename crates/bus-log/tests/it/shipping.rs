@@ -9,7 +9,7 @@ use bus_log::{
     Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, ReplicateError, Result, SessionLog,
     ShippingConfig, ShippingLog, ThreadKey,
 };
-use bus_testkit::{Ability, Harness, MemoryHarness, Profile, samples};
+use bus_testkit::{Ability, Harness, Profile, samples};
 
 use crate::support::{LONG, RoughLog, Roughness, block_on, key, wait_until};
 
@@ -17,7 +17,7 @@ type Memory = Arc<InMemorySessionLog>;
 
 /// Two logs in memory, one shipped to the other.
 #[derive(Default)]
-struct Shipped {
+pub(crate) struct Shipped {
     local: Memory,
     remote: Memory,
     shaky: bool,
@@ -25,7 +25,7 @@ struct Shipped {
 
 impl Shipped {
     /// Of eleven calls of the remote log, two fail.
-    fn to_a_shaky_log() -> Self {
+    pub(crate) fn to_a_shaky_log() -> Self {
         let mut shipped = Self::default();
         shipped.shaky = true;
         shipped
@@ -34,9 +34,13 @@ impl Shipped {
 
 impl Harness for Shipped {
     fn profile(&self) -> Profile {
-        MemoryHarness::new()
-            .profile()
-            .named("a shipping log over memory")
+        Profile::new("a shipping log", "is in the local log")
+            .cannot(Ability::SecondHandle, "no other process can see it")
+            .cannot(Ability::SecondWriter, "no other process can see it")
+            .cannot(Ability::ByteSearch, "its local log has no directory")
+            .cannot(Ability::Failing, "its local log has no medium")
+            // What fails is tried again after a pause.
+            .with_model_cases(if self.shaky { 24 } else { 128 })
     }
 
     fn open(&self) -> Result<Arc<dyn SessionLog>> {
@@ -67,15 +71,6 @@ impl Drop for Shipped {
         flush(&shipping);
         assert_level(&self.local, &self.remote);
     }
-}
-
-bus_testkit::laws!(memory, Shipped::default);
-bus_testkit::laws!(memory_to_a_shaky_log, Shipped::to_a_shaky_log);
-
-#[test]
-fn a_shipping_log_can_do_what_its_local_log_can() {
-    let profile = Shipped::default().profile();
-    assert!(profile.lacks(Ability::Reopen).is_some());
 }
 
 /// As is right for tests: what failed is tried again soon.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bus_log::{
     Expect, InMemorySessionLog, LogErrorKind, SessionLog, ShippingConfig, encoded_bytes,
 };
-use bus_testkit::{Fault, FaultyLog, samples};
+use bus_testkit::{Fault, FaultyLog, Gate, samples};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -32,6 +32,21 @@ fn an_outage_is_invisible_to_who_appends_and_over_when_the_remote_log_is_back() 
     flush(&log);
     let lag = log.lag();
     assert!(lag.is_level() && lag.outage.is_none(), "{lag:?}");
+    assert_level(&local, &remote);
+}
+
+#[test]
+fn a_remote_log_that_does_not_answer_counts_as_away() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let hanging = Arc::new(FaultyLog::new(remote.clone()));
+    hanging.always(Fault::Wait(Gate::closed()));
+    let config = quick().with_answer_within(Duration::from_millis(10));
+    let log = shipping(&local, &hanging, config);
+    append(&log, &key("s"), &samples::batch("b", 3)).unwrap();
+    wait_until("it is told", || log.lag().outage.is_some());
+    hanging.heal();
+    flush(&log);
+    assert!(hanging.tried().len() > 1);
     assert_level(&local, &remote);
 }
 
