@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bus_core::{TenantId, ThreadKey};
 
-use crate::SessionLog;
+use crate::{Bounds, SessionLog};
 
 pub use compare::{Comparison, compare};
 pub(crate) use courier::{Courier, Hides, Level, Moved, Step};
@@ -81,8 +81,8 @@ pub struct Replication {
     threads_at_once: usize,
     retry_for: Duration,
     on_progress: Option<Arc<OnProgress>>,
-    /// Where threads were level, if that is kept.
-    levels: Option<Mutex<HashMap<ThreadKey, u64>>>,
+    /// How far threads had come when they were copied, if that is kept.
+    levels: Option<Mutex<HashMap<ThreadKey, Bounds>>>,
 }
 
 type OnProgress = dyn Fn(ReplicateProgress<'_>) + Send + Sync;
@@ -146,8 +146,9 @@ impl Replication {
         self
     }
 
-    /// The same for who calls it again and again: it keeps where each thread was level, and passes over
-    /// those of which the source has nothing new, without asking the target. About 150 bytes a thread.
+    /// The same for who calls [`tenant`](Self::tenant) or [`all`](Self::all) again and again: it keeps how
+    /// far each thread had come, and passes over those of which the source has nothing new, without asking
+    /// the target. About 150 bytes a thread.
     #[must_use]
     pub fn remembering(mut self) -> Self {
         self.levels = Some(Mutex::default());

@@ -2,6 +2,7 @@
 
 mod progress;
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -136,6 +137,10 @@ async fn copy(
     let copying = replication(from, to, args, Arc::clone(&shown), lines);
     let begun = Instant::now();
     let mut total = Copied::default();
+    let mut told = Told {
+        follow: args.follow,
+        failures: HashMap::new(),
+    };
     let mut stop = std::pin::pin!(stop);
     let mut code = None;
     while code.is_none() {
@@ -148,13 +153,13 @@ async fn copy(
                         code = Some(signal);
                         break None;
                     }
-                    Some(line) = said.recv() => shown.aside(|| write(out, &line, args.follow))?,
+                    Some(line) = said.recv() => shown.aside(|| told.write(out, &line))?,
                     outcome = &mut pass => break Some(outcome),
                 }
             }
         };
         while let Ok(line) = said.try_recv() {
-            shown.aside(|| write(out, &line, args.follow))?;
+            shown.aside(|| told.write(out, &line))?;
         }
         match outcome {
             Some(Ok(copied)) => {
@@ -255,39 +260,51 @@ async fn pass(copying: &Replication, scope: &Scope) -> Result<Copied, ReplicateE
     Ok(copied)
 }
 
-fn write(out: &mut Out, line: &Line, follow: bool) -> anyhow::Result<()> {
-    match line {
-        // One that looks again and again has nothing to say of what stays as it is.
-        Line::Copied(thread) if follow && thread.events == 0 => Ok(()),
-        Line::Copied(thread) if out.is_json() => out.json(&CopyLine {
-            tenant: Some(thread.key.tenant_id().as_str()),
-            thread: Some(thread.key.thread_id()),
-            ok: true,
-            events: thread.events,
-            bytes: thread.bytes,
-            last: thread.last,
-            error: None,
-        }),
-        Line::Copied(_) => Ok(()),
-        Line::Failed(error) => {
-            let key = error.key();
-            let tenant = key.map(|key| key.tenant_id().as_str());
-            let thread = key.map(ThreadKey::thread_id);
-            let words = format!("{:#}", anyhow::Error::new(error.clone()));
-            if out.is_json() {
-                return out.json(&CopyLine {
-                    tenant,
-                    thread,
-                    ok: false,
-                    events: 0,
-                    bytes: 0,
-                    last: 0,
-                    error: Some(words),
-                });
+/// What was said of failures: one that looks again and again does not repeat itself.
+struct Told {
+    follow: bool,
+    failures: HashMap<Option<ThreadKey>, String>,
+}
+
+impl Told {
+    fn write(&mut self, out: &mut Out, line: &Line) -> anyhow::Result<()> {
+        match line {
+            // One that looks again and again has nothing to say of what stays as it is.
+            Line::Copied(thread) if self.follow && thread.events == 0 => Ok(()),
+            Line::Copied(thread) if out.is_json() => out.json(&CopyLine {
+                tenant: Some(thread.key.tenant_id().as_str()),
+                thread: Some(thread.key.thread_id()),
+                ok: true,
+                events: thread.events,
+                bytes: thread.bytes,
+                last: thread.last,
+                error: None,
+            }),
+            Line::Copied(_) => Ok(()),
+            Line::Failed(error) => {
+                let key = error.key();
+                let tenant = key.map(|key| key.tenant_id().as_str());
+                let thread = key.map(ThreadKey::thread_id);
+                let words = format!("{:#}", anyhow::Error::new(error.clone()));
+                let before = self.failures.insert(key.cloned(), words.clone());
+                if before.as_ref() == Some(&words) {
+                    return Ok(());
+                }
+                if out.is_json() {
+                    return out.json(&CopyLine {
+                        tenant,
+                        thread,
+                        ok: false,
+                        events: 0,
+                        bytes: 0,
+                        last: 0,
+                        error: Some(words),
+                    });
+                }
+                let red = out.styles.red;
+                let words = one_line(&words, 400);
+                out.line(format_args!("{red}✗{red:#} {words}"))
             }
-            let red = out.styles.red;
-            let words = one_line(&words, 400);
-            out.line(format_args!("{red}✗{red:#} {words}"))
         }
     }
 }

@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::courier::Moved;
 use super::{
-    Copied, Courier, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
+    Copied, Courier, Hides, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
     ThreadCopied,
 };
 use crate::panic::caught;
@@ -68,7 +68,10 @@ impl Replication {
                 match self.next_of(&mut names).await {
                     Ok(Some(summary)) if self.is_level(&summary) => copied.threads += 1,
                     Ok(Some(summary)) => {
-                        going.push(async move { self.thread(&summary.key).await });
+                        going.push(async move {
+                            let copied = self.thread(&summary.key).await;
+                            (summary, copied)
+                        });
                     }
                     Ok(None) => break,
                     Err(error) if error.is_outage() => return Err(error),
@@ -78,12 +81,13 @@ impl Replication {
                     }
                 }
             }
-            let Some(outcome) = going.next().await else {
+            let Some((summary, outcome)) = going.next().await else {
                 return Ok(copied);
             };
             copied.threads += 1;
             match outcome {
                 Ok(thread) => {
+                    self.remember(summary);
                     copied.events += thread.events;
                     copied.bytes += thread.bytes;
                 }
@@ -156,23 +160,31 @@ impl Replication {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(levels) = &self.levels {
-            let mut levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
-            levels.insert(key.clone(), copied.last);
-        }
         Ok(copied)
     }
 
-    /// Whether the source has nothing that was not copied before. Where hiding is mirrored there may be
-    /// something to hide all the same.
+    /// As far as a thread had come when it was listed, it is copied.
+    fn remember(&self, summary: ThreadSummary) {
+        if let Some(levels) = &self.levels {
+            let mut levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
+            levels.insert(summary.key, summary.bounds);
+        }
+    }
+
+    /// Whether the source has nothing that was not copied before, and nothing that is to be hidden.
     fn is_level(&self, summary: &ThreadSummary) -> bool {
         let Some(levels) = &self.levels else {
             return false;
         };
         let levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
-        self.hides == super::Hides::Nothing
-            && !summary.damaged
-            && levels.get(&summary.key) == Some(&summary.bounds.last)
+        let Some(before) = levels.get(&summary.key) else {
+            return false;
+        };
+        let same = match self.hides {
+            Hides::Nothing => before.last == summary.bounds.last,
+            Hides::Erased | Hides::All => *before == summary.bounds,
+        };
+        same && !summary.damaged
     }
 }
 

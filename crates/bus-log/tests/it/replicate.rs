@@ -100,6 +100,16 @@ fn who_remembers_does_not_ask_the_target_about_what_is_level() {
     append(&from, &key("b"), &samples::batch("c", 1));
     to.set_down(false);
     assert_eq!(block_on(copying.all()).unwrap().events, 1);
+    // A mirror looks at what is hidden besides.
+    let mirror = Replication::new(from.clone(), to.clone())
+        .mirroring()
+        .remembering();
+    block_on(mirror.all()).unwrap();
+    block_on(from.archive_before(&key("a"), 3)).unwrap();
+    block_on(mirror.all()).unwrap();
+    assert_eq!(block_on(to.bounds(&key("a"))).unwrap().watermark, 3);
+    to.set_down(true);
+    assert_eq!(block_on(mirror.all()).unwrap().threads, 2);
 }
 
 #[test]

@@ -72,6 +72,8 @@ async fn a_mirror_erases_and_a_plain_copy_does_not() {
 async fn following_goes_on_until_it_is_told_to_stop() {
     let (from, to) = (memory(), memory());
     fill(&from, "a", 3).await;
+    fill(&to, "b", 2).await;
+    fill(&from, "b", 1).await;
     let key = to.key("a").unwrap();
     let args = copy_args(&["--follow"]);
     let shared = Shared::default();
@@ -89,4 +91,6 @@ async fn following_goes_on_until_it_is_told_to_stop() {
     assert_eq!(code, ExitCode::from(130));
     let text = shared.text();
     assert!(text.contains("interrupted"), "{text}");
+    // It was looked at more than once.
+    assert_eq!(text.matches("ahead").count(), 1, "{text}");
 }
