@@ -23,7 +23,7 @@ pub use compare::{Comparison, compare};
 pub(crate) use courier::{Courier, Hides, Level, Moved, Step};
 pub use error::ReplicateError;
 pub(crate) use many::Names;
-pub(crate) use pause::Pauses;
+pub(crate) use pause::{Pauses, give_way};
 pub use progress::{Copied, ReplicateProgress, ThreadCopied};
 
 /// Threads that are copied at once, by default.

@@ -12,7 +12,7 @@ use futures_util::stream::FuturesUnordered;
 use super::courier::Moved;
 use super::{
     Copied, Courier, Hides, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
-    ThreadCopied,
+    ThreadCopied, give_way,
 };
 use crate::panic::caught;
 use crate::{SessionLog, ThreadSummary};
@@ -147,6 +147,7 @@ impl Replication {
                     }
                     pauses.reset();
                     moved_at = Instant::now();
+                    give_way().await;
                 }
                 Ok(Step::Level(level)) => {
                     copied.last = level.target;

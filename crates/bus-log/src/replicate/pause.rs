@@ -1,7 +1,9 @@
-//! How long to leave a log alone that has just failed.
+//! How long to leave a log alone that has just failed, and room for others between two pages.
 
 use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
 use std::hash::BuildHasher;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Pauses that double, half of each by chance: those that failed together must not come back together.
@@ -34,6 +36,20 @@ impl Pauses {
     pub(crate) const fn reset(&mut self) {
         self.next = self.first;
     }
+}
+
+/// Lets others have their turn, under any executor: logs that never wait would keep it until all is
+/// copied, and nobody could end it.
+pub(crate) async fn give_way() {
+    let mut gave = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

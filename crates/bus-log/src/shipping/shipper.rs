@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 
 use super::books::{Books, Errand};
 use super::{ShippingConfig, ShippingLag};
-use crate::replicate::{Courier, Hides, Names, Step};
+use crate::replicate::{Courier, Hides, Names, Step, give_way};
 use crate::{LogError, ReplicateError, Result, SessionLog};
 
 /// How long a drop waits for a thread that does not come back from a log.
@@ -195,9 +195,10 @@ impl Shared {
                     let more = self.books().moved(&key, &moved);
                     self.settled();
                     self.give_back(&key, moved.last, false).await;
-                    if !more {
+                    if !more || self.ends.load(Ordering::Acquire) {
                         break Ok(());
                     }
+                    give_way().await;
                 }
                 Ok(Step::Level(level)) => {
                     self.books().level(&key, level);

@@ -292,6 +292,21 @@ fn an_outage_ends_the_call_and_one_refused_thread_does_not() {
 }
 
 #[test]
+fn others_have_their_turn_between_two_pages_also_where_no_log_waits() {
+    use std::task::{Context, Waker};
+    let (from, to) = logs();
+    append(&from, &key("s"), &samples::batch("b", 3000));
+    let copying = Replication::new(from.clone(), to.clone());
+    let mut going = Box::pin(copying.all());
+    let mut context = Context::from_waker(Waker::noop());
+    let polled = going.as_mut().poll(&mut context);
+    assert!(polled.is_pending(), "all was copied in one turn");
+    drop(going);
+    block_on(copying.all()).unwrap();
+    assert_equal(&from, &to, &key("s"));
+}
+
+#[test]
 fn progress_adds_up_to_what_was_copied() {
     let (from, to) = logs();
     for name in ["a", "b"] {

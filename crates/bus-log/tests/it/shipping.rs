@@ -270,6 +270,24 @@ fn dropping_it_ends_at_once_and_opening_it_again_ships_the_rest() {
 }
 
 #[test]
+fn dropping_it_ends_at_once_also_with_much_to_ship_to_a_log_that_never_waits() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let batch = samples::batch("b", 1000);
+    for _ in 0..200 {
+        append(&local, &key("s"), &batch).unwrap();
+    }
+    let remote = Arc::new(bus_testkit::FaultyLog::new(remote));
+    let log = shipping(&local, &remote, quick());
+    wait_until("the shipper is at work", || !remote.tried().is_empty());
+    drop(log);
+    let shipped = block_on(remote.bounds(&key("s"))).unwrap().last;
+    assert!(shipped < 200_000, "it was dropped once all was shipped");
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    assert_level(&local, &remote);
+}
+
+#[test]
 fn a_sink_over_it_is_as_over_any_log() {
     use bus_log::{DurableSink, LogSink, SessionEvent};
     let (local, remote) = (Memory::default(), Memory::default());
