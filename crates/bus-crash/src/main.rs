@@ -4,12 +4,13 @@
 use std::env;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_crash::play::{FileLog, Script};
 use bus_crash::process::{self, kill_9};
 use bus_crash::report::{Report, Tally};
 use bus_crash::sweep::{Effort, End, beside, damage, damage_some, kill, power, trouble};
+use bus_log_file::Durability;
 use clap::Parser;
 
 #[derive(Parser)]
@@ -107,18 +108,30 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
         scripts.push(Script::random(seed + 1, 2, 40));
     }
     let mut sweeps: Vec<Sweep> = Vec::new();
-    for script in &scripts {
+    let window = Durability::Interval(Duration::from_millis(2));
+    // What these have refused or lost is part of the script.
+    let recorded = [
+        Script::behind(),
+        Script::early("interval", window),
+        Script::early("os", Durability::Os),
+    ];
+    for script in scripts.iter().chain(&recorded) {
         let own = script.clone();
         let name = format!("power cut: {}", script.name);
         sweeps.push((name, Box::new(move |effort| power(&FileLog, &own, effort))));
     }
-    for script in &scripts {
+    for script in scripts.iter().chain(&recorded) {
         let own = script.clone();
         let name = format!("reader beside: {}", script.name);
         sweeps.push((name, Box::new(move |effort| beside(&FileLog, &own, effort))));
     }
     let two = scripts.iter().filter(|script| script.processes == 2);
-    for script in two.filter(|script| script.name != "idle") {
+    let early = [
+        Script::two().with_durability("two, interval", window),
+        Script::two().with_durability("two, os", Durability::Os),
+    ];
+    let two = two.filter(|script| script.name != "idle").chain(&early);
+    for script in two {
         let own = script.clone();
         let name = format!("kill one of two: {}", script.name);
         sweeps.push((name, Box::new(move |effort| kill(&FileLog, &own, effort))));

@@ -13,10 +13,10 @@ mod subject;
 mod tag;
 
 pub use check::{check, check_one};
-pub use history::{History, Settled};
+pub use history::{History, Keeps, Settled};
 pub use observe::{Unseen, observe, observe_one};
 pub use player::{Mood, Player};
-pub use script::{Act, Script, Step};
+pub use script::{Act, Obstacle, Script, Step};
 pub use subject::{FileLog, Settings, Subject};
 pub use tag::Tag;
 

@@ -10,6 +10,7 @@
 mod cut;
 mod disk;
 mod files;
+mod obstacle;
 mod recording;
 mod world;
 

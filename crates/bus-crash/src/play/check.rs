@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{Append, History, Past, Settled, Told};
+use super::history::{Append, History, Keeps, Past, Settled, Told};
 
 /// Whether a log that shows `found` keeps what it had told by `point` of `history`, and nothing else.
 ///
@@ -159,6 +159,7 @@ impl<'a> View<'a> {
             asked,
             told,
             at,
+            seen,
         } = append;
         let place = self.places.get(batch).copied();
         if place.is_some() && (*asked > self.asked || *told == Told::Refused) {
@@ -167,7 +168,12 @@ impl<'a> View<'a> {
         let Told::Last(last) = *told else {
             return Ok(());
         };
-        if *at > self.told {
+        let kept = match self.history.keeps {
+            Keeps::Told => *at <= self.told,
+            // What was acknowledged and never seen may be there, in its place.
+            Keeps::Seen => seen.is_some_and(|seen| seen <= self.told) || place.is_some(),
+        };
+        if !kept {
             return Ok(());
         }
         if self.found.last < last {

@@ -18,6 +18,17 @@ pub struct Settled {
     pub events: Vec<(u64, Tag)>,
 }
 
+/// What a log has to keep when the world stops.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// All that it acknowledged.
+    #[default]
+    Told,
+    /// What a reader could see. Of what was acknowledged besides, it may lose the end, session by session, in whole
+    /// batches.
+    Seen,
+}
+
 /// What became of an append, as far as its caller knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
@@ -37,6 +48,8 @@ pub(super) struct Append {
     pub(super) told: Told,
     /// When it was told.
     pub(super) at: u64,
+    /// When a reader saw it first.
+    pub(super) seen: Option<u64>,
 }
 
 /// An archive or an erasure.
@@ -64,6 +77,7 @@ pub struct History {
     pub(super) sessions: Vec<Past>,
     /// The events' sizes, of every batch there ever was.
     sizes: BTreeMap<u32, Vec<usize>>,
+    pub(super) keeps: Keeps,
 }
 
 impl History {
@@ -73,7 +87,15 @@ impl History {
         Self {
             sessions: vec![Past::default(); sessions],
             sizes: BTreeMap::new(),
+            keeps: Keeps::Told,
         }
+    }
+
+    /// The same, held against a log that has to keep this.
+    #[must_use]
+    pub fn keeping(&self, keeps: Keeps) -> Self {
+        let same = self.clone();
+        Self { keeps, ..same }
     }
 
     /// That of a log which is known to hold just this.
@@ -86,6 +108,7 @@ impl History {
         Self {
             sessions: found.iter().map(past).collect(),
             sizes: self.sizes.clone(),
+            keeps: self.keeps,
         }
     }
 
@@ -124,6 +147,7 @@ impl History {
             asked: now,
             told: Told::Unknown,
             at: now,
+            seen: None,
         });
         batch
     }
@@ -180,6 +204,7 @@ impl History {
                     let known = append.told != Told::Unknown;
                     append.told = Told::Last(*last);
                     append.at = if known { append.at.min(now) } else { now };
+                    append.seen = Some(append.seen.map_or(now, |seen| seen.min(now)));
                 }
             }
         }

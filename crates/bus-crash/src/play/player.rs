@@ -8,9 +8,9 @@ use bus_log::{Entry, Event, Expect, LogError, LogErrorKind, SessionEvent, Sessio
 use futures_util::future::join_all;
 
 use super::check::check;
-use super::history::{History, Settled, Told};
+use super::history::{History, Keeps, Settled, Told};
 use super::observe::{Unseen, observe, tell, text_of};
-use super::script::{Act, Script, Step};
+use super::script::{Act, Obstacle, Script, Step};
 use super::subject::{Settings, Subject, block_on, key};
 use super::tag::Tag;
 use crate::sim::{SimFs, World};
@@ -163,7 +163,58 @@ impl<'s> Player<'s> {
                 self.kept |= self.world.locks(number) > 1;
                 done.ok_or_else(|| format!("process {process} does not let idle sessions go"))
             }
+            Act::Obstacle(obstacle) => self.obstacle(*obstacle),
+            Act::Seen => self.seen(),
         }
+    }
+
+    fn obstacle(&mut self, obstacle: Obstacle) -> Result<(), String> {
+        match obstacle {
+            Obstacle::Refuse(session) => {
+                self.world.refuse(Some(format!("s{session}-")));
+                self.mood = Mood::Ill;
+            }
+            Obstacle::Take => {
+                self.world.refuse(None);
+                self.mood = Mood::Well;
+            }
+            Obstacle::Hold => self.world.hold(true),
+            Obstacle::Held => {
+                let held = wait_until(|| self.world.held() > 0);
+                held.ok_or("no session file is made durable")?;
+            }
+            Obstacle::Go => {
+                self.world.hold(false);
+                self.calm();
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing happens for some looks. Whether that was long enough decides what is tried, and not what is
+    /// found.
+    fn calm(&self) {
+        let (mut before, mut quiet) = (self.world.changes(), 0);
+        let _ = wait_until(|| {
+            let now = self.world.changes();
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
+            quiet > 20
+        });
+    }
+
+    /// Waits until a reader in another process sees all that was acknowledged: nobody asks for it here.
+    fn seen(&mut self) -> Result<(), String> {
+        let files = self.world.process();
+        let reader = self.subject.reader(files).map_err(|error| tell(&error))?;
+        let all = self.history.keeping(Keeps::Told);
+        let mut wrong = String::new();
+        let found = wait_until(|| {
+            let found = observe(&*reader, all.sessions()).map_err(|unseen| unseen.to_string());
+            let checked = found.and_then(|found| check(&all, self.world.changes(), &found));
+            checked.map_err(|told| wrong = told).is_ok()
+        });
+        found.ok_or_else(|| format!("what was acknowledged is not seen: {wrong}"))
     }
 
     fn append(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bus_log_file::Durability;
 use fastrand::Rng;
 
 use super::subject::Settings;
@@ -27,6 +28,25 @@ pub enum Act {
     Reopen,
     /// Waits until idle sessions are let go.
     Idle,
+    /// Puts something in the way of session files, or takes it away.
+    Obstacle(Obstacle),
+    /// Waits until a reader in another process sees all that was acknowledged.
+    Seen,
+}
+
+/// What is in the way of session files.
+#[derive(Clone, Copy, Debug)]
+pub enum Obstacle {
+    /// The disk takes no more of this session's file.
+    Refuse(usize),
+    /// It takes all again.
+    Take,
+    /// Syncs of session files wait from the next on.
+    Hold,
+    /// One does; this is waited for.
+    Held,
+    /// They go on. Ends when nothing more happens.
+    Go,
 }
 
 /// One process does something.
@@ -196,6 +216,83 @@ impl Script {
             settings,
             ..Self::new("crowd", 1, 12, steps)
         }
+    }
+
+    /// A session whose file the disk refuses while segments end: what the journal has of it is carried on from one to
+    /// the next, behind newer records of it.
+    #[must_use]
+    pub fn behind() -> Self {
+        let alone = |act| Step { process: 0, act };
+        let append = |session, sizes: &[usize]| alone(Act::Append(vec![(session, sizes.to_vec())]));
+        let obstacle = |obstacle| alone(Act::Obstacle(obstacle));
+        // Larger than a segment.
+        let fill = || append(1, &[5000]);
+        let mut steps = vec![append(1, &[20])];
+        for round in 0..2 {
+            steps.extend([
+                // Whoever makes session files durable is busy when the next segment ends, ...
+                obstacle(Obstacle::Hold),
+                fill(),
+                obstacle(Obstacle::Held),
+                append(0, &[300, 40]),
+                fill(),
+                // ... so that it is given up when the one behind it has newer records of the session.
+                obstacle(Obstacle::Refuse(0)),
+                append(0, &[200 + round]),
+                append(1, &[30]),
+                obstacle(Obstacle::Go),
+                fill(),
+                obstacle(Obstacle::Go),
+                obstacle(Obstacle::Take),
+                append(0, &[10]),
+                append(1, &[10]),
+            ]);
+        }
+        Self::new("behind", 1, 2, steps)
+    }
+
+    /// Events that are acknowledged before they are durable.
+    #[must_use]
+    pub fn early(name: &str, durability: Durability) -> Self {
+        let alone = |act| Step { process: 0, act };
+        let append = |session, sizes: &[usize]| alone(Act::Append(vec![(session, sizes.to_vec())]));
+        let mut steps = Vec::new();
+        for round in 0..3 {
+            steps.extend([
+                append(0, &[20, 700]),
+                append(1, &[5]),
+                append(0, &[30]),
+                alone(Act::Append(
+                    (0..3).map(|session| (session, vec![40; 2])).collect(),
+                )),
+                alone(Act::Seen),
+                append(2, &[3000]),
+                append(0, &[10]),
+                append(2, &[900, 900]),
+            ]);
+            steps.extend(match round {
+                0 => [
+                    Act::Archive {
+                        session: 0,
+                        keep: 2,
+                    },
+                    Act::Reopen,
+                ]
+                .map(alone),
+                1 => [Act::Erase { session: 1 }, Act::Seen].map(alone),
+                _ => [Act::Seen, Act::Reopen].map(alone),
+            });
+        }
+        steps.extend([append(1, &[10]), append(0, &[10])]);
+        Self::new(name, 1, 3, steps).with_durability(name, durability)
+    }
+
+    /// The same script under another name, with this durability.
+    #[must_use]
+    pub fn with_durability(mut self, name: &str, durability: Durability) -> Self {
+        self.name = name.to_owned();
+        self.settings.durability = durability;
+        self
     }
 
     /// Steps by chance. Every session has one writer at a time.

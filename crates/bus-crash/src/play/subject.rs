@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bus_log::{Result, SessionLog, TenantId, ThreadKey};
 use bus_log_file::fs::FileSystem;
-use bus_log_file::{FileLogConfig, FileLogReader, FileSessionLog};
+use bus_log_file::{Durability, FileLogConfig, FileLogReader, FileSessionLog};
+
+use super::history::Keeps;
 
 /// How a log is set for a script.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub idle: Duration,
     /// How many sessions are owned at once.
     pub open_threads: usize,
+    /// When an append is acknowledged.
+    pub durability: Durability,
 }
 
 impl Default for Settings {
@@ -28,6 +32,19 @@ impl Default for Settings {
             segment_bytes: 4 << 10,
             idle: Duration::from_secs(3600),
             open_threads: 64,
+            durability: Durability::Sync,
+        }
+    }
+}
+
+impl Settings {
+    /// What must be left of what was acknowledged when the power is cut, or else when the process is killed. A reader
+    /// in another process need not see more than the first.
+    pub(crate) fn keeps(&self, cut: bool) -> Keeps {
+        match self.durability {
+            Durability::Sync => Keeps::Told,
+            Durability::Os if !cut => Keeps::Told,
+            _ => Keeps::Seen,
         }
     }
 }
@@ -59,7 +76,8 @@ impl Subject for FileLog {
             .with_file_system(files)
             .with_segment_bytes(settings.segment_bytes)
             .with_idle(settings.idle)
-            .with_open_threads(settings.open_threads);
+            .with_open_threads(settings.open_threads)
+            .with_durability(settings.durability);
         Ok(Arc::new(FileSessionLog::open_with("/log", config)?))
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bus_log_file::fs::{File, FileId, FileSystem, Locked, Metadata, OpenMode};
@@ -42,6 +42,7 @@ impl FileSystem for SimFs {
         let (node, handle) = self.world.open(self.process, path, create)?;
         Ok(Box::new(SimFile {
             world: Arc::clone(&self.world),
+            path: path.to_owned(),
             node,
             handle,
             writable: mode != OpenMode::Read,
@@ -125,6 +126,8 @@ impl FileSystem for SimFs {
 /// An open file of one process.
 struct SimFile {
     world: Arc<World>,
+    /// The path it was opened by.
+    path: PathBuf,
     node: NodeId,
     handle: Handle,
     writable: bool,
@@ -171,6 +174,7 @@ impl File for SimFile {
         if bytes.is_empty() {
             return Ok(0);
         }
+        self.world.obstacles.before_write(&self.path)?;
         self.world
             .write(self.handle.process, self.node, position, bytes)
     }
@@ -181,6 +185,7 @@ impl File for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.world.obstacles.before_sync(&self.path);
         let file = self.node;
         self.world
             .change(self.handle.process, |_| Ok(Change::Sync { file }))

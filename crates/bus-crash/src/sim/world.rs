@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Change, Disk, NodeId, to_usize};
 use super::files::SimFs;
+use super::obstacle::Obstacles;
 use super::recording::Recording;
 
 /// What goes wrong with an operation.
@@ -45,6 +46,7 @@ pub struct World {
     watcher: Mutex<Option<(usize, Watcher)>>,
     /// Held for a change that is watched, until the watcher has seen it.
     stopped: Mutex<()>,
+    pub(super) obstacles: Obstacles,
 }
 
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl World {
             }),
             watcher: Mutex::default(),
             stopped: Mutex::default(),
+            obstacles: Obstacles::default(),
         })
     }
 
@@ -237,6 +240,22 @@ impl World {
         let mut state = self.state();
         state.fault = None;
         std::mem::take(&mut state.struck)
+    }
+
+    /// Has the disk refuse all writes into session files whose names begin with `prefix`; into none if there is none.
+    pub fn refuse(&self, prefix: Option<String>) {
+        self.obstacles.refuse(prefix);
+    }
+
+    /// Has syncs of session files wait, or lets them go.
+    pub fn hold(&self, held: bool) {
+        self.obstacles.hold(held);
+    }
+
+    /// How many syncs of session files wait.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.obstacles.waiting()
     }
 
     /// Reads the disk, for a process that lives.

@@ -67,6 +67,8 @@ fn one(
     let other = (0..script.processes).find(|process| *process != victim);
     let other = other.unwrap_or_default();
     let mut player = Player::new(world, subject, script);
+    // What the dead one acknowledged before it was shown is seen when its sessions are taken.
+    player.history = player.history.keeping(script.settings.keeps(true));
     player.open_all()?;
     player.play(&script.steps)?;
     player.close(victim);
@@ -80,16 +82,18 @@ fn one(
             act: append,
         })?;
     }
+    player.history = player.history.keeping(script.settings.keeps(false));
     player.look(other)?;
     let now = world.changes();
     let disk = world.disk();
     let mut dice = effort.dice(&[now, victim as u64]);
+    let history = player.history.keeping(script.settings.keeps(true));
     for loss in [Loss::Everything, Loss::Some] {
         let found = disk.cut(loss, dice.u64(..));
         tally.faults += 1;
         tally.openings += OPENINGS;
-        residue(&found, &player.history, now)
-            .and_then(|()| revive(subject, script, found, &player.history, now))
+        residue(&found, &history, now)
+            .and_then(|()| revive(subject, script, found, &history, now))
             .map_err(|wrong| format!("power cut after all, loss {loss:?}: {wrong}"))?;
     }
     player.close_all();

@@ -6,7 +6,7 @@ use super::effort::Effort;
 use super::recorded::Recorded;
 use super::revive::{OPENINGS, Revived, residue, revive};
 use super::workers::over;
-use crate::play::{History, Script, Subject};
+use crate::play::{History, Keeps, Script, Subject};
 use crate::report::{Tally, Violation};
 use crate::sim::{Disk, Loss, Recording};
 
@@ -29,6 +29,11 @@ impl fmt::Display for Stop {
 }
 
 impl Stop {
+    /// What the log has to keep over it.
+    fn keeps(self, script: &Script) -> Keeps {
+        script.settings.keeps(matches!(self, Self::Cut(..)))
+    }
+
     fn all(rolls: u64) -> impl Iterator<Item = Self> {
         let cuts = Loss::ALL.into_iter().flat_map(move |loss| {
             let rolls = if loss.is_certain() { 1 } else { rolls };
@@ -61,8 +66,10 @@ pub fn power(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
     let points = effort.points(recording.len());
     let mut tally = over(&name, effort, &points, |point, tally| {
         let disk = recording.at(point);
+        let histories = [Keeps::Told, Keeps::Seen].map(|keeps| history.keeping(keeps));
         for (number, stop) in (0..).zip(Stop::all(effort.rolls)) {
             let mut dice = effort.dice(&[point, number]);
+            let history = &histories[usize::from(stop.keeps(script) == Keeps::Seen)];
             let found = stop.of(&disk, dice.u64(..));
             tally.faults += 1;
             let revived = residue(&found, history, point).and_then(|()| {
@@ -137,7 +144,12 @@ impl Again<'_> {
             tally.openings += OPENINGS;
             let (history, point) = revived.history_at(second, before, self.point);
             let script = self.script;
-            if let Err(wrong) = revive(self.subject, script, found, history, point) {
+            let history = if self.stop.keeps(script) == Keeps::Seen {
+                history.keeping(Keeps::Seen)
+            } else {
+                history.keeping(stop.keeps(script))
+            };
+            if let Err(wrong) = revive(self.subject, script, found, &history, point) {
                 tally.violate(Violation {
                     sweep: self.name.to_owned(),
                     point: self.point,

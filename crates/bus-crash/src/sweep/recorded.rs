@@ -13,7 +13,8 @@ pub(super) struct Recorded {
     pub(super) recording: Recording,
     /// From which point on there is a log.
     pub(super) opened: u64,
-    /// What was told, and what a reader in another process could see, when.
+    /// What was told, and what a reader in another process could see, when; to be held against such a reader, or
+    /// against what a power cut leaves.
     pub(super) history: History,
     /// How often a reader looked.
     pub(super) looks: u64,
@@ -35,6 +36,7 @@ impl Recorded {
         let mut history = player.history;
         let sights = std::mem::take(&mut *sights.lock().unwrap_or_else(PoisonError::into_inner));
         let looks = sights.len() as u64;
+        history = history.keeping(script.settings.keeps(true));
         for (point, found) in sights {
             let found = found.map_err(|wrong| format!("a reader at point {point}: {wrong}"))?;
             check(&history, point, &found)

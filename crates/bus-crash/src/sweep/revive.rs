@@ -1,6 +1,6 @@
 //! Opening a log again after a fault, and finding out what is wrong with it.
 
-use crate::play::{Act, History, Player, Script, Step, Subject, Tag, check};
+use crate::play::{Act, History, Keeps, Player, Script, Step, Subject, Tag, check};
 use crate::sim::{Disk, Recording, World};
 
 /// A log that was opened again, written, closed, and opened once more.
@@ -35,7 +35,8 @@ pub(super) fn revive(
     player.open(0)?;
     let found = player.peek(0)?;
     check(history, point, &found)?;
-    player.history = history.settled(&found);
+    // Whoever reads through the log itself sees all that it acknowledged.
+    player.history = history.settled(&found).keeping(Keeps::Told);
     let read = world.changes();
     for session in 0..script.sessions {
         let act = Act::Append(vec![(session, vec![20])]);

@@ -1,8 +1,11 @@
 //! The embedded log through small sweeps. The large ones are `cargo xtask crash`.
 
+use std::time::Duration;
+
 use bus_crash::play::{Act, FileLog, Script, Step};
 use bus_crash::report::Tally;
 use bus_crash::sweep::{Effort, kill, power, trouble};
+use bus_log_file::Durability;
 
 fn effort() -> Effort {
     Effort {
@@ -99,4 +102,32 @@ fn a_session_is_handed_over_although_the_disk_refused_meanwhile() {
     let mut script = Script::idle();
     script.steps.truncate(6);
     assert_sound(&trouble(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn a_session_that_is_refused_while_segments_end_keeps_nobody_from_opening_the_log() {
+    let mut script = Script::behind();
+    // Once is enough: twice is tried in release.
+    script.steps.truncate(script.steps.len() / 2 + 1);
+    assert_sound(&power(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn what_was_acknowledged_before_its_sync_is_lost_from_the_end_if_at_all_and_not_to_a_kill_with_os()
+{
+    let acts = || {
+        short(vec![
+            Act::Append(vec![(0, vec![10]), (1, vec![5])]),
+            Act::Append(vec![(0, vec![3000])]),
+            Act::Seen,
+            Act::Append(vec![(0, vec![10]), (1, vec![5, 5])]),
+        ])
+    };
+    for durability in [
+        Durability::Os,
+        Durability::Interval(Duration::from_millis(2)),
+    ] {
+        let script = acts().with_durability("short", durability);
+        assert_sound(&power(&FileLog, &script, &effort()));
+    }
 }
