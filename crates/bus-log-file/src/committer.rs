@@ -1,5 +1,14 @@
 //! Committing: see `docs/adr/0006-whoever-waits-commits.md`.
 //!
+//! | stage | in |
+//! |---|---|
+//! | accept: requests wait in their order, or are acknowledged at once | `queue`, `early` |
+//! | commit: who does it, with whom, where each batch goes, one frame and its sync | `driver`, `cohort`, `plan`, `group`, `commit` |
+//! | show: lines into session files that this process owns | `held`, `owned` |
+//! | tell: tickets, tasks and callbacks | `tell` |
+//! | in the background: session files made durable, what is owed, refused or waited for | `keeper`, `checkpoint`, `flush`, `behind`, `again` |
+//! | alone with everything: archive, erase, letting go, closing | `whole`, `rewrite` |
+//!
 //! Locks are taken in this order: `writer`, `plan`, `files`, then those of queue, keeper and teller, which are
 //! held for no call of anybody else. Callbacks and wakers run under none of them.
 
@@ -177,19 +186,19 @@ impl Committer {
             threads: Vec::new(),
         };
         let own = Arc::clone(&shared);
-        committer.spawn("bus-log-file", move || {
+        committer.spawn("bus-file-1", move || {
             own.serve();
             own.shut();
         })?;
         for _ in 1..SERVERS {
             let own = Arc::clone(&shared);
-            committer.spawn("bus-log-file-2", move || own.serve())?;
+            committer.spawn("bus-file-2", move || own.serve())?;
         }
-        committer.spawn("bus-log-file-keeper", move || shared.keep_files())?;
+        committer.spawn("bus-file-keeper", move || shared.keep_files())?;
         Ok(committer)
     }
 
-    /// Dropped half made, it ends those threads that run.
+    /// Dropped half made, it ends those threads that run. Of a name Linux keeps 15 bytes.
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let thread = thread::Builder::new()
             .name(name.to_owned())

@@ -25,11 +25,13 @@ use crate::watch::Watch;
 
 /// A session log in a folder.
 ///
-/// Appends of all sessions are committed together, by one thread at a time, and any number of them share
-/// one disk flush: whoever blocks for one commits for all, and a thread of the log does so for tasks. Reads, `bounds` and lists happen on the thread that polls them: they block it for a
-/// page of at most 4 MiB or one event, from the page cache as a rule. Any number of processes may
-/// have the folder open; each session is written by one of them at a time, until that one drops its
-/// log or has left the session alone for [a while](FileLogConfig::with_idle).
+/// *Who commits.* Appends of all sessions are committed together, by one thread at a time, and any number of
+/// them share one disk flush: whoever blocks for one commits for all, and a thread of the log does so for
+/// tasks. Any number of processes may have the folder open; each session is written by one of them at a time,
+/// until that one drops its log or has left the session alone for [a while](FileLogConfig::with_idle).
+///
+/// *What blocks.* An append that is awaited blocks no thread. Reads, `bounds` and lists happen on the thread that
+/// polls them: they block it for a page of at most 4 MiB or one event, from the page cache as a rule.
 ///
 /// Dropping the log, and the last sink made from it, writes what was accepted, makes the session
 /// files durable, removes the journal and gives all locks back before it returns.

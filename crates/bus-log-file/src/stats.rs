@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct FileLogStats {
     /// Groups written to the journal.
     pub groups: u64,
-    /// Syncs of the journal that committed a group: one each.
+    /// Syncs of the journal that made groups durable. With [`Durability::Sync`](crate::Durability::Sync) one for each;
+    /// with the others several groups can share one.
     pub syncs: u64,
     /// Batches written to the journal. With [`Durability`](crate::Durability) other than `Sync` they may not be
     /// durable yet, and count once more if they are written again after an error.

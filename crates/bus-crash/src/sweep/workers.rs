@@ -63,7 +63,10 @@ impl Panics {
             panic::set_hook(Box::new(move |info| {
                 // Workers have no name. Others in this process may panic for reasons of their own.
                 let thread = thread::current();
-                if thread.name().is_none_or(|name| name.starts_with("bus-log")) {
+                if thread
+                    .name()
+                    .is_none_or(|name| name.starts_with("bus-file-"))
+                {
                     SEEN.fetch_add(1, Ordering::SeqCst);
                 }
                 told(info);

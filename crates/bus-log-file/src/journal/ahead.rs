@@ -206,7 +206,7 @@ impl Ahead {
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new()
-            .name("bus-log-ahead".to_owned())
+            .name("bus-file-ahead".to_owned())
             .spawn(move || maker.run(&orders, &done))?;
         Ok(Worker {
             jobs,

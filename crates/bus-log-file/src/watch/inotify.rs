@@ -89,7 +89,7 @@ impl Kernel {
         });
         let own = Arc::clone(&shared);
         let thread = thread::Builder::new()
-            .name("bus-log-news".to_owned())
+            .name("bus-file-news".to_owned())
             .spawn(move || {
                 own.run();
                 own.end();

@@ -151,7 +151,7 @@ fn dropping_a_log_joins_the_thread_that_has_the_news() {
         };
         let ours = tasks
             .filter_map(name)
-            .filter(|name| name.trim() == "bus-log-news");
+            .filter(|name| name.trim() == "bus-file-news");
         ours.count()
     };
     let logs: Vec<FileSessionLog> = (0..20)
