@@ -18,7 +18,6 @@ use crate::fs::{FileSystem, OsFileSystem};
 #[derive(Clone, Debug)]
 pub struct FileLogConfig {
     pub(crate) queue_bytes: usize,
-    pub(crate) group_bytes: usize,
     pub(crate) segment_bytes: u64,
     pub(crate) open_threads: usize,
     pub(crate) idle: Duration,
@@ -123,7 +122,6 @@ impl Default for FileLogConfig {
             });
         Self {
             queue_bytes: 64 << 20,
-            group_bytes: 16 << 20,
             segment_bytes: 64 << 20,
             open_threads: open_threads(files),
             idle: Duration::from_secs(30),

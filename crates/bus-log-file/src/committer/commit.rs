@@ -20,6 +20,9 @@ use crate::journal::Journal;
 use crate::name::{IdMap, Name};
 use crate::stats::Counters;
 
+/// Bytes of batches that are committed together, unless one alone has more.
+const GROUP_BYTES: usize = 16 << 20;
+
 /// The right to commit. Whoever gives it up looks at the queue once more: those who came meanwhile
 /// have left their appends to it.
 pub(super) struct Lead<'s> {
@@ -124,7 +127,7 @@ impl Shared {
         answers: &mut Vec<Answer>,
     ) -> Option<Vec<Append>> {
         let mut wakers = Vec::new();
-        let appends = self.queue.take(self.config.group_bytes, &mut wakers);
+        let appends = self.queue.take(GROUP_BYTES, &mut wakers);
         self.tell.push(wakers.into_iter().map(Item::Wake));
         if appends.is_empty() {
             return None;
