@@ -18,11 +18,12 @@ mod reentrancy;
 mod waiter;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use std::time::Instant;
 
-use bus_core::{DateTime, Event, Helper, Ticket, Utc};
+use bus_core::{DateTime, Event, Helper, Ticket, TicketOutcome, Utc};
 use tokio::sync::Semaphore;
 
 use crate::envelope::Origin;
@@ -283,7 +284,9 @@ impl Line {
         let taken = self.take(parcel, ticket);
         drop((held, order));
         if places > 0 {
-            self.places.add_permits(places);
+            // Wakers run in there.
+            let give_back = || reentrancy::delivering(|| self.places.add_permits(places));
+            let _ = catch_unwind(AssertUnwindSafe(give_back));
         }
         // Nobody here waits for it: its sink is to see to it elsewhere.
         drop(self.watch(taken));
@@ -315,9 +318,8 @@ impl Line {
 }
 
 /// A sink may hand over a ticket that was asked already, which panics: the sink has failed.
-fn told(ticket: Ticket) -> bus_core::TicketOutcome {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ticket.wait()))
-        .unwrap_or_else(|panic| Err(panicked(panic)))
+fn told(ticket: Ticket) -> TicketOutcome {
+    catch_unwind(AssertUnwindSafe(|| ticket.wait())).unwrap_or_else(|panic| Err(panicked(panic)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -139,8 +139,8 @@ impl Delivery {
             Stands::Nowhere(Some(to)) => {
                 let outcome = Ok(None);
                 let tell = || Addressee::Emitter(to).tell(Delivered { seq: 0, outcome });
-                // Its waker may panic.
-                let _ = catch_unwind(AssertUnwindSafe(tell));
+                // Its waker may panic, and must not wait here for what this thread is to do.
+                let _ = catch_unwind(AssertUnwindSafe(|| reentrancy::delivering(tell)));
                 None
             }
         }

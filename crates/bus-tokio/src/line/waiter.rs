@@ -10,7 +10,7 @@ use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
-use super::{Line, Stuck};
+use super::{Line, Stuck, reentrancy};
 use crate::sinks::Wait;
 
 /// Has the thread try again for a line. False if there is no thread to be had.
@@ -95,9 +95,12 @@ impl Waiter {
             }
             None => Waker::from(Arc::new(Room(Arc::downgrade(&line)))),
         };
-        // What is dropped in there may be somebody else's.
-        let stuck = catch_unwind(AssertUnwindSafe(|| line.pump_by(Wait::Never(&room))));
-        match stuck.ok().flatten() {
+        // Whatever runs in there must not wait for what this thread is to do. What is dropped in there may be
+        // somebody else's.
+        let mut stuck = None;
+        let pump = || stuck = line.pump_by(Wait::Never(&room));
+        let _ = catch_unwind(AssertUnwindSafe(|| reentrancy::delivering(pump)));
+        match stuck {
             None => {}
             Some(Stuck::Full(until)) => {
                 if let Some(at) = until {
