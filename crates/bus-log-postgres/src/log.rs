@@ -26,8 +26,9 @@ const PORTION: i64 = 4096;
 /// A session log in PostgreSQL.
 ///
 /// Its methods work under any executor, or none: the work is done on a thread of its own, and goes
-/// on to its end also where the future is dropped. Dropping the log joins that thread; it waits for
-/// nothing but the goodbyes to the server, at most a quarter of a second.
+/// on to its end also where the future is dropped. Dropping the log joins that thread; it waits
+/// for the goodbyes to the server, at most a quarter of a second, and for a name server that is being
+/// asked at most one second.
 ///
 /// ```no_run
 /// # fn main() -> bus_log::Result<()> { futures_util::FutureExt::now_or_never(async {

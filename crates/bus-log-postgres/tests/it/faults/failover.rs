@@ -8,7 +8,7 @@ use bus_log::LogErrorKind;
 use bus_testkit::{eventually, samples};
 use local_servers::ScratchPostgres;
 
-use super::server::{Writer, own};
+use super::server::{Writer, let_write, own};
 use crate::support::{Schema, Sql, append, open};
 
 #[test]
@@ -45,17 +45,10 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_and_nothing_doubled() {
     drop(reader);
 
     let writers = ["a", "b"].map(|name| Writer::start(&log, name));
-    let written = |more: u32| {
-        let before: Vec<u32> = writers.iter().map(Writer::acknowledged).collect();
-        eventually(Duration::from_secs(60), || {
-            let mut pairs = writers.iter().zip(&before);
-            pairs.all(|(writer, before)| writer.acknowledged() >= before + more)
-        })
-    };
-    assert!(written(20));
+    let_write(&writers, 20);
     primary.kill().unwrap();
     Sql::connect(&standby.admin_url()).run("SELECT pg_promote()");
-    assert!(written(20), "appends go on at the new primary");
+    let_write(&writers, 20);
     for writer in writers {
         let (batches, errors) = writer.finish(&log);
         println!("failed over: {batches} batches, {errors} errors met, none lost");

@@ -4,24 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use bus_testkit::eventually;
-
-use super::server::{Writer, own, rounds};
+use super::server::{Writer, let_write, own, rounds};
 use crate::support::{Schema, open};
-
-/// Lets the writers write some more, and a random moment beyond.
-fn let_write(writers: &[Writer], more: u32) {
-    let before: Vec<u32> = writers.iter().map(Writer::acknowledged).collect();
-    let written = || {
-        let mut pairs = writers.iter().zip(&before);
-        pairs.all(|(writer, before)| writer.acknowledged() >= before + more)
-    };
-    assert!(
-        eventually(Duration::from_secs(60), written),
-        "appends go on"
-    );
-    thread::park_timeout(Duration::from_micros(fastrand::u64(0..3000)));
-}
 
 #[test]
 fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() {

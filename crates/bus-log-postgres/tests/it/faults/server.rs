@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bus_log::{LogErrorKind, ThreadKey};
 use bus_log_postgres::PostgresSessionLog;
-use bus_testkit::samples;
+use bus_testkit::{eventually, samples};
 use local_servers::ScratchPostgres;
 
 use crate::support::{append_for_sure, texts};
@@ -88,6 +89,20 @@ impl Writer {
         assert_eq!(texts(&**log, &self.key), expected);
         (batches, errors)
     }
+}
+
+/// Lets the writers write some more, and a random moment beyond.
+pub(super) fn let_write(writers: &[Writer], more: u32) {
+    let before: Vec<u32> = writers.iter().map(Writer::acknowledged).collect();
+    let written = || {
+        let mut pairs = writers.iter().zip(&before);
+        pairs.all(|(writer, before)| writer.acknowledged() >= before + more)
+    };
+    assert!(
+        eventually(Duration::from_secs(60), written),
+        "appends go on"
+    );
+    thread::park_timeout(Duration::from_micros(fastrand::u64(0..3000)));
 }
 
 const fn size(n: u32) -> usize {
