@@ -144,9 +144,11 @@ impl ShippingLog {
     pub async fn flush(&self, deadline: Instant) -> Result<()> {
         let shared = self.shared();
         let mut moves = shared.moves();
+        // What others wrote to the local log is known only once it is looked through.
+        let look = shared.want_look();
         loop {
             moves.borrow_and_update();
-            if shared.books().looked_through {
+            if shared.books().has_looked(look) {
                 break;
             }
             self.moved(&mut moves, deadline).await?;

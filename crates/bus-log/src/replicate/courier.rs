@@ -206,6 +206,17 @@ impl Courier {
                 target_last: target.last,
             });
         }
+        if source.erased
+            && target.erased
+            && target.watermark > source.watermark
+            && source.readable() > 0
+        {
+            // An erasure that came too late took what was copied after it.
+            return Err(ReplicateError::Differs {
+                key: self.key.clone(),
+                ordinal: source.watermark + 1,
+            });
+        }
         if !self.checked {
             self.check_last(source, target).await?;
             self.checked = true;

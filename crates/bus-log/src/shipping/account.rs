@@ -31,6 +31,11 @@ pub(super) struct Account {
     pub(super) erased: u64,
     /// Bytes appended and not known to be shipped.
     pub(super) bytes: u64,
+    /// The first event that they count: what was there before counts nothing.
+    counted_from: u64,
+    /// How often the remote log had taken something when it last refused this thread, if it has taken nothing of it
+    /// since.
+    pub(super) refused_at: Option<u64>,
     /// Ordinals, and when they were appended, for one in many.
     marks: VecDeque<(u64, Instant)>,
     pub(super) state: State,
@@ -69,6 +74,8 @@ impl Account {
             proved: 0,
             erased: 0,
             bytes: 0,
+            counted_from: 0,
+            refused_at: None,
             marks: VecDeque::new(),
             state: State::Resting,
             again: false,
@@ -100,6 +107,9 @@ impl Account {
     pub(super) fn appended(&mut self, first: u64, last: u64, bytes: u64, now: Instant) {
         self.idle = false;
         if last > self.shipped {
+            if self.bytes == 0 {
+                self.counted_from = first;
+            }
             self.bytes += bytes;
             let is_new = |(_, at): &(u64, Instant)| now.duration_since(*at) >= MARK_EVERY;
             if self.marks.back().is_none_or(is_new) {
@@ -137,7 +147,10 @@ impl Account {
         self.shipped = last;
         self.proved = self.proved.max(last);
         self.last = self.last.max(last);
-        self.bytes = self.bytes.saturating_sub(bytes);
+        if last >= self.counted_from {
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+        self.refused_at = None;
         self.stopped = None;
         self.pauses = None;
         while let Some((next, _)) = self.marks.get(1)

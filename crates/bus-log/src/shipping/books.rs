@@ -29,8 +29,14 @@ pub(super) struct Books {
     budget: Option<u64>,
     outage: Option<Outage>,
     pauses: Pauses,
-    pub(super) looked_through: bool,
+    /// Looks through the local log that were begun, the last of them that came to its end, and the one
+    /// that somebody waits for.
+    looks_begun: u64,
+    looked: u64,
+    look_wanted: u64,
     opened: Instant,
+    /// How often the remote log took something.
+    answers: u64,
     shipped: u64,
     refused: u64,
 }
@@ -61,8 +67,11 @@ impl Books {
             budget,
             outage: None,
             pauses: Pauses::new(FIRST_PAUSE.min(longest_pause), longest_pause),
-            looked_through: false,
+            looks_begun: 0,
+            looked: 0,
+            look_wanted: 0,
             opened: Instant::now(),
+            answers: 0,
             shipped: 0,
             refused: 0,
         }
@@ -139,9 +148,31 @@ impl Books {
         calls && self.call(key)
     }
 
+    /// Asks for a look through the local log that begins from now on; returns its number.
+    pub(super) fn want_look(&mut self) -> u64 {
+        self.look_wanted = self.looks_begun + 1;
+        self.look_wanted
+    }
+
+    /// Whether somebody waits for a look that has not begun.
+    pub(super) const fn wants_look(&self) -> bool {
+        self.look_wanted > self.looks_begun
+    }
+
+    /// A look begins; returns its number.
+    pub(super) fn look_begins(&mut self) -> u64 {
+        self.looks_begun += 1;
+        self.looks_begun
+    }
+
+    /// Whether the look of this number, or a later one, has come to its end.
+    pub(super) const fn has_looked(&self, look: u64) -> bool {
+        self.looked >= look
+    }
+
     /// The local log was looked through: what was stopped is tried again. True if there is any.
-    pub(super) fn looked(&mut self) -> bool {
-        self.looked_through = true;
+    pub(super) fn looked(&mut self, look: u64) -> bool {
+        self.looked = look;
         let accounts = self.accounts.iter_mut();
         let stopped = accounts.filter(|(_, account)| account.stopped.is_some());
         let again: Vec<ThreadKey> = stopped
@@ -194,7 +225,6 @@ impl Books {
 
     /// The next errand, if one may begin now.
     pub(super) fn next(&mut self, now: Instant) -> Option<Errand> {
-        self.unpark(now);
         if let Some(outage) = &self.outage
             && (now < outage.until || self.moving > 0)
         {
@@ -216,7 +246,8 @@ impl Books {
         })
     }
 
-    fn unpark(&mut self, now: Instant) {
+    /// Queues those whose pause is over.
+    pub(super) fn unpark(&mut self, now: Instant) {
         let (accounts, queue) = (&mut self.accounts, &mut self.queue);
         self.parked.retain(|(until, key)| {
             if *until > now {
@@ -238,7 +269,7 @@ impl Books {
         parked.into_iter().chain(outage.filter(|_| waits)).min()
     }
 
-    /// A page was shipped. True if the thread has more.
+    /// A page was shipped. True if the thread has more, and no other waits for its turn.
     pub(super) fn moved(&mut self, key: &ThreadKey, moved: &Moved) -> bool {
         self.answers();
         self.shipped += moved.last - moved.first + 1;
@@ -247,7 +278,14 @@ impl Books {
             account.shipped_to(moved.last, moved.bytes);
             more |= account.waiting() > 0;
         });
-        more
+        let others_wait = !self.queue.is_empty();
+        if more
+            && others_wait
+            && let Some(account) = self.accounts.get_mut(key)
+        {
+            account.again = true;
+        }
+        more && !others_wait
     }
 
     /// The remote log has all of the thread.
@@ -263,6 +301,7 @@ impl Books {
     fn answers(&mut self) {
         self.outage = None;
         self.pauses.reset();
+        self.answers += 1;
     }
 
     /// The courier of a thread is back. It sets out again if something came meanwhile.
@@ -285,9 +324,17 @@ impl Books {
             return false;
         };
         account.look = true;
-        if error.is_outage() && matches!(*error, ReplicateError::Target { .. }) {
+        let is_refused = error.is_outage() && matches!(*error, ReplicateError::Target { .. });
+        // Others were served since it was last refused: it is refused alone, and must not stop them.
+        let alone = is_refused
+            && account
+                .refused_at
+                .replace(self.answers)
+                .is_some_and(|answers| answers < self.answers);
+        if is_refused && !alone {
             account.state = State::Queued;
-            self.queue.push_front(key.clone());
+            // Behind the others: who asks whether the remote log is back is another one each time.
+            self.queue.push_back(key.clone());
             // Those that were under way with it fail for the same reason.
             if self
                 .outage
@@ -368,7 +415,7 @@ impl Books {
     pub(super) fn lag(&self, now: Instant) -> ShippingLag {
         let mut lag = ShippingLag {
             bytes: self.bytes,
-            looked_through: self.looked_through,
+            looked_through: self.looked > 0,
             shipped: self.shipped,
             refused: self.refused,
             outage: self.outage(),

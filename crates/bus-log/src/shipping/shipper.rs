@@ -72,6 +72,13 @@ impl Shared {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for a look through the local log that begins from now on; returns its number.
+    pub(super) fn want_look(&self) -> u64 {
+        let look = self.books().want_look();
+        self.wake.notify_one();
+        look
+    }
+
     /// Does something with the books, and wakes the shipper if it says so.
     pub(super) fn tell(&self, change: impl FnOnce(&mut Books) -> bool) {
         let wake = change(&mut self.books());
@@ -99,12 +106,15 @@ impl Shared {
         let mut look_at = Some(Instant::now());
         while !self.ends.load(Ordering::Acquire) {
             let now = Instant::now();
-            if look_at.is_some_and(|at| at <= now) {
+            self.books().unpark(now);
+            // None while a look is under way.
+            if look_at.is_some_and(|at| at <= now || self.books().wants_look()) {
                 look_at = None;
                 let shared = Arc::clone(self);
                 jobs.push(Box::pin(async move { Job::Looked(shared.look().await) }));
             }
-            while jobs.len() < self.config.threads_at_once + 1 {
+            let looks = usize::from(look_at.is_none());
+            while jobs.len() < self.config.threads_at_once + looks {
                 let errand = self.books().next(now);
                 let Some(errand) = errand else { break };
                 let shared = Arc::clone(self);
@@ -152,6 +162,7 @@ impl Shared {
 
     /// Looks through the local log for what is not known. False if it could not.
     async fn look(&self) -> bool {
+        let look = self.books().look_begins();
         let mut names = Names::all(&*self.local);
         loop {
             match names.next().await {
@@ -164,7 +175,7 @@ impl Shared {
                     self.tell(|books| books.saw(&summary.key, summary.bounds, keep));
                 }
                 Ok(None) => {
-                    self.tell(Books::looked);
+                    self.tell(|books| books.looked(look));
                     self.settled();
                     return true;
                 }

@@ -162,6 +162,17 @@ fn what_was_there_before_is_shipped_too_and_what_others_write_later() {
 }
 
 #[test]
+fn a_flush_ships_also_what_others_wrote_since_the_last_look() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let config = ShippingConfig::default().with_look_every(LONG * 100);
+    let log = ShippingLog::with_config(local.clone(), remote.clone(), config).unwrap();
+    flush(&log);
+    append(&*local, &key("s"), &samples::batch("b", 3)).unwrap();
+    flush(&log);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
 fn a_remote_log_that_is_ahead_stops_that_thread_alone() {
     let (local, remote) = (Memory::default(), Memory::default());
     append(&remote, &key("s"), &samples::batch("another host", 4)).unwrap();

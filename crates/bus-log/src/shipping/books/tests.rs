@@ -115,11 +115,13 @@ fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
     assert!(matches!(*why, ReplicateError::Ahead { .. }));
 
     books.saw(&key, Bounds::new(0, 2, false), None);
-    assert!(books.looked());
+    let look = books.look_begins();
+    assert!(books.looked(look));
     assert!(books.next(now).is_some());
     assert!(!books.failed(&key, ahead(), now), "it was told before");
     books.ended(&key);
-    books.looked();
+    let look = books.look_begins();
+    books.looked(look);
     books.next(now).unwrap();
     let level = Level {
         source: 2,
@@ -146,6 +148,8 @@ fn a_thread_that_another_writer_holds_is_left_alone_for_a_while_and_the_others_g
     assert!(books.next(now).is_none());
     let later = books.next_turn().unwrap();
     assert!(later > now);
+    books.unpark(later);
+    assert_eq!(books.next_turn(), None, "nothing to wake up for any more");
     assert_eq!(books.next(later).unwrap().key, busy);
 }
 
@@ -188,4 +192,74 @@ fn a_refused_append_names_what_the_remote_log_said() {
     let (waiting, why): (u64, Option<Arc<ReplicateError>>) = books.admit(1).unwrap_err();
     assert_eq!(waiting, 5);
     assert!(why.unwrap().is_outage());
+}
+
+#[test]
+fn a_thread_that_is_refused_alone_does_not_stop_the_others() {
+    let (mut books, refused, other) = (books(None), key("refused"), key("other"));
+    let mut now = Instant::now();
+    books.appended(&refused, 1, 1, 10);
+    assert_eq!(books.next(now).unwrap().key, refused);
+    books.failed(
+        &refused,
+        failure(&refused, LogError::unavailable("not allowed")),
+        now,
+    );
+    books.ended(&refused);
+    books.appended(&other, 1, 1, 10);
+    now += Duration::from_secs(1);
+    // The one that asks whether the remote log is back is not always the same.
+    let mut shipped = 0;
+    for _ in 0..4 {
+        let errand = books.next(now).unwrap();
+        if errand.key == refused {
+            books.failed(
+                &refused,
+                failure(&refused, LogError::unavailable("not allowed")),
+                now,
+            );
+        } else {
+            books.moved(&other, &moved(1, 1, 10));
+            shipped += 1;
+        }
+        books.ended(&errand.key);
+        now += Duration::from_secs(1);
+        if shipped == 1 && errand.key == refused {
+            break;
+        }
+    }
+    assert_eq!(shipped, 1);
+    // It has a pause of its own now, and the remote log counts as there.
+    assert!(books.outage().is_none());
+    books.appended(&other, 2, 1, 10);
+    assert_eq!(books.next(now - Duration::from_secs(1)).unwrap().key, other);
+}
+
+#[test]
+fn a_busy_thread_gives_way_after_a_page_to_one_that_waits() {
+    let (mut books, busy, waits) = (books(None), key("busy"), key("waits"));
+    let now = Instant::now();
+    books.appended(&busy, 3, 3, 30);
+    assert_eq!(books.next(now).unwrap().key, busy);
+    assert!(
+        books.moved(&busy, &moved(1, 1, 10)),
+        "nobody waits: it goes on"
+    );
+    books.appended(&waits, 1, 1, 10);
+    assert!(!books.moved(&busy, &moved(2, 2, 10)));
+    books.ended(&busy);
+    assert_eq!(books.next(now).unwrap().key, waits);
+    assert_eq!(books.next(now).unwrap().key, busy);
+}
+
+#[test]
+fn what_was_there_before_takes_nothing_from_what_counts() {
+    let (mut books, key) = (books(None), key("s"));
+    books.appended(&key, 101, 1, 10);
+    books.saw(&key, Bounds::default(), None);
+    books.next(Instant::now()).unwrap();
+    books.moved(&key, &moved(1, 100, 5000));
+    assert_eq!(books.lag(Instant::now()).bytes, 10);
+    books.moved(&key, &moved(101, 101, 10));
+    assert_eq!(books.lag(Instant::now()).bytes, 0);
 }
