@@ -126,6 +126,8 @@ $$;
 
 -- Events after a cursor, at least one if there is one, at most so many, and no more once their bytes
 -- pass the bound. "last" is what the thread's last ordinal was: a batch is seen whole or not at all.
+-- STABLE: all its statements see the one moment of the call. Otherwise a purge between the counter row
+-- and the events would leave a hole that no watermark tells of.
 CREATE FUNCTION {schema}.read(
     p_tenant bytea,
     p_thread bytea,
@@ -133,7 +135,7 @@ CREATE FUNCTION {schema}.read(
     p_limit  bigint,
     p_bytes  bigint
 ) RETURNS TABLE (o_ordinal bigint, o_at_us bigint, o_meta bytea, o_event bytea, o_last bigint)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_id        bigint;
     v_watermark bigint;

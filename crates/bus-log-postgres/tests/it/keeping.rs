@@ -1,7 +1,10 @@
 //! What the server keeps, and how safely.
 
+use std::thread;
+use std::time::Duration;
+
 use bus_log::SessionLog;
-use bus_testkit::{block_on, samples};
+use bus_testkit::{block_on, eventually, samples};
 
 use crate::support::{Schema, Sql, append, open, texts};
 
@@ -67,4 +70,32 @@ fn an_append_waits_for_the_disk_whatever_the_server_would_do() {
         .run(&format!("SELECT setting FROM \"{}\".told", schema.name()));
     assert_eq!(told, ["on"]);
     assert_eq!(texts(&log, &samples::key("s")), ["x 0", "y 0"]);
+}
+
+#[test]
+fn a_page_is_of_one_moment_though_its_thread_is_archived_meanwhile() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    append(&log, &key, "x", 10).unwrap();
+    // The reader gets past the counter row, and then waits for the events.
+    sql.run(&format!(
+        "BEGIN; LOCK TABLE \"{0}\".events IN ACCESS EXCLUSIVE MODE; \
+         SELECT \"{0}\".archive('acme', 's', 8); SELECT \"{0}\".purge('acme', 's', 4)",
+        schema.name()
+    ));
+    let page = thread::scope(|scope| {
+        let reader = scope.spawn(|| block_on(log.read(&key, 0, 100)));
+        let waiting = format!(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted \
+             AND relation = '\"{}\".events'::regclass",
+            schema.name()
+        );
+        let looker = schema.sql();
+        let waits = eventually(Duration::from_secs(10), || looker.run(&waiting) == ["1"]);
+        sql.run("COMMIT");
+        assert!(waits, "the reader waits for the lock");
+        reader.join().unwrap().unwrap()
+    });
+    let numbers: Vec<u64> = page.events.iter().map(|event| event.ordinal).collect();
+    assert_eq!(numbers, (1..=10).collect::<Vec<u64>>(), "no hole at 1 to 4");
 }
