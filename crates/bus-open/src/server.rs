@@ -17,25 +17,48 @@ impl ServerUrl {
     }
 }
 
-/// The URL without its password, wherever one can stand: after the user, or among the options. Of a
-/// password with an `@` or `/` in it that should have been encoded nothing is shown either.
+/// Options that hold nothing secret. Any other may: a password, or one that was mistyped.
+const SHOWN: &[&str] = &[
+    "application_name",
+    "connect_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "max_connections",
+    "pool_timeout",
+    "schema",
+    "sslmode",
+    "sslrootcert",
+    "statement_timeout",
+    "target_session_attrs",
+    "tcp_user_timeout",
+];
+
+/// The URL without its password, wherever one can stand: after the user, or among the options, of
+/// which only those are shown that are known to hold none. Of a password with an `@`, `/` or `?` in it
+/// that should have been encoded nothing is shown either: then the place is left out.
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("", &self.0));
         write!(f, "{scheme}://")?;
-        let rest = match rest.rsplit_once('@') {
-            Some((login, rest)) => {
-                let user = login.split(':').next().unwrap_or_default();
-                write!(f, "{user}@")?;
-                rest
-            }
-            None => rest,
-        };
         let (place, options) = rest.split_once('?').unwrap_or((rest, ""));
+        // A question mark in a password cuts it off from its `@`, which then stands in what looks like
+        // an option.
+        let place = match place.rsplit_once('@') {
+            Some((login, place)) => {
+                let user = login.split([':', '/']).next().unwrap_or_default();
+                write!(f, "{user}@")?;
+                place
+            }
+            None if options.contains('@') => return f.write_str("(not shown)"),
+            None => place,
+        };
         f.write_str(place)?;
-        let shown = options
-            .split('&')
-            .filter(|option| !option.is_empty() && !option.starts_with("password="));
+        let shown = options.split('&').filter(|option| {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            SHOWN.contains(&name) && !value.contains(['@', '?'])
+        });
         for (option, mark) in shown.zip(std::iter::once('?').chain(std::iter::repeat('&'))) {
             write!(f, "{mark}{option}")?;
         }

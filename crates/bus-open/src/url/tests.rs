@@ -135,6 +135,11 @@ fn a_server_is_shown_without_its_password() {
             "postgres://u@h/d?schema=a&sslmode=disable",
         ),
         ("postgres://u@h/d?password=s3cret", "postgres://u@h/d"),
+        // An at sign is allowed in an option.
+        ("postgres://u@h/d?password=s3cret@x", "postgres://u@h/d"),
+        ("postgres://u@h/d?options=-c%20s3cret", "postgres://u@h/d"),
+        // What should have been encoded.
+        ("postgres://u:s3cret/s3cret@h/d", "postgres://u@h/d"),
     ] {
         let parsed = LogUrl::parse(url).unwrap();
         assert_eq!(parsed.to_string(), shown);
