@@ -1,4 +1,4 @@
-//! Threads whose last append has an unknown outcome, and who may still be at it.
+//! Threads whose last append or erasure has an unknown outcome, and who may still be at it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use bus_log::ThreadKey;
 
 use crate::connect::Backend;
 
-/// By thread key, the backend to be ended before the next append. At most one: the next append
+/// By thread key, the backend to be ended before the next change. At most one: the next change
 /// settles it or fails.
 #[derive(Debug, Default)]
 pub(crate) struct Doubts(Mutex<HashMap<ThreadKey, Backend>>);

@@ -20,7 +20,7 @@ use crate::io::Io;
 use crate::server::{Parameter, Server};
 use crate::{MAX_NAME_BYTES, error};
 
-/// Events that one statement deletes, after they were archived or erased.
+/// Events that one statement deletes, after they were archived or erased; fewer where they are large.
 const PORTION: i64 = 4096;
 
 /// A session log in PostgreSQL.
@@ -127,20 +127,6 @@ impl PostgresSessionLog {
         }
         Ok(())
     }
-
-    /// Deletes what is hidden, portion by portion.
-    async fn purge(&self, key: &ThreadKey) -> Result<()> {
-        let (server, key) = (Arc::clone(&self.server), key.clone());
-        let portions = async move {
-            loop {
-                let left = of_thread(&server, |server| &server.statements.purge, &key, &[PORTION]);
-                if one(&left.await?) == 0 {
-                    return Ok(());
-                }
-            }
-        };
-        self.io.run(portions).await
-    }
 }
 
 #[async_trait]
@@ -184,18 +170,21 @@ impl SessionLog for PostgresSessionLog {
         if !fits(key) {
             return Ok(0);
         }
-        let numbers = vec![clamped(watermark)];
-        let rows = self
-            .call(|server| &server.statements.archive, key, numbers)
-            .await?;
-        let hidden = one(&rows);
-        if hidden > 0
-            && let Err(error) = self.purge(key).await
-        {
-            // They are hidden, which is what was asked; the next purge takes them along.
-            tracing::debug!(error = %error, "archived events are not deleted yet");
-        }
-        Ok(usize::try_from(hidden).unwrap_or_default())
+        let (server, key) = (Arc::clone(&self.server), key.clone());
+        let mut turn = server.turns.join(&key);
+        let work = async move {
+            turn.come().await;
+            let numbers = [clamped(watermark)];
+            let rows = change(&server, |server| &server.statements.archive, &key, &numbers).await?;
+            drop(turn);
+            // Also where nothing is newly hidden: an earlier call may have been cut off here.
+            if let Err(error) = purge(&server, &key).await {
+                // They are hidden, which is what was asked; the next purge takes them along.
+                tracing::debug!(error = %error, "archived events are not deleted yet");
+            }
+            Ok(usize::try_from(one(&rows)).unwrap_or_default())
+        };
+        self.io.run(work).await
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
@@ -251,9 +240,15 @@ impl SessionLog for PostgresSessionLog {
         if !fits(key) {
             return Ok(());
         }
-        self.call(|server| &server.statements.erase, key, Vec::new())
-            .await?;
-        self.purge(key).await
+        let (server, key) = (Arc::clone(&self.server), key.clone());
+        let mut turn = server.turns.join(&key);
+        let work = async move {
+            turn.come().await;
+            change(&server, |server| &server.statements.erase, &key, &[]).await?;
+            drop(turn);
+            purge(&server, &key).await
+        };
+        self.io.run(work).await
     }
 
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
@@ -319,7 +314,8 @@ async fn append(server: &Server, key: &ThreadKey, expect: Expect, batch: &Batch)
         (&batch.metas(), Type::BYTEA_ARRAY),
         (&events, Type::BYTEA_ARRAY),
     ];
-    let rows = server.append(key, &parameters).await?;
+    let append = &server.statements.append;
+    let rows = server.change(key, append, &parameters).await?;
     let Some(row) = rows.first() else {
         return Err(LogError::internal("append without an answer"));
     };
@@ -335,6 +331,17 @@ async fn append(server: &Server, key: &ThreadKey, expect: Expect, batch: &Batch)
     Ok(last)
 }
 
+/// Deletes what is hidden, portion by portion.
+async fn purge(server: &Server, key: &ThreadKey) -> Result<()> {
+    let numbers = [PORTION, clamped(PAGE_BYTES as u64)];
+    loop {
+        let left = of_thread(server, |server| &server.statements.purge, key, &numbers);
+        if one(&left.await?) == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// Calls a statement whose parameters are a key and numbers.
 async fn of_thread(
     server: &Server,
@@ -342,12 +349,30 @@ async fn of_thread(
     key: &ThreadKey,
     numbers: &[i64],
 ) -> Result<Vec<Row>> {
-    let (tenant, thread) = names(key);
-    let mut parameters: Vec<Parameter<'_>> = vec![(&tenant, Type::BYTEA), (&thread, Type::BYTEA)];
+    server
+        .call(sql(server), &parameters(&names(key), numbers))
+        .await
+}
+
+/// The same of a statement that changes the thread: see [`Server::change`].
+async fn change(
+    server: &Server,
+    sql: fn(&Server) -> &str,
+    key: &ThreadKey,
+    numbers: &[i64],
+) -> Result<Vec<Row>> {
+    let names = names(key);
+    server
+        .change(key, sql(server), &parameters(&names, numbers))
+        .await
+}
+
+fn parameters<'a>(names: &'a (&[u8], &[u8]), numbers: &'a [i64]) -> Vec<Parameter<'a>> {
+    let mut parameters: Vec<Parameter<'_>> = vec![(&names.0, Type::BYTEA), (&names.1, Type::BYTEA)];
     for number in numbers {
         parameters.push((number, Type::INT8));
     }
-    server.call(sql(server), &parameters).await
+    parameters
 }
 
 /// Whether the key's names have room in an index of the server. No other thread is ever there.

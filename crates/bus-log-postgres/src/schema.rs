@@ -27,6 +27,7 @@ const LOG_TABLE: &str = "
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) append: String,
+    pub(crate) outlast: String,
     pub(crate) read: String,
     pub(crate) bounds: String,
     pub(crate) archive: String,
@@ -41,11 +42,12 @@ impl Statements {
         let put = |sql: &str| named(sql, schema);
         Self {
             append: put("SELECT * FROM {schema}.append($1, $2, $3, $4, $5, $6, $7, $8)"),
+            outlast: put("SELECT {schema}.outlast($1, $2)"),
             read: put("SELECT * FROM {schema}.read($1, $2, $3, $4, $5)"),
             bounds: put("SELECT * FROM {schema}.bounds($1, $2)"),
             archive: put("SELECT {schema}.archive($1, $2, $3)"),
             erase: put("SELECT {schema}.erase($1, $2)"),
-            purge: put("SELECT {schema}.purge($1, $2, $3)"),
+            purge: put("SELECT {schema}.purge($1, $2, $3, $4)"),
             list: put("SELECT * FROM {schema}.list($1, $2, $3)"),
             tenants: put("SELECT * FROM {schema}.tenants($1, $2)"),
         }

@@ -25,8 +25,8 @@ use crate::turns::Turns;
 /// prepared stays behind on a connection.
 pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// How long between two looks at a backend that was told to end.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How long between two looks at a backend that was told to end, at first and in the end.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(64));
 
 /// All that the log's futures share, on its I/O thread.
 pub(crate) struct Server {
@@ -134,22 +134,24 @@ impl Server {
         }
     }
 
-    /// Appends by the statement given, once what an earlier append of the key may still be doing is
-    /// settled. The caller holds the key's turn.
+    /// Calls a statement that changes what later appends of the key build on: an append, an erasure.
+    /// Before that, what an earlier one may still be doing is settled. The caller holds the key's turn.
     ///
     /// # Errors
     ///
     /// By kind.
-    pub(crate) async fn append(
+    pub(crate) async fn change(
         &self,
         key: &ThreadKey,
+        sql: &str,
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
         if let Some(backend) = self.doubts.of(key) {
             self.settle(backend).await?;
+            self.outlast(key).await?;
             self.doubts.settled(key);
         }
-        let called = self.try_call(&self.statements.append, parameters).await;
+        let called = self.try_call(sql, parameters).await;
         Ok(called.inspect_err(|failure| {
             if let Some(backend) = failure.unsettled {
                 self.doubts.raise(key, backend);
@@ -157,14 +159,19 @@ impl Server {
         })?)
     }
 
-    /// Ends a backend that may still be at an append whose answer was lost, and sees it gone. Only
-    /// then has that append happened or not: otherwise it could still happen after its own retry.
+    /// Ends a backend that may still be at a call whose answer was lost, and sees it gone. Only then
+    /// has that call happened or not: otherwise it could still happen after its own retry.
+    ///
+    /// One that has committed and waits for a synchronous standby is left to wait. Ending it would show
+    /// what it committed to all, without the standby.
     async fn settle(&self, backend: Backend) -> Result<()> {
-        const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
-                            WHERE pid = $1
-                              AND (extract(epoch FROM backend_start) * 1000000)::int8 = $2";
+        const END: &str = "
+            SELECT CASE WHEN wait_event = 'SyncRep' THEN false ELSE pg_terminate_backend(pid) END
+              FROM pg_catalog.pg_stat_activity
+             WHERE pid = $1 AND (extract(epoch FROM backend_start) * 1000000)::int8 = $2";
         let Backend { pid, started } = backend;
         let deadline = Instant::now() + self.config().patience();
+        let mut again = LOOK_AGAIN.0;
         loop {
             let who: [Parameter<'_>; 2] = [(&pid, Type::INT4), (&started, Type::INT8)];
             if self.call(END, &who).await?.is_empty() {
@@ -172,11 +179,25 @@ impl Server {
             }
             if Instant::now() >= deadline {
                 return Err(LogError::unavailable(format!(
-                    "an append whose answer was lost is still under way, in backend {pid}"
+                    "a call whose answer was lost is still under way, in backend {pid}"
                 )));
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(again).await;
+            again = (again * 2).min(LOOK_AGAIN.1);
         }
+    }
+
+    /// Waits until what is there of the key is as safe as an append that was acknowledged: the call that
+    /// was settled may have committed and lost its backend while it waited for a synchronous standby.
+    /// A commit after it waits for that standby too.
+    async fn outlast(&self, key: &ThreadKey) -> Result<()> {
+        let (tenant, thread) = (
+            key.tenant_id().as_str().as_bytes(),
+            key.thread_id().as_bytes(),
+        );
+        let parameters: [Parameter<'_>; 2] = [(&tenant, Type::BYTEA), (&thread, Type::BYTEA)];
+        self.call(&self.statements.outlast, &parameters).await?;
+        Ok(())
     }
 
     async fn link(&self) -> Result<Object<Links>> {

@@ -124,6 +124,17 @@ BEGIN
 END
 $$;
 
+-- Writes the counter row as it is: that this commits tells that all before it is as safe as this is.
+CREATE FUNCTION {schema}.outlast(p_tenant bytea, p_thread bytea)
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('bus_log.tenant', encode(p_tenant, 'hex'), true);
+    UPDATE {schema}.threads t SET last = t.last
+     WHERE t.tenant = p_tenant AND t.thread = p_thread;
+END
+$$;
+
 -- Events after a cursor, at least one if there is one, at most so many, and no more once their bytes
 -- pass the bound. "last" is what the thread's last ordinal was: a batch is seen whole or not at all.
 -- STABLE: all its statements see the one moment of the call. Otherwise a purge between the counter row
@@ -203,9 +214,10 @@ BEGIN
 END
 $$;
 
--- Deletes at most so many of the hidden events and says how many are left to delete. In portions, so
--- that no thread's appends wait long and no statement runs into its time limit.
-CREATE FUNCTION {schema}.purge(p_tenant bytea, p_thread bytea, p_most bigint)
+-- Deletes at most so many of the hidden events, and no more once their bytes pass the bound, at least
+-- one, and says how many are left to delete. In portions, so that no thread's appends wait long and no
+-- statement runs into its time limit.
+CREATE FUNCTION {schema}.purge(p_tenant bytea, p_thread bytea, p_most bigint, p_bytes bigint)
 RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -224,8 +236,17 @@ BEGIN
     IF NOT FOUND OR v_left = 0 THEN
         RETURN 0;
     END IF;
-    v_left := v_left - v_to;
     v_to := v_from + v_to;
+    SELECT coalesce(max(p.ordinal), v_to) INTO v_to
+      FROM (SELECT e.ordinal,
+                   sum(octet_length(e.event) + coalesce(octet_length(e.meta), 0))
+                       OVER (ORDER BY e.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                       AS before
+              FROM {schema}.events e
+             WHERE e.tenant = p_tenant AND e.thread_id = v_id
+               AND e.ordinal > v_from AND e.ordinal <= v_to) AS p
+     WHERE p.before IS NULL OR p.before < p_bytes;
+    v_left := v_left - (v_to - v_from);
     WITH gone AS (
         DELETE FROM {schema}.events e
          WHERE e.tenant = p_tenant AND e.thread_id = v_id

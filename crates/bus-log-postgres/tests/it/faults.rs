@@ -9,3 +9,4 @@ mod failover;
 mod gone;
 mod killed;
 mod server;
+mod synchronous;

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bus_log::SessionLog;
+use bus_log::{Expect, SessionLog};
 use bus_testkit::{block_on, eventually, samples};
 
 use crate::support::{Schema, Sql, append, open, texts};
@@ -80,7 +80,7 @@ fn a_page_is_of_one_moment_though_its_thread_is_archived_meanwhile() {
     // The reader gets past the counter row, and then waits for the events.
     sql.run(&format!(
         "BEGIN; LOCK TABLE \"{0}\".events IN ACCESS EXCLUSIVE MODE; \
-         SELECT \"{0}\".archive('acme', 's', 8); SELECT \"{0}\".purge('acme', 's', 4)",
+         SELECT \"{0}\".archive('acme', 's', 8); SELECT \"{0}\".purge('acme', 's', 4, 1000000)",
         schema.name()
     ));
     let page = thread::scope(|scope| {
@@ -98,4 +98,37 @@ fn a_page_is_of_one_moment_though_its_thread_is_archived_meanwhile() {
     });
     let numbers: Vec<u64> = page.events.iter().map(|event| event.ordinal).collect();
     assert_eq!(numbers, (1..=10).collect::<Vec<u64>>(), "no hole at 1 to 4");
+}
+
+#[test]
+fn large_events_are_deleted_in_smaller_portions() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    let large = vec![samples::of_size(100_000); 5];
+    block_on(log.append_entries(&key, Expect::Any, &large)).unwrap();
+    sql.run(&format!("SELECT \"{}\".erase('acme', 's')", schema.name()));
+    // The third passes the bound. One goes at least.
+    for (bytes, left) in [(150_000, "3"), (1, "2"), (1 << 20, "0")] {
+        let purge = format!(
+            "SELECT \"{}\".purge('acme', 's', 4096, {bytes})",
+            schema.name()
+        );
+        assert_eq!(sql.run(&purge), [left]);
+    }
+    assert_eq!(rows(&sql, &schema), "0");
+}
+
+#[test]
+fn archiving_again_deletes_what_was_hidden_before() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    append(&log, &key, "x", 3).unwrap();
+    // As a program leaves it that ended between the two steps.
+    sql.run(&format!(
+        "SELECT \"{}\".archive('acme', 's', 2)",
+        schema.name()
+    ));
+    assert_eq!(rows(&sql, &schema), "3");
+    assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 0);
+    assert_eq!(rows(&sql, &schema), "1");
 }

@@ -108,6 +108,54 @@ fn an_append_that_the_network_held_back_never_lands_after_its_retry() {
 }
 
 #[test]
+fn an_append_that_the_network_held_back_never_lands_after_an_erasure() {
+    let (_server, schema, proxy, through) = proxied();
+    let config = schema
+        .config_at(&through)
+        .with_statement_timeout(Duration::from_millis(200));
+    let log = open(config).unwrap();
+    let key = samples::key("s");
+    for archives in [false, true] {
+        append(&log, &key, "before", 2).unwrap();
+        proxy.hold(Way::ToServer);
+        let error = append(&log, &key, "held", 3).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unavailable);
+        if archives {
+            let hidden = block_on(log.archive_before(&key, u64::MAX)).unwrap();
+            assert_eq!(hidden, 2);
+        } else {
+            block_on(log.erase(&key)).unwrap();
+        }
+        proxy.release();
+        // What was held has arrived by the time that others have come and gone.
+        for _ in 0..20 {
+            append(&log, &samples::key("other"), "x", 1).unwrap();
+        }
+        assert!(texts(&log, &key).is_empty(), "archives: {archives}");
+    }
+}
+
+#[test]
+fn an_erasure_that_the_network_held_back_never_takes_a_later_append() {
+    let (_server, schema, proxy, through) = proxied();
+    let config = schema
+        .config_at(&through)
+        .with_statement_timeout(Duration::from_millis(200));
+    let log = open(config).unwrap();
+    let key = samples::key("s");
+    append(&log, &key, "before", 1).unwrap();
+    proxy.hold(Way::ToServer);
+    let error = block_on(log.erase(&key)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    append(&log, &key, "after", 1).unwrap();
+    proxy.release();
+    for _ in 0..20 {
+        append(&log, &samples::key("other"), "x", 1).unwrap();
+    }
+    assert_eq!(texts(&log, &key), ["before 0", "after 0"]);
+}
+
+#[test]
 fn a_thousand_refused_connections_leave_the_log_usable() {
     let (_server, schema, proxy, through) = proxied();
     let log = Arc::new(open(schema.config_at(&through)).unwrap());
