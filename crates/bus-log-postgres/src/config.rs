@@ -116,6 +116,7 @@ impl PostgresConfig {
         {
             config.driver.password(password.as_encoded_bytes());
         }
+        url::notice_dead_peers(&mut config.driver, &others);
         if config.driver.get_application_name().is_none() {
             config.driver.application_name("bus");
         }

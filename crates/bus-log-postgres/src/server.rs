@@ -121,7 +121,7 @@ impl Server {
                 })
             }
             Err(_) => {
-                drop(Object::take(link));
+                let_go(link);
                 // A server that hangs on one connection most likely hangs on all.
                 self.pool.retain(|_, _| false);
                 Err(Failure {
@@ -211,4 +211,15 @@ impl Server {
             other => LogError::internal("no connection from the pool").with_source(other),
         })
     }
+}
+
+/// Lets go of a connection on which an answer is still due. It keeps its place in the pool until that has
+/// come, or the connection broke: its backend is there for as long, and one more in its place each time
+/// would use up the server's connections.
+fn let_go(link: Object<Links>) {
+    tokio::spawn(async move {
+        // Answered only after what is under way; how, does not matter.
+        let _ = link.client.batch_execute("").await;
+        drop(Object::take(link));
+    });
 }

@@ -1,6 +1,7 @@
 //! The options of a URL: ours, and those that the driver reads.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use bus_log::{LogError, Result};
 
@@ -50,6 +51,24 @@ pub(super) fn driver(rest: &str, options: &[(&str, String)]) -> Result<tokio_pos
         return Err(LogError::invalid("postgres url names no host"));
     }
     Ok(config)
+}
+
+/// Sets what was not asked for so that a connection to a machine that is gone breaks within a minute: until
+/// then it keeps its place in the pool. The system's own limits are hours.
+pub(super) fn notice_dead_peers(driver: &mut tokio_postgres::Config, asked: &[(&str, String)]) {
+    let is_asked = |name| asked.iter().any(|(asked, _)| *asked == name);
+    if !is_asked("keepalives_idle") {
+        driver.keepalives_idle(Duration::from_secs(30));
+    }
+    if !is_asked("keepalives_interval") {
+        driver.keepalives_interval(Duration::from_secs(10));
+    }
+    if !is_asked("keepalives_retries") {
+        driver.keepalives_retries(3);
+    }
+    if !is_asked("tcp_user_timeout") {
+        driver.tcp_user_timeout(Duration::from_mins(1));
+    }
 }
 
 /// A name that may be shown: whoever swapped name and value must not see the value in a log.

@@ -72,3 +72,35 @@ fn an_append_is_not_acknowledged_before_the_standby_has_it_however_often_it_is_t
     });
     assert!(followed);
 }
+
+#[test]
+fn calls_that_are_given_up_take_no_more_connections_than_the_pool_has() {
+    let server = own();
+    let schema = Schema::at(&server.url());
+    let config = schema
+        .config()
+        .with_statement_timeout(Duration::from_millis(100));
+    let log = open(config.with_pool_timeout(Duration::from_millis(100))).unwrap();
+    append(&log, &samples::key("before"), "x", 1).unwrap();
+    // A standby that never comes: every commit hangs.
+    let admin = Sql::connect(&server.admin_url());
+    admin.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    admin.run("SELECT pg_reload_conf()");
+    let count = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}'",
+        schema.name()
+    );
+    let connections = || admin.run(&count).concat().parse::<u32>().unwrap();
+    for n in 0..12 {
+        let appended = append(&log, &samples::key(&n.to_string()), "x", 1);
+        assert_eq!(appended.unwrap_err().kind(), LogErrorKind::Unavailable);
+        assert!(connections() <= 4 + 1, "{} connections", connections());
+    }
+    // They come back by themselves.
+    admin.run("ALTER SYSTEM RESET synchronous_standby_names");
+    admin.run("SELECT pg_reload_conf()");
+    let back = eventually(Duration::from_secs(30), || {
+        append(&log, &samples::key("after"), "x", 1).is_ok()
+    });
+    assert!(back);
+}
