@@ -3,11 +3,15 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bus_log::{LogError, Result};
+use tokio::net::lookup_host;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use tokio_postgres::config::Host;
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Connection, Notification, Socket};
 
@@ -18,6 +22,10 @@ use crate::{error, schema};
 
 /// The oldest server that we try: the oldest that its makers still mend.
 const OLDEST: i32 = 14;
+
+/// The time for making the log's tables, in times of one call: it is some statements, each with the limit
+/// of a call.
+const SETTING_UP: u32 = 10;
 
 /// Asks who the server is, and sets what an append relies on:
 /// - commits wait for the disk even where the server's default says `off`; what waits for more, such
@@ -58,8 +66,9 @@ pub(crate) struct Connector {
     tls: Tls,
     /// The log's own identity, once it is known.
     log: OnceLock<String>,
-    /// Held by every connection's task, so that the log can wait for their goodbyes.
-    open: mpsc::Sender<Infallible>,
+    /// Held by every connection's task, so that the log can wait for their goodbyes. `None` once no more
+    /// are to be opened.
+    open: Mutex<Option<mpsc::Sender<Infallible>>>,
 }
 
 impl Connector {
@@ -71,12 +80,23 @@ impl Connector {
             tls: Tls::of(&config)?,
             config,
             log: OnceLock::new(),
-            open,
+            open: Mutex::new(Some(open)),
         })
     }
 
     pub(crate) const fn config(&self) -> &PostgresConfig {
         &self.config
+    }
+
+    /// Opens no more connections.
+    pub(crate) fn close(&self) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn open(&self) -> Result<mpsc::Sender<Infallible>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone()
+            .ok_or_else(|| LogError::closed("log was dropped"))
     }
 
     /// Finds the log, or makes it, and remembers who it is.
@@ -86,11 +106,14 @@ impl Connector {
     /// `Unavailable` if the server or the log can't be reached, or the role lacks a permission;
     /// `Unsupported` if the server is too old or the log too new.
     pub(crate) async fn find_log(&self) -> Result<()> {
-        let mut link = self.connect(None).await?;
+        let (mut link, found) = self.connect_and_look(None).await?;
         let schema = self.config.schema();
-        let id = match schema::look(&link.client, schema).await? {
+        let id = match found {
             Some(id) => id,
-            None if self.config.migrates() => schema::migrate(&mut link.client, schema).await?,
+            None if self.config.migrates() => {
+                let limit = self.config.patience().saturating_mul(SETTING_UP);
+                within(limit, schema::migrate(&mut link.client, schema)).await?
+            }
             None => {
                 return Err(LogError::unavailable(format!(
                     "no log of this version, and it is not to be set up, in schema {schema}"
@@ -98,7 +121,9 @@ impl Connector {
             }
         };
         // Said only here: once per log, not once per connection.
-        self.warn(&link.client).await;
+        let warned = timeout(self.config.patience(), self.warn(&link.client));
+        // Whoever opens the log finds out soon enough that it hangs.
+        let _ = warned.await;
         self.log.get_or_init(|| id);
         Ok(())
     }
@@ -112,8 +137,7 @@ impl Connector {
         &self,
         news: Option<mpsc::UnboundedSender<Notification>>,
     ) -> Result<Link> {
-        let link = self.connect(news).await?;
-        let found = schema::look(&link.client, self.config.schema()).await?;
+        let (link, found) = self.connect_and_look(news).await?;
         if found.is_some() && found.as_ref() == self.log.get() {
             return Ok(link);
         }
@@ -124,17 +148,64 @@ impl Connector {
         }))
     }
 
-    async fn connect(&self, news: Option<mpsc::UnboundedSender<Notification>>) -> Result<Link> {
+    /// A connection, and the identity of the log that is there.
+    async fn connect_and_look(
+        &self,
+        news: Option<mpsc::UnboundedSender<Notification>>,
+    ) -> Result<(Link, Option<String>)> {
+        let limit = self.limit().await;
+        within(limit, async {
+            let (link, opening) = self.connect(news).await?;
+            let found = schema::look(&link.client, self.config.schema()).await?;
+            opening.done();
+            Ok((link, found))
+        })
+        .await
+    }
+
+    /// How long connecting may take, by the time that each address has. The driver's own limit ends with
+    /// the handshake of TCP: a server may take that and say no more.
+    async fn limit(&self) -> Duration {
+        let each = self.config.driver().get_connect_timeout().copied();
+        let each = each.unwrap_or(self.config.patience());
+        let known = self.config.driver().get_hostaddrs().len();
+        let addresses = match known {
+            // A name server that does not answer in time has no more to say.
+            0 => timeout(each, self.addresses()).await.unwrap_or(1),
+            known => known,
+        };
+        each.saturating_mul(u32::try_from(addresses.max(1)).unwrap_or(u32::MAX))
+    }
+
+    /// How many addresses the hosts have, which the driver tries one after the other.
+    async fn addresses(&self) -> usize {
+        let driver = self.config.driver();
+        let ports = driver.get_ports();
+        let mut count = 0;
+        for (n, host) in driver.get_hosts().iter().enumerate() {
+            count += match host {
+                Host::Tcp(name) => {
+                    let port = ports.get(n).or(ports.first()).copied().unwrap_or(5432);
+                    let found = lookup_host((name.as_str(), port)).await;
+                    found.map_or(1, Iterator::count)
+                }
+                Host::Unix(_) => 1,
+            };
+        }
+        count
+    }
+
+    async fn connect(
+        &self,
+        news: Option<mpsc::UnboundedSender<Notification>>,
+    ) -> Result<(Link, Opening)> {
+        let open = self.open()?;
         let refused = |error| error::refused("no connection", error);
         let connecting = self.config.driver().connect(self.tls.clone());
-        // The driver's own limit ends with the handshake of TCP: a server may take that and say no more.
-        let hosts = u32::try_from(self.config.driver().get_hosts().len().max(1)).unwrap_or(1);
-        let limit = self.config.driver().get_connect_timeout().copied();
-        let limit = limit.unwrap_or(self.config.patience()) * hosts;
-        let silent = |_| LogError::unavailable(format!("server does not answer within {limit:?}"));
-        let connected = timeout(limit, connecting).await.map_err(silent)?;
-        let (client, connection) = connected.map_err(refused)?;
-        tokio::spawn(drive(connection, news, self.open.clone()));
+        let (client, connection) = connecting.await.map_err(refused)?;
+        let opening = Opening(Some(
+            tokio::spawn(drive(connection, news, open)).abort_handle(),
+        ));
 
         let millis = self.config.statement_timeout().as_millis().to_string();
         let read_only = if self.config.is_read_only() {
@@ -143,16 +214,14 @@ impl Connector {
             "off"
         };
         let settings: [Parameter<'_>; 2] = [(&millis, Type::TEXT), (&read_only, Type::TEXT)];
-        let row = timeout(limit, client.query_typed_one(SET_UP, &settings))
-            .await
-            .map_err(silent)?
-            .map_err(refused)?;
+        let row = client.query_typed_one(SET_UP, &settings).await;
+        let row = row.map_err(refused)?;
         supported(row.get(0))?;
         let backend = Backend {
             pid: row.get(1),
             started: row.get::<_, Option<i64>>(2).unwrap_or_default(),
         };
-        Ok(Link { client, backend })
+        Ok((Link { client, backend }, opening))
     }
 
     /// Says what the operator should know, and what no test of ours can see from the results.
@@ -180,6 +249,16 @@ impl Connector {
 
 /// # Errors
 ///
+/// `Unavailable` if it is not done in time; otherwise its own.
+async fn within<T>(limit: Duration, connecting: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, connecting).await.unwrap_or_else(|_| {
+        let silent = format!("server does not answer within {limit:?}");
+        Err(LogError::unavailable(silent))
+    })
+}
+
+/// # Errors
+///
 /// `Unsupported`, naming both versions, if the server is older than we try.
 fn supported(version: i32) -> Result<()> {
     let major = version / 10_000;
@@ -189,6 +268,24 @@ fn supported(version: i32) -> Result<()> {
     Err(LogError::unsupported(format!(
         "server is PostgreSQL {major}, at least {OLDEST} is needed"
     )))
+}
+
+/// A connection that is being set up: closed at once if that is given up. Otherwise it would wait for an
+/// answer that may never come.
+struct Opening(Option<AbortHandle>);
+
+impl Opening {
+    fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        if let Some(driver) = &self.0 {
+            driver.abort();
+        }
+    }
 }
 
 /// Moves a connection's bytes until the client is dropped, which says goodbye to the server.

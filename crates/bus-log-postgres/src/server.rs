@@ -85,6 +85,7 @@ impl Server {
 
     /// Lets go of all connections.
     pub(crate) fn close(&self) {
+        self.connector.close();
         self.pool.close();
         self.news.close();
     }

@@ -1,5 +1,7 @@
 //! How many connections it takes, and what it does when there is none.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,7 +9,97 @@ use std::time::{Duration, Instant};
 use bus_log::{LogErrorKind, SessionLog};
 use bus_testkit::{block_on, runtime, samples};
 
-use crate::support::{Schema, append, open};
+use crate::support::{Schema, address, append, open, url};
+
+/// Passes on all that goes to the server, and of what comes back so many bytes for each connection; then
+/// it is silent. The port that it listens on.
+fn falls_silent_after(bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (mut client, server) = (
+                client.unwrap(),
+                TcpStream::connect(address(&url())).unwrap(),
+            );
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || {
+                // Ends with either side.
+                let _ = std::io::copy(&mut from, &mut to);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut (&server).take(bytes), &mut client);
+                let _ = std::io::copy(&mut &server, &mut std::io::sink());
+                let _ = client.flush();
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_that_falls_silent_at_any_byte_of_opening_is_given_up_in_time() {
+    let schema = Schema::new();
+    drop(schema.open());
+    let at = address(&url()).to_string();
+    let soon = Duration::from_millis(200);
+    let opened_with = |bytes| {
+        let through = url().replace(&at, &format!("127.0.0.1:{}", falls_silent_after(bytes)));
+        let config = schema.config_at(&through).with_connect_timeout(soon);
+        let begun = Instant::now();
+        let opened = open(config.with_statement_timeout(soon));
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{bytes}: {opened:?}"
+        );
+        match opened {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    LogErrorKind::Unavailable,
+                    "{bytes}: {error:?}"
+                );
+                false
+            }
+        }
+    };
+    let opened: Vec<bool> = thread::scope(|scope| {
+        let part = |first| {
+            let opened_with = &opened_with;
+            scope.spawn(move || {
+                (first..first + 8)
+                    .map(|n| opened_with(n * 64))
+                    .collect::<Vec<_>>()
+            })
+        };
+        let parts: Vec<_> = (0..6_u64).map(|n| part(n * 8)).collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap())
+            .collect()
+    });
+    assert!(
+        !opened[0] && opened[47],
+        "from before the login to after the last look: {opened:?}"
+    );
+}
+
+#[test]
+fn dropping_a_log_does_not_wait_for_nothing() {
+    let schema = Schema::new();
+    let drops = (0..10).map(|_| {
+        let log = schema.open();
+        append(&log, &samples::key("s"), "x", 1).unwrap();
+        let begun = Instant::now();
+        drop(log);
+        begun.elapsed()
+    });
+    // Each of them would take a quarter of a second.
+    let fastest = drops.min().unwrap();
+    assert!(fastest < Duration::from_millis(200), "{fastest:?}");
+}
 
 fn locked(schema: &Schema) -> crate::support::Sql {
     let sql = schema.sql();

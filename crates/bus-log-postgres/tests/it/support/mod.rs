@@ -10,7 +10,7 @@ use bus_log::{Entry, Expect, LogError, Result, SessionLog, ThreadKey};
 use bus_log_postgres::{PostgresConfig, PostgresSessionLog};
 use bus_testkit::{block_on, samples};
 
-pub(crate) use harness::PostgresHarness;
+pub(crate) use harness::{PostgresHarness, address};
 pub(crate) use sql::Sql;
 
 const VARIABLE: &str = "BUS_TEST_POSTGRES_URL";
