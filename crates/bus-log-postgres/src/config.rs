@@ -54,7 +54,7 @@ impl PostgresConfig {
     /// | Option | Meaning | Default |
     /// |---|---|---|
     /// | `sslmode` | `disable`, `prefer`, `require`: encrypted, but with whom is not checked; `verify-ca`, `verify-full`: the certificate is checked | `prefer` |
-    /// | `sslrootcert` | a PEM file of the certificates to trust | the system's |
+    /// | `sslrootcert` | a PEM file of the certificates to trust; `require` then means `verify-ca` | the system's |
     /// | `schema` | the schema that holds the log: lower-case letters, digits, `_` | `bus_log` |
     /// | `max_connections` | of this log's pool; one more brings news | 8 |
     /// | `pool_timeout` | seconds that a call waits for a connection | 10 |

@@ -84,6 +84,9 @@ fn by_state(state: &SqlState) -> Option<Kind> {
         SqlState::DISK_FULL => unavailable("server's disk is full"),
         SqlState::QUERY_CANCELED => unavailable("statement took too long, or was cancelled"),
         SqlState::LOCK_NOT_AVAILABLE => unavailable("lock was not to be had in time"),
+        SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => {
+            Some((LogError::corrupt, "server finds its own data damaged"))
+        }
         SqlState::NUMERIC_VALUE_OUT_OF_RANGE => Some((LogError::invalid, TOO_FAR)),
         SqlState::UNIQUE_VIOLATION => Some((
             LogError::corrupt,
@@ -103,7 +106,8 @@ fn by_class(code: &str) -> Kind {
         "55" => (LogError::unavailable, "server is not in the state for it"),
         "57" => (LogError::unavailable, "server is going down or coming up"),
         "58" => (LogError::unavailable, "server's system failed it"),
-        "XX" => (LogError::corrupt, "server finds its own data damaged"),
+        // A failed assumption of the server's, often of the moment, or a pooler's word for trouble.
+        "XX" => (LogError::unavailable, "server failed in itself"),
         "54" => (LogError::invalid, "past a limit of the server"),
         "22" => (LogError::invalid, "server can't take a value"),
         "0A" => (LogError::unsupported, "server can't do it"),

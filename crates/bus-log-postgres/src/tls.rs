@@ -1,5 +1,6 @@
 //! TLS by rustls with ring, as `sslmode` asks for it.
 
+use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::pin::Pin;
@@ -32,7 +33,12 @@ impl Tls {
     /// `Invalid` if the certificates to trust can't be read.
     pub(crate) fn of(config: &PostgresConfig) -> Result<Self> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = match config.tls_mode() {
+        let mode = match config.tls_mode() {
+            // As libpq: whoever names certificates to trust wants one of them.
+            TlsMode::Require if config.tls_root().is_some() => TlsMode::VerifyCa,
+            mode => mode,
+        };
+        let verifier = match mode {
             TlsMode::Disable | TlsMode::Prefer | TlsMode::Require => Verifier {
                 chain: None,
                 name: false,
@@ -144,12 +150,12 @@ impl ServerCertVerifier for Verifier {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
     type Stream = TlsStream<S>;
     type TlsConnect = Handshake;
-    type Error = rustls::pki_types::InvalidDnsNameError;
+    type Error = Infallible;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, Self::Error> {
         Ok(Handshake {
             connector: self.0.clone(),
-            name: ServerName::try_from(host)?.to_owned(),
+            name: ServerName::try_from(host).ok().map(|name| name.to_owned()),
         })
     }
 }
@@ -157,7 +163,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
 /// A handshake to be.
 pub(crate) struct Handshake {
     connector: TlsConnector,
-    name: ServerName<'static>,
+    /// `None` for what has no name, such as a socket in a folder: asked for only where a certificate is to
+    /// be shown.
+    name: Option<ServerName<'static>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Handshake {
@@ -167,7 +175,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
 
     fn connect(self, stream: S) -> Self::Future {
         Box::pin(async move {
-            let stream = self.connector.connect(self.name, stream).await?;
+            let name = self.name.ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidInput, "no name of a host for TLS")
+            })?;
+            let stream = self.connector.connect(name, stream).await?;
             Ok(TlsStream(stream))
         })
     }

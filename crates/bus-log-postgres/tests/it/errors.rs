@@ -167,3 +167,26 @@ fn ordinals_end_where_the_server_can_count_no_further() {
     assert_eq!(error.kind(), LogErrorKind::Invalid, "{error:?}");
     assert_eq!(block_on(log.load_since(&key, 0)).unwrap().len(), 1);
 }
+
+#[test]
+fn only_what_the_server_calls_damaged_is_corrupt() {
+    let schema = Schema::new();
+    let log = schema.open();
+    let sql = schema.sql();
+    for (state, kind) in [
+        // Its catch-all, as of "tuple concurrently updated", and what poolers say.
+        ("XX000", LogErrorKind::Unavailable),
+        ("XX001", LogErrorKind::Corrupt),
+        ("XX002", LogErrorKind::Corrupt),
+    ] {
+        sql.run(&format!(
+            "SET search_path = \"{}\"; \
+             CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION USING ERRCODE = ''{state}''; END'; \
+             CREATE OR REPLACE TRIGGER fail BEFORE INSERT ON events EXECUTE FUNCTION fail()",
+            schema.name()
+        ));
+        let error = append(&log, &samples::key("s"), "x", 1).unwrap_err();
+        assert_eq!(error.kind(), kind, "{state}: {error:?}");
+    }
+}

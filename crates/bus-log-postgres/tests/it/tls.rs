@@ -77,12 +77,28 @@ fn each_sslmode_asks_what_libpq_s_asks() {
         (&server.url(), "sslmode=require".to_owned(), "t"),
         (&server.url(), format!("sslmode=verify-ca&{trusted}"), "t"),
         (&by_name, format!("sslmode=verify-full&{trusted}"), "t"),
+        (&server.url(), format!("sslmode=require&{trusted}"), "t"),
     ] {
         let log = try_at(url, &options).unwrap();
         append(&log, &samples::key("s"), "x", 1).unwrap();
         assert_eq!(is_encrypted(), [encrypted], "{options}");
     }
+    let folder = server.folder();
+    openssl(
+        folder,
+        "req -x509 -newkey rsa:2048 -nodes -keyout foreign.key -out foreign.pem -days 2 -subj /CN=foreign",
+    );
+    let foreign = folder
+        .join("foreign.pem")
+        .to_str()
+        .unwrap()
+        .replace('/', "%2F");
     for (url, options) in [
+        // Whoever names an authority wants no other.
+        (
+            &server.url(),
+            format!("sslmode=require&sslrootcert={foreign}"),
+        ),
         // The name is not in the certificate.
         (&server.url(), format!("sslmode=verify-full&{trusted}")),
         // The system does not know the authority.
@@ -110,4 +126,28 @@ fn a_server_without_tls_is_not_spoken_to_in_the_clear_where_that_is_asked() {
     let url = format!("{}?sslmode=require", crate::support::url());
     let error = open(schema.config_at(&url)).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+}
+
+#[test]
+fn a_socket_in_a_folder_and_a_bare_address_are_reached() {
+    let mut server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let folder = server.folder().to_str().unwrap().to_owned();
+    server.set("unix_socket_directories", &folder);
+    server.stop().unwrap();
+    server.start().unwrap();
+    let schema = Schema::at(&server.url());
+    let encoded = folder.replace('/', "%2F");
+    let by_socket = server.url().replace("127.0.0.1", &encoded);
+    let by_address = server.url().replace(
+        &format!("127.0.0.1:{}", server.port()),
+        &format!(":{}", server.port()),
+    );
+    for (n, url) in (1..).zip([by_socket, format!("{by_address}?hostaddr=127.0.0.1")]) {
+        let log = open(schema.config_at(&url)).unwrap();
+        assert_eq!(
+            append(&log, &samples::key("s"), "x", 1).unwrap(),
+            n,
+            "{url}"
+        );
+    }
 }
