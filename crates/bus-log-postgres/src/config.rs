@@ -10,6 +10,10 @@ use std::time::Duration;
 use bus_log::{LogError, Result};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
+/// The shortest and the longest time that the server can limit a statement to. 0 would be no limit.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// Where a log is, and how it is reached. Neither `Debug` nor any error shows the password.
 ///
 /// ```
@@ -173,10 +177,11 @@ impl PostgresConfig {
     }
 
     /// The same with another time that a call may take once it has a connection; 30 s by default.
-    /// After it the server cancels the call, or it is given up: it is `Unavailable`.
+    /// After it the server cancels the call, or it is given up: it is `Unavailable`. The server counts in
+    /// whole milliseconds, from 1 to 2^31 - 1; less or more is taken as the nearest of these.
     #[must_use]
-    pub const fn with_statement_timeout(mut self, limit: Duration) -> Self {
-        self.statement_timeout = limit;
+    pub fn with_statement_timeout(mut self, limit: Duration) -> Self {
+        self.statement_timeout = limit.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -301,6 +306,10 @@ fn number(name: &str, value: &str) -> Result<usize> {
 fn seconds(name: &str, value: &str) -> Result<Duration> {
     match number(name, value)? {
         0 => Err(LogError::invalid(format!("{name} is no time: 0"))),
+        seconds if seconds as u64 > LONGEST.as_secs() => Err(LogError::invalid(format!(
+            "{name} is too long: at most {} s",
+            LONGEST.as_secs()
+        ))),
         seconds => Ok(Duration::from_secs(seconds as u64)),
     }
 }

@@ -80,3 +80,27 @@ fn a_schema_is_a_plain_name() {
         assert_eq!(config().with_schema(name).unwrap().schema(), name);
     }
 }
+
+#[test]
+fn a_time_that_the_server_can_not_count_is_refused_or_brought_within() {
+    for option in [
+        "statement_timeout=18446744073709551615",
+        "statement_timeout=2147484",
+        "statement_timeout=0",
+        "pool_timeout=18446744073709551615",
+    ] {
+        let error = PostgresConfig::parse(&format!("postgres://h/d?{option}")).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Invalid, "{option}");
+    }
+    let longest = PostgresConfig::parse("postgres://h/d?statement_timeout=2147483").unwrap();
+    assert!(longest.patience() > Duration::from_secs(2_147_483));
+    let with = |limit| {
+        longest
+            .clone()
+            .with_statement_timeout(limit)
+            .statement_timeout()
+    };
+    assert_eq!(with(Duration::MAX).as_millis(), 2_147_483_647);
+    assert_eq!(with(Duration::ZERO).as_millis(), 1);
+    assert_eq!(with(Duration::from_micros(1)).as_millis(), 1);
+}
