@@ -11,6 +11,7 @@ use std::time::Duration;
 use bus_log::{LogError, Result};
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
+use tokio::select;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -63,11 +64,30 @@ impl Io {
             // Nobody waits any more if the caller dropped its future.
             let _ = done.send(work.await);
         });
-        async {
-            result
-                .await
-                .unwrap_or_else(|_| Err(LogError::internal("work ended on the log's i/o thread")))
-        }
+        async { result.await.unwrap_or_else(|_| Err(ended())) }
+    }
+
+    /// Does the work while somebody waits for it: it ends if the future returned is dropped. For what
+    /// changes nothing.
+    pub(crate) fn run_while_wanted<T, W>(
+        &self,
+        work: W,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        let (mut done, result) = oneshot::channel();
+        self.handle.spawn(async move {
+            select! {
+                () = done.closed() => {}
+                worked = work => {
+                    // Dropped at this moment: nobody is there to tell.
+                    let _ = done.send(worked);
+                }
+            }
+        });
+        async { result.await.unwrap_or_else(|_| Err(ended())) }
     }
 
     /// Work that ends with the thread.
@@ -86,3 +106,10 @@ impl Io {
         }
     }
 }
+
+fn ended() -> LogError {
+    LogError::internal("work ended on the log's i/o thread")
+}
+
+#[cfg(test)]
+mod tests;

@@ -269,7 +269,8 @@ impl SessionLog for PostgresSessionLog {
                 }
             }
         };
-        self.io.run(work).await
+        // A wait that was given up would otherwise look again and again until its deadline.
+        self.io.run_while_wanted(work).await
     }
 }
 

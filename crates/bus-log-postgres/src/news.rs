@@ -11,7 +11,6 @@ mod channel;
 mod watch;
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +34,9 @@ const MOST_TOLD: usize = 2048;
 
 /// How soon a lost connection is opened again, at first and in the end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How long a standby is taken for one, before it is asked again: it may be promoted.
+const AS_STANDBY: Duration = Duration::from_mins(1);
 
 /// What a waiter polls at while no news can come.
 const DEAF: Duration = Duration::from_millis(250);
@@ -123,8 +125,16 @@ impl News {
                 return;
             }
             let begun = Instant::now();
-            let Err(error) = self.carry_on(connector).await;
+            let carried = self.carry_on(connector).await;
             self.state().hears = false;
+            let error = match carried {
+                Err(error) => error,
+                Ok(()) => {
+                    tracing::debug!("a standby passes on no news: who waits looks by itself");
+                    let _ = timeout(AS_STANDBY, self.closed()).await;
+                    continue;
+                }
+            };
             tracing::debug!(error = %error, "no news of other processes for now");
             if begun.elapsed() > AGAIN.1 {
                 again = AGAIN.0;
@@ -134,8 +144,16 @@ impl News {
         }
     }
 
-    /// The same on one connection; an error when it is lost.
-    async fn carry_on(&self, connector: &Connector) -> Result<Infallible> {
+    /// Until the log is dropped.
+    async fn closed(&self) {
+        while !self.state().closed {
+            self.bell.notified().await;
+        }
+    }
+
+    /// The same on one connection: an error when it is lost, and an end without one where it leads to a
+    /// standby, which refuses `LISTEN`.
+    async fn carry_on(&self, connector: &Connector) -> Result<()> {
         let (sender, mut heard) = mpsc::unbounded_channel();
         let link = connector.connect_to_log(Some(sender)).await?;
         let limit = connector.config().patience();
@@ -148,6 +166,9 @@ impl News {
                 return Err(LogError::closed("log was dropped"));
             }
             if self.state().listens && !listening {
+                if is_standby(&link.client, limit).await? {
+                    return Ok(());
+                }
                 run(&link.client, limit, &self.channel.listen()).await?;
                 listening = true;
                 self.state().hears = true;
@@ -200,6 +221,18 @@ impl News {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn is_standby(client: &Client, limit: Duration) -> Result<bool> {
+    let asked = client.query_typed_one("SELECT pg_is_in_recovery()", &[]);
+    match timeout(limit, asked).await {
+        Ok(row) => Ok(row
+            .map_err(|error| error::refused("no news", error))?
+            .get(0)),
+        Err(_) => Err(LogError::unavailable(format!(
+            "server does not answer within {limit:?}"
+        ))),
     }
 }
 

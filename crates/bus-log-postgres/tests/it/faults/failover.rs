@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use bus_log::LogErrorKind;
-use bus_testkit::{eventually, samples};
+use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::{block_on, eventually, samples};
 use local_servers::ScratchPostgres;
 
 use super::server::{Writer, let_write, own};
@@ -42,6 +43,20 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_and_nothing_doubled() {
     let reader = open(schema.config_at(&standby.url()).read_only()).unwrap();
     let refused = append(&reader, &samples::key("s"), "x", 1).unwrap_err();
     assert_eq!(refused.kind(), LogErrorKind::Unsupported);
+    // It tells no news, but who waits sees what comes.
+    let key = samples::key("waited for");
+    thread::scope(|scope| {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let (reader, key) = (&reader, &key);
+        let waits = scope.spawn(move || block_on(reader.changed(key, 0, deadline)));
+        append(&*log, key, "x", 1).unwrap();
+        assert_eq!(waits.join().unwrap().unwrap(), 1);
+    });
+    let log_of_it = std::fs::read_to_string(standby.folder().join("log")).unwrap();
+    assert!(
+        !log_of_it.contains("LISTEN"),
+        "it was not asked for what it refuses"
+    );
     drop(reader);
 
     let writers = ["a", "b"].map(|name| Writer::start(&log, name));

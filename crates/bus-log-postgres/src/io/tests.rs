@@ -1,0 +1,32 @@
+use std::future::pending;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bus_log::Result;
+
+use super::Io;
+
+/// Tells when it is dropped.
+struct Told(mpsc::Sender<()>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        // Whoever listened has gone: the test failed before.
+        let _ = self.0.send(());
+    }
+}
+
+#[test]
+fn work_that_nobody_waits_for_ends_where_it_changes_nothing() {
+    let mut io = Io::start().unwrap();
+    let (tell, told) = mpsc::channel();
+    let guard = Told(tell);
+    let waiting = io.run_while_wanted(async move {
+        let _guard = guard;
+        pending::<Result<()>>().await
+    });
+    assert!(told.try_recv().is_err(), "it is under way");
+    drop(waiting);
+    told.recv_timeout(Duration::from_secs(10)).unwrap();
+    io.stop(Box::pin(async {}));
+}
