@@ -56,23 +56,43 @@ impl LogArgs {
     /// Opens the log to read or change what is there. Where there is no folder yet, none is made: it
     /// reads as empty. On a server the empty log's tables are made.
     pub(crate) async fn existing(&self) -> anyhow::Result<Logs> {
+        match self.found().await? {
+            Some(logs) => Ok(logs),
+            None => self.empty(),
+        }
+    }
+
+    /// The log, if there is one; none is made.
+    async fn found(&self) -> anyhow::Result<Option<Logs>> {
         let url = self.url()?;
-        let missing = match url.path().map(std::path::Path::try_exists) {
-            Some(exists) => !exists.with_context(|| format!("can't look at the log: {url}"))?,
-            None => false,
-        };
-        let log = if missing {
-            Arc::new(InMemorySessionLog::new())
-        } else {
-            open(&url).await?
-        };
-        self.logs(log, url)
+        if let Some(path) = url.path()
+            && !path
+                .try_exists()
+                .with_context(|| format!("can't look at the log: {url}"))?
+        {
+            return Ok(None);
+        }
+        let opened = url.open_existing().await;
+        let opened = opened.with_context(|| format!("can't open the log {url}"))?;
+        opened.map(|log| self.logs(log, url)).transpose()
+    }
+
+    /// What a log that is not there reads as.
+    fn empty(&self) -> anyhow::Result<Logs> {
+        self.logs(Arc::new(InMemorySessionLog::new()), self.url()?)
     }
 
     /// Opens the log as [`existing`](Self::existing) does, and where this user or this mount may not
     /// write, or the disk is full, to read it only.
     pub(crate) async fn readable(&self) -> anyhow::Result<Logs> {
-        let refused = match self.existing().await {
+        match self.found_readable().await? {
+            Some(logs) => Ok(logs),
+            None => self.empty(),
+        }
+    }
+
+    async fn found_readable(&self) -> anyhow::Result<Option<Logs>> {
+        let refused = match self.found().await {
             Err(error) if can_not_write(&error) => error,
             opened => return opened,
         };
@@ -88,7 +108,7 @@ impl LogArgs {
         }
         let mut logs = self.logs(opened.log, url)?;
         logs.unsettled = opened.unsettled;
-        Ok(logs)
+        Ok(Some(logs))
     }
 
     /// The same tenant in another log, whose address an argument gave. A wrong one is a usage error.
@@ -103,15 +123,10 @@ impl LogArgs {
     /// Opens the log to read it as [`readable`](Self::readable) does. It must be there: nothing to do is
     /// not what somebody means who mistypes a name.
     pub(crate) async fn there(&self) -> anyhow::Result<Logs> {
-        let url = self.url()?;
-        if let Some(path) = url.path()
-            && !path
-                .try_exists()
-                .with_context(|| format!("can't look at the log: {url}"))?
-        {
-            bail!("there is no log: {url}");
+        match self.found_readable().await? {
+            Some(logs) => Ok(logs),
+            None => bail!("there is no log: {}", self.url()?),
         }
-        self.readable().await
     }
 
     /// The tenant, if one was asked for.

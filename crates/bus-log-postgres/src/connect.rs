@@ -16,6 +16,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Connection, Notification, Socket};
 
 use crate::config::PostgresConfig;
+use crate::schema::Found;
 use crate::server::Parameter;
 use crate::tls::{Tls, TlsStream};
 use crate::{error, schema};
@@ -99,24 +100,25 @@ impl Connector {
             .ok_or_else(|| LogError::closed("log was dropped"))
     }
 
-    /// Finds the log, or makes it, and remembers who it is.
+    /// Finds the log, or makes it where that is asked, and remembers who it is. `false` if there is none.
     ///
     /// # Errors
     ///
     /// `Unavailable` if the server or the log can't be reached, or the role lacks a permission;
     /// `Unsupported` if the server is too old or the log too new.
-    pub(crate) async fn find_log(&self) -> Result<()> {
+    pub(crate) async fn find_log(&self) -> Result<bool> {
         let (mut link, found) = self.connect_and_look(None).await?;
         let schema = self.config.schema();
         let id = match found {
-            Some(id) => id,
-            None if self.config.migrates() => {
+            Found::Log(id) => id,
+            Found::Nothing if !self.config.migrates() => return Ok(false),
+            _ if self.config.migrates() => {
                 let limit = self.config.patience().saturating_mul(SETTING_UP);
                 within(limit, schema::migrate(&mut link.client, schema)).await?
             }
-            None => {
+            _ => {
                 return Err(LogError::unavailable(format!(
-                    "no log of this version, and it is not to be set up, in schema {schema}"
+                    "log in schema {schema} is of an older version, and is not to be migrated"
                 )));
             }
         };
@@ -125,7 +127,7 @@ impl Connector {
         // Whoever opens the log finds out soon enough that it hangs.
         let _ = warned.await;
         self.log.get_or_init(|| id);
-        Ok(())
+        Ok(true)
     }
 
     /// A connection to the log that was found, and to no other that may have taken its place.
@@ -138,21 +140,19 @@ impl Connector {
         news: Option<mpsc::UnboundedSender<Notification>>,
     ) -> Result<Link> {
         let (link, found) = self.connect_and_look(news).await?;
-        if found.is_some() && found.as_ref() == self.log.get() {
-            return Ok(link);
-        }
         Err(LogError::unavailable(match found {
+            Found::Log(id) if Some(&id) == self.log.get() => return Ok(link),
             // Ordinals would start anew: that is no place to go on.
-            Some(_) => "another log has taken its place on the server",
-            None => "log is not there any more: the server is empty, or another one",
+            Found::Log(_) | Found::Older => "another log has taken its place on the server",
+            Found::Nothing => "log is not there any more: the server is empty, or another one",
         }))
     }
 
-    /// A connection, and the identity of the log that is there.
+    /// A connection, and what is there.
     async fn connect_and_look(
         &self,
         news: Option<mpsc::UnboundedSender<Notification>>,
-    ) -> Result<(Link, Option<String>)> {
+    ) -> Result<(Link, Found)> {
         let limit = self.limit().await;
         within(limit, async {
             let (link, opening) = self.connect(news).await?;

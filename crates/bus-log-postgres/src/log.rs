@@ -64,9 +64,28 @@ impl PostgresSessionLog {
     /// # Errors
     ///
     /// `Unavailable` if the server can't be reached, takes no writes, or refuses the login or a
-    /// permission; `Unsupported` if the server is older than PostgreSQL 14, or the log was made by a
-    /// newer program; `Invalid` if the certificates to trust can't be read.
+    /// permission; `Unsupported` if the server is older than PostgreSQL 14, or the log is only for newer
+    /// programs; `Invalid` if the certificates to trust can't be read.
     pub async fn open_with(config: PostgresConfig) -> Result<Self> {
+        let schema = config.schema().to_owned();
+        let found = Self::find(config).await?;
+        found.ok_or_else(|| {
+            LogError::unavailable(format!(
+                "no log, and it is not to be set up, in schema {schema}"
+            ))
+        })
+    }
+
+    /// Opens a log as configured, and makes none: `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_with`](Self::open_with); also `Unavailable` if the log wants to be migrated.
+    pub async fn open_existing(config: PostgresConfig) -> Result<Option<Self>> {
+        Self::find(config.without_migration()).await
+    }
+
+    async fn find(config: PostgresConfig) -> Result<Option<Self>> {
         let (open, all_closed) = mpsc::channel(1);
         let server = Arc::new(Server::new(config, open)?);
         let io = Io::start()
@@ -77,13 +96,14 @@ impl PostgresSessionLog {
             all_closed: Some(all_closed),
         };
         let connector = Arc::clone(log.server.connector());
-        log.io
-            .run(async move { connector.find_log().await })
-            .await?;
+        let find = async move { connector.find_log().await };
+        if !log.io.run(find).await? {
+            return Ok(None);
+        }
         let server = Arc::clone(&log.server);
         log.io
             .spawn(async move { server.news.carry(server.connector()).await });
-        Ok(log)
+        Ok(Some(log))
     }
 
     /// Calls a statement on a thread, and returns its rows.

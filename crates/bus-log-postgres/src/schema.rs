@@ -14,12 +14,15 @@ use crate::server::Parameter;
 /// The first one makes the schema's first version, and so on.
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001_log.sql")];
 
-/// Who it is: made with the log, so that an empty server in its place is not taken for it.
+/// Who it is: made with the log, so that an empty server in its place is not taken for it; and which
+/// version it is of. A program that knows an older one goes on with it, unless a migration raised
+/// `oldest_program` past what that program knows: so a new program locks out no older ones that run.
 const LOG_TABLE: &str = "
     CREATE TABLE {schema}.log (
-        one     boolean PRIMARY KEY DEFAULT true CHECK (one),
-        id      uuid    NOT NULL DEFAULT gen_random_uuid(),
-        version integer NOT NULL DEFAULT 0
+        one            boolean PRIMARY KEY DEFAULT true CHECK (one),
+        id             uuid    NOT NULL DEFAULT gen_random_uuid(),
+        version        integer NOT NULL DEFAULT 0,
+        oldest_program integer NOT NULL DEFAULT 1 -- the lowest newest version that a program must know
     );
     INSERT INTO {schema}.log DEFAULT VALUES;";
 
@@ -54,26 +57,39 @@ impl Statements {
     }
 }
 
-/// The identity of the log in the schema; `None` if there is no log of the present version.
+/// What is in the schema.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    /// A log that is to be migrated first.
+    Older,
+    /// A log that can be used, by its identity.
+    Log(String),
+}
+
+/// Looks for a log in the schema, and changes nothing.
 ///
 /// # Errors
 ///
-/// `Unsupported` if the log was made by a newer program; otherwise what the server says.
-pub(crate) async fn look(client: &Client, schema: &str) -> Result<Option<String>> {
+/// `Unsupported` if the log is only for newer programs; otherwise what the server says.
+pub(crate) async fn look(client: &Client, schema: &str) -> Result<Found> {
     let found = named("SELECT to_regclass('{schema}.log') IS NOT NULL", schema);
     if !one(client, &found).await?.get::<_, bool>(0) {
-        return Ok(None);
+        return Ok(Found::Nothing);
     }
-    let wanted = named("SELECT version, id::text FROM {schema}.log", schema);
-    let row = one(client, &wanted).await?;
-    let (version, newest) = (row.get::<_, i32>(0), MIGRATIONS.len());
-    match usize::try_from(version).unwrap_or(0).cmp(&newest) {
-        std::cmp::Ordering::Less => Ok(None),
-        std::cmp::Ordering::Equal => Ok(Some(row.get(1))),
-        std::cmp::Ordering::Greater => Err(LogError::unsupported(format!(
-            "log in schema {schema} is of version {version}, this program knows up to {newest}"
-        ))),
+    let wanted = "SELECT version, oldest_program, id::text FROM {schema}.log";
+    let row = one(client, &named(wanted, schema)).await?;
+    let (version, oldest, newest) = (row.get::<_, i32>(0), row.get::<_, i32>(1), MIGRATIONS.len());
+    if usize::try_from(oldest).unwrap_or(0) > newest {
+        return Err(LogError::unsupported(format!(
+            "log in schema {schema} is of version {version} and for programs that know version \
+             {oldest}, this one knows up to {newest}"
+        )));
     }
+    if usize::try_from(version).unwrap_or(0) < newest {
+        return Ok(Found::Older);
+    }
+    Ok(Found::Log(row.get(2)))
 }
 
 /// Brings the schema to the present version and says the log's identity.

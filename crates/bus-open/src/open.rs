@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use bus_log::{InMemorySessionLog, Result, SessionLog, ThreadKey};
+use bus_log::{InMemorySessionLog, LogError, Result, SessionLog, ThreadKey};
 
 use crate::LogUrl;
 use crate::url::Place;
@@ -38,6 +38,36 @@ impl LogUrl {
                 Ok(Arc::new(log))
             }
         }
+    }
+}
+
+impl LogUrl {
+    /// Opens the log to read or change what is there, and makes none: `None` if there is none. `memory:`
+    /// gives a new one.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open); also `Unavailable` if it can't be told whether a log is there, or if a log
+    /// on a server wants to be migrated.
+    pub async fn open_existing(&self) -> Result<Option<Arc<dyn SessionLog>>> {
+        match self.place() {
+            Place::Directory(path) => {
+                let exists = path.try_exists().map_err(|error| {
+                    LogError::unavailable("directory can't be looked at").with_source(error)
+                })?;
+                if !exists {
+                    return Ok(None);
+                }
+            }
+            Place::Memory => {}
+            #[cfg(feature = "postgres")]
+            Place::Postgres(url) => {
+                let config = bus_log_postgres::PostgresConfig::parse(url.with_password())?;
+                let log = bus_log_postgres::PostgresSessionLog::open_existing(config).await?;
+                return Ok(log.map(|log| Arc::new(log) as Arc<dyn SessionLog>));
+            }
+        }
+        self.open().await.map(Some)
     }
 }
 

@@ -70,6 +70,36 @@ fn every_command_works_on_a_server_as_on_a_folder() {
 }
 
 #[test]
+fn what_reads_makes_nothing_on_a_server() {
+    let server = Server::start();
+    assert!(server.json(&["ls"]).is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let copied = folder.path().join("copy");
+    let copied = copied.to_str().unwrap();
+    // A mistyped name is no empty log.
+    for args in [
+        &["copy", "--from", &server.0.url(), "--to", copied][..],
+        &[
+            "--log",
+            &server.0.url(),
+            "verify",
+            "--against",
+            &server.0.url(),
+        ],
+    ] {
+        let done = Done::from(server.command(args).output().unwrap());
+        assert_ne!(done.code, Some(0), "{args:?}");
+        assert!(done.stderr.contains("there is no log"), "{}", done.stderr);
+    }
+    let log: bus_open::LogUrl = server.0.url().parse().unwrap();
+    let there = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(log.open_existing());
+    assert!(there.unwrap().is_none(), "nothing was made");
+}
+
+#[test]
 fn no_message_shows_the_password() {
     let nowhere = "postgres://u:s3cret@127.0.0.1:1/d";
     for args in [

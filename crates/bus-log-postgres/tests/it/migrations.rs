@@ -1,9 +1,11 @@
 //! How the tables come to be.
 
 use std::thread;
+use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog};
-use bus_testkit::{block_on, samples};
+use bus_log_postgres::PostgresSessionLog;
+use bus_testkit::{block_on, eventually, samples};
 
 use crate::support::{Schema, append, open};
 
@@ -37,11 +39,11 @@ fn opening_again_changes_nothing() {
 }
 
 #[test]
-fn a_log_of_a_newer_program_is_left_alone() {
+fn a_log_that_is_only_for_newer_programs_is_left_alone() {
     let schema = Schema::new();
     drop(schema.open());
     schema.sql().run(&format!(
-        "UPDATE \"{}\".log SET version = 99",
+        "UPDATE \"{}\".log SET version = 99, oldest_program = 98",
         schema.name()
     ));
     let error = open(schema.config()).unwrap_err();
@@ -50,11 +52,35 @@ fn a_log_of_a_newer_program_is_left_alone() {
 }
 
 #[test]
+fn a_newer_program_s_migration_locks_out_no_program_that_runs() {
+    let schema = Schema::new();
+    let (log, sql) = (schema.open(), schema.sql());
+    append(&log, &samples::key("s"), "x", 1).unwrap();
+    sql.run(&format!(
+        "UPDATE \"{}\".log SET version = 99",
+        schema.name()
+    ));
+    sql.run(&format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'",
+        schema.name()
+    ));
+    let reconnected = eventually(Duration::from_secs(10), || {
+        append(&log, &samples::key("s"), "y", 1).is_ok()
+    });
+    assert!(reconnected);
+    append(&schema.open(), &samples::key("s"), "z", 1).unwrap();
+    let version = format!("SELECT version FROM \"{}\".log", schema.name());
+    assert_eq!(sql.run(&version), ["99"]);
+}
+
+#[test]
 fn without_migration_nothing_is_made() {
     let schema = Schema::new();
     let error = open(schema.config().without_migration()).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Unavailable);
     assert!(error.to_string().contains(schema.name()), "{error}");
+    let existing = block_on(PostgresSessionLog::open_existing(schema.config()));
+    assert!(existing.unwrap().is_none());
     let made = "SELECT count(*) FROM pg_namespace WHERE nspname = ";
     let made = schema.sql().run(&format!("{made}'{}'", schema.name()));
     assert_eq!(made, ["0"]);

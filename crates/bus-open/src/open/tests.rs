@@ -67,10 +67,14 @@ fn a_server_s_log_is_opened_and_read_only_where_asked() {
         // There is nothing to read yet, and reading makes nothing.
         let missing = url.open_read_only().await.err().unwrap();
         assert_eq!(missing.kind(), LogErrorKind::Unavailable);
+        assert!(url.open_existing().await.unwrap().is_none());
+        assert!(url.open_existing().await.unwrap().is_none());
         let log = url.open().await.unwrap();
         log.append(&key(), &[SessionEvent::Done.into()])
             .await
             .unwrap();
+        let existing = url.open_existing().await.unwrap().unwrap();
+        assert_eq!(existing.bounds(&key()).await.unwrap().last, 1);
         let reader = url.open_read_only().await.unwrap();
         assert_eq!(reader.log.bounds(&key()).await.unwrap().last, 1);
         let event = [SessionEvent::Done.into()];

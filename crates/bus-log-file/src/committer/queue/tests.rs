@@ -13,7 +13,7 @@ fn erase() -> (Request, Ticket) {
 }
 
 #[test]
-fn what_is_put_back_is_looked_after_though_all_are_asleep() {
+fn what_is_put_back_is_looked_after_though_nobody_is_awake() {
     let queue = Arc::new(Queue::new(1000));
     let (request, _ticket) = erase();
     queue.push(request, || false).unwrap();
