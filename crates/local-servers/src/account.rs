@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::lchown;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -43,10 +43,10 @@ impl Account {
         command
     }
 
-    /// Gives a file or folder to the user.
+    /// Gives a file or folder to the user; of a link, the link alone.
     pub(crate) fn give(account: Option<Self>, path: &Path) -> io::Result<()> {
         match account {
-            Some(Self { uid, gid }) => chown(path, Some(uid), Some(gid)),
+            Some(Self { uid, gid }) => lchown(path, Some(uid), Some(gid)),
             None => Ok(()),
         }
     }

@@ -26,7 +26,30 @@ pub fn folder_below(wanted: &Path, user: &str) -> io::Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     wanted.hash(&mut hasher);
     let name = format!("local-servers-{:016x}", hasher.finish());
-    Ok(std::env::temp_dir().join(name))
+    let folder = std::env::temp_dir().join(name);
+    ours(account, &folder)?;
+    Ok(folder)
+}
+
+/// Makes the folder, where anybody may make one of that name.
+///
+/// # Errors
+///
+/// `PermissionDenied` if it is somebody else's, or leads elsewhere: we are root, and would work on what
+/// another user has put there.
+fn ours(account: Account, folder: &Path) -> io::Result<()> {
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made,
+    }
+    let found = fs::symlink_metadata(folder)?;
+    if found.is_dir() && [0, account.uid].contains(&found.uid()) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("not a folder of ours: {}", folder.display()),
+    ))
 }
 
 /// Whether the user may pass through every folder above that is there.

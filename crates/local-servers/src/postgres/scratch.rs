@@ -6,7 +6,8 @@ use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::Postgres;
+use super::{Postgres, USER};
+use crate::process;
 
 /// A PostgreSQL that is new, and ends with the value, its folder too.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ impl ScratchPostgres {
     ///
     /// As [`Postgres::prepare`] and [`Postgres::start`].
     pub fn start(parent: &Path) -> io::Result<Self> {
-        Self::started(Postgres::prepare(&own_folder(parent))?)
+        let server = Self::new_in(parent)?;
+        server.init()?;
+        Self::started(server)
     }
 
     /// Makes and starts a standby of another server.
@@ -31,7 +34,21 @@ impl ScratchPostgres {
     ///
     /// As [`start`](Self::start).
     pub fn standby_of(primary: &Postgres, parent: &Path) -> io::Result<Self> {
-        Self::started(Postgres::standby_of(primary, &own_folder(parent))?)
+        let server = Self::new_in(parent)?;
+        server.copy_of(primary)?;
+        Self::started(server)
+    }
+
+    /// A server in a folder of its own, without data, and nothing left there of tests that were killed.
+    fn new_in(parent: &Path) -> io::Result<Postgres> {
+        let parent = crate::folder_below(parent, USER)?;
+        fs::create_dir_all(&parent)?;
+        sweep(&parent);
+        let mut server = Postgres::at(&own_folder(&parent))?;
+        // A process that had our id may have left it running.
+        server.resume()?;
+        server.kill()?;
+        Ok(server)
     }
 
     fn started(server: Postgres) -> io::Result<Self> {
@@ -44,10 +61,37 @@ impl ScratchPostgres {
     }
 }
 
+/// The folder's name says whose it is.
 fn own_folder(parent: &Path) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     parent.join(format!("postgres-{}-{count}", std::process::id()))
+}
+
+/// Ends and removes what processes left that were killed before they could.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for folder in entries.flatten().map(|entry| entry.path()) {
+        if owner(&folder).is_none_or(process::is_alive) {
+            continue;
+        }
+        // Another test may be sweeping too, and what fails now is tried by the next.
+        if let Ok(mut server) = Postgres::at(&folder) {
+            let _ = server.resume();
+            let _ = server.kill();
+        }
+        let _ = fs::remove_dir_all(&folder);
+    }
+}
+
+/// The process that a folder is named after.
+fn owner(folder: &Path) -> Option<i32> {
+    let name = folder.file_name()?.to_str()?.strip_prefix("postgres-")?;
+    let (owner, count) = name.split_once('-')?;
+    count.parse::<u32>().ok()?;
+    owner.parse().ok()
 }
 
 impl Deref for ScratchPostgres {
@@ -72,3 +116,6 @@ impl Drop for ScratchPostgres {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
+
+#[cfg(test)]
+mod tests;
