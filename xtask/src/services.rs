@@ -1,7 +1,7 @@
 //! `cargo xtask services`: private servers for the tests, each with a data folder below
 //! `target/services` and a free port. No test depends on what happens to run on a standard port.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -92,10 +92,13 @@ pub(crate) fn run(root: &Path, services: Services) -> Result<()> {
 
 fn up(root: &Path) -> Result<()> {
     for service in SERVICES {
+        let lock = service.lock(root)?;
+        lock.lock()?;
         let mut server = service.open(root)?;
         server
             .start()
             .with_context(|| format!("{} does not start", service.name))?;
+        fs::write(service.kept(root), "")?;
         println!("export {}='{}'", service.variable, server.url());
         server.leave_running();
     }
@@ -109,11 +112,21 @@ fn down(root: &Path) -> Result<()> {
             println!("{}: was never up", service.name);
             continue;
         }
+        let lock = service.lock(root)?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "{} is in use by a command that is still running",
+                service.name
+            );
+        }
         let mut server = service.open(root)?;
         let was = server.pid();
         server
             .stop()
             .with_context(|| format!("{} does not stop", service.name))?;
+        if service.kept(root).exists() {
+            fs::remove_file(service.kept(root))?;
+        }
         println!(
             "{}: {}",
             service.name,
@@ -142,6 +155,46 @@ fn status(root: &Path) -> Result<()> {
 impl Service {
     fn folder(&self, root: &Path) -> PathBuf {
         root.join("target/services").join(self.name)
+    }
+
+    /// Held shared by whoever uses the server, and alone by whoever makes, starts or stops it.
+    fn lock(&self, root: &Path) -> Result<File> {
+        let folder = self.folder(root);
+        fs::create_dir_all(&folder)?;
+        let mut file = File::options();
+        let file = file.create(true).truncate(false).write(true);
+        Ok(file.open(folder.with_extension("lock"))?)
+    }
+
+    /// Is there while the server is to go on with nobody using it.
+    fn kept(&self, root: &Path) -> PathBuf {
+        self.folder(root).with_extension("kept")
+    }
+
+    /// Takes the lock shared, with the server up.
+    fn start_or_share(&self, root: &Path, lock: &File) -> Result<Box<dyn Server>> {
+        // Who is about to stop it may come in between.
+        for _ in 0..8 {
+            match lock.try_lock() {
+                Ok(()) => {
+                    // Two first ones would make its data at once, each in place of the other's.
+                    let mut server = self.open(root)?;
+                    server
+                        .start()
+                        .with_context(|| format!("{} does not start", self.name))?;
+                    lock.lock_shared()?;
+                    return Ok(server);
+                }
+                Err(TryLockError::WouldBlock) => lock.lock_shared()?,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+            let server = self.open(root)?;
+            if server.pid().is_some() {
+                return Ok(server);
+            }
+            lock.unlock()?;
+        }
+        bail!("{} went down under a command that uses it", self.name)
     }
 
     fn open(&self, root: &Path) -> Result<Box<dyn Server>> {
@@ -183,9 +236,10 @@ fn install(package: &str) -> Result<()> {
     .with_context(|| format!("{package} is missing; as root: apt-get install {package}"))
 }
 
-/// The services while something needs them: those that were down are stopped in the end.
+/// The services while something needs them. Whoever lets go last stops them, but for those that are kept
+/// up by `services up`: also what an interrupted command left behind.
 pub(crate) struct Lent {
-    ours: Vec<Box<dyn Server>>,
+    ours: Vec<InUse>,
     environment: Vec<(&'static str, String)>,
 }
 
@@ -200,15 +254,14 @@ impl Lent {
             if std::env::var_os(service.variable).is_some() {
                 continue;
             }
-            let mut server = service.open(root)?;
-            let was_up = server.pid().is_some();
-            server
-                .start()
-                .with_context(|| format!("{} does not start", service.name))?;
+            let lock = service.lock(root)?;
+            let server = service.start_or_share(root, &lock)?;
             lent.environment.push((service.variable, server.url()));
-            if !was_up {
-                lent.ours.push(server);
-            }
+            lent.ours.push(InUse {
+                server: Some(server),
+                lock,
+                kept: service.kept(root),
+            });
         }
         Ok(lent)
     }
@@ -223,12 +276,24 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+/// A server that is up for us, and perhaps for others.
+struct InUse {
+    /// `None` only while it is dropped.
+    server: Option<Box<dyn Server>>,
+    lock: File,
+    kept: PathBuf,
+}
+
+impl Drop for InUse {
     fn drop(&mut self) {
-        for server in &mut self.ours {
-            if let Err(error) = server.stop() {
-                eprintln!("a server of ours does not stop: {error}");
-            }
+        let Some(mut server) = self.server.take() else {
+            return;
+        };
+        let is_last = self.lock.try_lock().is_ok();
+        if !is_last || self.kept.exists() {
+            server.leave_running();
+        } else if let Err(error) = server.stop() {
+            eprintln!("a server of ours does not stop: {error}");
         }
     }
 }
