@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bus_log::{Expect, SessionLog};
 use bus_testkit::{block_on, eventually, samples};
+use futures_util::FutureExt;
 
 use crate::support::{Schema, Sql, append, open, texts};
 
@@ -131,4 +132,19 @@ fn archiving_again_deletes_what_was_hidden_before() {
     assert_eq!(rows(&sql, &schema), "3");
     assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 0);
     assert_eq!(rows(&sql, &schema), "1");
+}
+
+#[test]
+fn an_append_that_was_dropped_does_not_land_after_an_erasure() {
+    let schema = Schema::new();
+    let (log, key) = (schema.open(), samples::key("s"));
+    for round in 1..=20 {
+        let batch = samples::batch("dropped", 3);
+        // Begun, and given up at once: it goes on to its end (law C1).
+        let begun = log.append_entries(&key, Expect::Any, &batch).now_or_never();
+        assert!(begun.is_none());
+        block_on(log.erase(&key)).unwrap();
+        let bounds = block_on(log.bounds(&key)).unwrap();
+        assert_eq!((bounds.last, bounds.readable()), (round * 3, 0));
+    }
 }

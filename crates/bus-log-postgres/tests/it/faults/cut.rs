@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_testkit::{FaultProxy, Way, block_on, runtime, samples};
@@ -43,11 +43,13 @@ fn cut_at_every_byte(way: Way) -> u32 {
             Err(error) => {
                 assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
                 let last = expected.len() as u64;
+                let deadline = Instant::now() + Duration::from_secs(30);
                 let now = loop {
                     match block_on(log.bounds(&key)) {
                         Ok(bounds) => break bounds.last,
                         Err(error) => assert_eq!(error.kind(), LogErrorKind::Unavailable),
                     }
+                    assert!(Instant::now() < deadline, "it never comes back");
                 };
                 if now == last {
                     landed += 1;
