@@ -7,7 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Postgres, USER};
-use crate::process;
+use crate::{port, process};
+
+/// How often another port is tried.
+const TRIES: u32 = 3;
+
+/// What the server's log says then.
+const PORT_TAKEN: &str = "could not create any TCP/IP sockets";
 
 /// A PostgreSQL that is new, and ends with the value, its folder too.
 #[derive(Debug)]
@@ -56,8 +62,22 @@ impl ScratchPostgres {
             folder: server.folder().to_owned(),
             server,
         };
-        scratch.server.start()?;
+        scratch.start_at_a_free_port()?;
         Ok(scratch)
+    }
+
+    /// A port that was free may have been taken before the server came to it: nobody knows it yet, so
+    /// another one is as good.
+    fn start_at_a_free_port(&mut self) -> io::Result<()> {
+        for _ in 0..TRIES {
+            match self.server.start() {
+                Err(error) if error.to_string().contains(PORT_TAKEN) => {
+                    self.server.port = port::free()?;
+                }
+                done => return done,
+            }
+        }
+        self.server.start()
     }
 }
 

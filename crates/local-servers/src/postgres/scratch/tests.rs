@@ -42,3 +42,24 @@ fn what_a_killed_test_left_is_ended_and_removed() {
     drop(scratch);
     fs::remove_dir_all(parent).unwrap();
 }
+
+#[test]
+fn a_port_that_was_taken_meanwhile_is_left_to_its_taker() {
+    if !Postgres::is_installed() {
+        // As above.
+        return;
+    }
+    let parent = crate::folder_below(
+        &std::env::temp_dir().join("local-servers-port"),
+        super::USER,
+    );
+    let parent = parent.unwrap();
+    let mut server = ScratchPostgres::new_in(&parent).unwrap();
+    server.init().unwrap();
+    let taker = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.port = taker.local_addr().unwrap().port();
+    let scratch = ScratchPostgres::started(server).unwrap();
+    assert_ne!(scratch.port(), taker.local_addr().unwrap().port());
+    drop(scratch);
+    fs::remove_dir_all(parent).unwrap();
+}
