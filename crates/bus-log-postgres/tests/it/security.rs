@@ -1,9 +1,12 @@
 //! Row-level security, against SQL typed by the role that owns the tables.
 
+use std::path::Path;
+
 use bus_log::{SessionLog, TenantId, ThreadKey};
 use bus_testkit::{block_on, samples};
+use local_servers::ScratchPostgres;
 
-use crate::support::{Schema, Sql, append};
+use crate::support::{Schema, Sql, append, open, texts};
 
 /// Two tenants with a thread each, and a connection as the owner.
 fn two_tenants() -> (Schema, Sql) {
@@ -171,4 +174,34 @@ fn the_documented_queries_and_index_work() {
     }
     // The index takes part in appends from now on.
     assert_eq!(append(&log, &samples::key("s"), "y", 2).unwrap(), 5);
+}
+
+#[test]
+fn a_role_with_the_documented_grants_can_do_all_and_is_held_back_too() {
+    let server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let schema = Schema::at(&server.url());
+    drop(schema.open());
+    Sql::connect(&server.admin_url())
+        .run("CREATE ROLE app LOGIN PASSWORD 'app' NOSUPERUSER NOBYPASSRLS");
+    let name = schema.name();
+    schema.sql().run(&format!(
+        "GRANT USAGE ON SCHEMA {name} TO app; GRANT SELECT ON {name}.log TO app; \
+         GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.tenants, {name}.threads, {name}.events TO app"
+    ));
+    let at = server.url().find('@').unwrap();
+    let url = format!("postgres://app:app{}", &server.url()[at..]);
+    let log = open(schema.config_at(&url).without_migration()).unwrap();
+    let key = samples::key("s");
+    assert_eq!(append(&log, &key, "x", 4).unwrap(), 4);
+    assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 2);
+    assert_eq!(texts(&log, &key), ["x 2", "x 3"]);
+    assert_eq!(block_on(log.tenants(None, 9)).unwrap().len(), 1);
+    let sql = Sql::connect(&url);
+    let count = format!("SELECT count(*) FROM {name}.events");
+    assert_eq!(sql.run(&count), ["0"]);
+    assert_eq!(sql.run(&as_tenant("globex", &count)).pop().unwrap(), "0");
+    assert_eq!(sql.run(&as_tenant("acme", &count)).pop().unwrap(), "2");
+    block_on(log.erase(&key)).unwrap();
+    assert!(texts(&log, &key).is_empty());
+    drop(log);
 }
