@@ -53,8 +53,8 @@ impl LogArgs {
         self.logs(log, url)
     }
 
-    /// Opens the log to read or change what is there. Where there is no folder yet, none is made: it
-    /// reads as empty. On a server the empty log's tables are made.
+    /// Opens the log to read or change what is there. Where there is none yet, none is made: it
+    /// reads as empty.
     pub(crate) async fn existing(&self) -> anyhow::Result<Logs> {
         match self.found().await? {
             Some(logs) => Ok(logs),
