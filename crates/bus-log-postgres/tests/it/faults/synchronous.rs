@@ -86,6 +86,12 @@ fn calls_that_are_given_up_take_no_more_connections_than_the_pool_has() {
     let admin = Sql::connect(&server.admin_url());
     admin.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     admin.run("SELECT pg_reload_conf()");
+    // The server takes its new settings in its own time.
+    let probe = samples::key("probe");
+    assert!(eventually(Duration::from_secs(60), || append(
+        &log, &probe, "x", 1
+    )
+    .is_err()));
     let count = format!(
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = '{}'",
         schema.name()
