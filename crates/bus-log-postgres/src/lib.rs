@@ -4,18 +4,16 @@
 //! [`Expect::Last`]: bus_log::Expect::Last
 //! [`Expect::Any`]: bus_log::Expect::Any
 
-mod batch;
 mod config;
 mod connect;
 mod doubts;
 mod error;
-mod io;
 mod log;
 mod news;
+mod rows;
 mod schema;
 mod server;
 mod tls;
-mod turns;
 
 pub use config::PostgresConfig;
 pub use log::PostgresSessionLog;

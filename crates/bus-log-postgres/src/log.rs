@@ -8,17 +8,17 @@ use bus_log::{
     Bounds, DateTime, Entry, Expect, LogError, PAGE_BYTES, Page, Result, SessionLog, TenantId,
     ThreadKey, ThreadSummary, async_trait,
 };
+use bus_remote::{Batch, IoThread, RAW, Reading, TYPED};
 use tokio::select;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::batch::{self, Batch, RAW, Reading, TYPED, clamped, ordinal};
 use crate::config::PostgresConfig;
-use crate::io::Io;
+use crate::rows::{self, clamped, ordinal};
 use crate::server::{Parameter, Server};
-use crate::{MAX_NAME_BYTES, error};
+use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, error};
 
 /// Events that one statement deletes, after they were archived or erased; fewer where they are large.
 const PORTION: i64 = 4096;
@@ -42,7 +42,7 @@ const PORTION: i64 = 4096;
 /// # }).unwrap_or(Ok(())) }
 /// ```
 pub struct PostgresSessionLog {
-    io: Io,
+    io: IoThread,
     server: Arc<Server>,
     /// Ends once the last connection has said goodbye.
     all_closed: Option<mpsc::Receiver<std::convert::Infallible>>,
@@ -88,7 +88,7 @@ impl PostgresSessionLog {
     async fn find(config: PostgresConfig) -> Result<Option<Self>> {
         let (open, all_closed) = mpsc::channel(1);
         let server = Arc::new(Server::new(config, open)?);
-        let io = Io::start()
+        let io = IoThread::start("bus-log-postgres")
             .map_err(|error| LogError::unavailable("no thread for the log").with_source(error))?;
         let log = Self {
             io,
@@ -135,7 +135,7 @@ impl PostgresSessionLog {
             .call(|server| &server.statements.read, key, numbers)
             .await?;
         // Here, not on the I/O thread, which others wait for.
-        batch::page(&rows, reading)
+        rows::page(&rows, reading)
     }
 
     /// # Errors
@@ -161,7 +161,7 @@ impl SessionLog for PostgresSessionLog {
         if expect == Expect::StartAt(0) {
             return Err(LogError::invalid("ordinals start at 1, not 0"));
         }
-        let batch = Batch::encode(entries)?;
+        let batch = Batch::encode(entries, MAX_BATCH_BYTES)?;
         if !fits(key) {
             return Err(LogError::invalid(format!(
                 "name of more than {MAX_NAME_BYTES} bytes"
@@ -324,7 +324,8 @@ async fn append(server: &Server, key: &ThreadKey, expect: Expect, batch: &Batch)
         Expect::StartAt(first) => (None, Some(i64::try_from(first).unwrap_or(0))),
     };
     let (tenant, thread) = names(key);
-    let (bytes, events) = (batch.bytes(), batch.events());
+    // At most `MAX_BATCH_BYTES`.
+    let (bytes, events) = (clamped(batch.bytes() as u64), batch.events());
     let parameters: [Parameter<'_>; 8] = [
         (&tenant, Type::BYTEA),
         (&thread, Type::BYTEA),

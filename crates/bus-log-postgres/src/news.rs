@@ -8,13 +8,13 @@
 //! made up costs it a query.
 
 mod channel;
-mod watch;
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bus_log::{LogError, Result, ThreadKey};
+use bus_remote::{Watch, Watches};
 use tokio::select;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -23,8 +23,6 @@ use tokio_postgres::Client;
 use crate::connect::Connector;
 use crate::error;
 use channel::{Channel, Told};
-pub(crate) use watch::Watch;
-use watch::Watches;
 
 /// At most one notification in this time: what changes meanwhile goes with the next.
 const BETWEEN_TWO: Duration = Duration::from_millis(3);
@@ -45,7 +43,7 @@ const DEAF: Duration = Duration::from_millis(250);
 pub(crate) struct News {
     channel: Channel,
     poll_interval: Duration,
-    watches: Watches,
+    watches: Watches<u64>,
     state: Mutex<State>,
     /// Rung when there is something to tell, or somebody who listens.
     bell: Notify,
@@ -74,7 +72,7 @@ impl News {
     }
 
     /// Watches a thread from now on.
-    pub(crate) fn watch(&self, key: &ThreadKey) -> Watch<'_> {
+    pub(crate) fn watch(&self, key: &ThreadKey) -> Watch<'_, u64> {
         let was = std::mem::replace(&mut self.state().listens, true);
         if !was {
             self.bell.notify_one();
@@ -94,7 +92,7 @@ impl News {
     /// A thread was appended to through this log: wakes who waits here, and tells the others soon.
     pub(crate) fn appended(&self, key: &ThreadKey) {
         let hash = channel::hash(key);
-        self.watches.wake(hash);
+        self.watches.wake(&hash);
         let first = {
             let mut state = self.state();
             let first = state.changed.is_empty();
@@ -189,7 +187,7 @@ impl News {
                     if told.process_id() != link.backend.pid {
                         match Told::parse(told.payload()) {
                             Told::These(hashes) => {
-                                hashes.into_iter().for_each(|hash| self.watches.wake(hash));
+                                hashes.into_iter().for_each(|hash| self.watches.wake(&hash));
                             }
                             Told::Any => self.watches.wake_all(),
                         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus_log::{LogError, Result, ThreadKey};
+use bus_remote::Turns;
 use deadpool::Runtime;
 use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
 use tokio::sync::mpsc;
@@ -19,7 +20,6 @@ use crate::doubts::Doubts;
 use crate::error;
 use crate::news::News;
 use crate::schema::Statements;
-use crate::turns::Turns;
 
 /// A parameter and its type: so typed, a call needs no round trip to be prepared, and nothing that is
 /// prepared stays behind on a connection.

@@ -20,7 +20,9 @@ fn may_use(user: &str, used: &str) -> Option<bool> {
         "xtask" => used == "local-servers",
         "bus-log" | "bus-import" => used == "bus-core",
         // The types of bus-core that a backend needs are re-exported by bus-log.
-        _ if is_backend(user) => used == "bus-log",
+        // What logs on servers have in common, apart from their drivers.
+        "bus-remote" => used == "bus-log",
+        _ if is_backend(user) => matches!(used, "bus-log" | "bus-remote"),
         "bus-testkit" | "bus-tokio" => matches!(used, "bus-core" | "bus-log"),
         "bus-open" => matches!(used, "bus-core" | "bus-log") || is_backend(used),
         "bus-http" => matches!(used, "bus-core" | "bus-log" | "bus-tokio"),
@@ -87,7 +89,8 @@ fn remedy(user: &str, used: &str) -> String {
     } else if is_backend(user) && used == "bus-core" {
         "take the type from bus-log, which re-exports it".into()
     } else if is_backend(user) {
-        "a backend knows bus-log and its own driver: move what both need into bus-log".into()
+        "a backend knows bus-log and its own driver: move what both need into bus-log or bus-remote"
+            .into()
     } else {
         format!(
             "{used} stands to the right of {user} or beside it: move what is needed to the left"

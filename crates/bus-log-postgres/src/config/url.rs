@@ -4,39 +4,32 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bus_log::{LogError, Result};
+use bus_remote::options::{self, UrlOption};
 
 /// The URL without its options, and the options, decoded.
-pub(super) fn split(url: &str) -> Result<(&str, Vec<(&str, String)>)> {
+pub(super) fn split(url: &str) -> Result<(&str, Vec<UrlOption<'_>>)> {
     let is_ours = url.starts_with("postgres://") || url.starts_with("postgresql://");
     if !is_ours {
         return Err(LogError::invalid(
             "postgres url begins with neither postgres:// nor postgresql://",
         ));
     }
-    let (rest, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut options = Vec::new();
-    for option in query.split('&').filter(|option| !option.is_empty()) {
-        let (name, value) = option
-            .split_once('=')
-            .ok_or_else(|| LogError::invalid("postgres url has an option without a value"))?;
-        options.push((name, decoded(name, value)?));
-    }
-    Ok((rest, options))
+    options::split("postgres", url)
 }
 
 /// The driver's own configuration. Each option is tried alone, so that the error names it.
-pub(super) fn driver(rest: &str, options: &[(&str, String)]) -> Result<tokio_postgres::Config> {
-    for (name, value) in options {
+pub(super) fn driver(rest: &str, asked: &[UrlOption<'_>]) -> Result<tokio_postgres::Config> {
+    for (name, value) in asked {
         let alone = tokio_postgres::Config::from_str(&format!("{name}={}", quoted(value)));
         // The driver's words may repeat the value, which may be a password.
         alone.map_err(|_| {
             LogError::invalid(format!(
                 "postgres url has an option that is unknown or has no such value: {}",
-                plain(name)
+                options::plain(name)
             ))
         })?;
     }
-    let query: Vec<String> = options
+    let query: Vec<String> = asked
         .iter()
         .map(|(name, value)| format!("{name}={}", encoded(value)))
         .collect();
@@ -55,7 +48,7 @@ pub(super) fn driver(rest: &str, options: &[(&str, String)]) -> Result<tokio_pos
 
 /// Sets what was not asked for so that a connection to a machine that is gone breaks within a minute: until
 /// then it keeps its place in the pool. The system's own limits are hours.
-pub(super) fn notice_dead_peers(driver: &mut tokio_postgres::Config, asked: &[(&str, String)]) {
+pub(super) fn notice_dead_peers(driver: &mut tokio_postgres::Config, asked: &[UrlOption<'_>]) {
     let is_asked = |name| asked.iter().any(|(asked, _)| *asked == name);
     if !is_asked("keepalives_idle") {
         driver.keepalives_idle(Duration::from_secs(30));
@@ -71,36 +64,8 @@ pub(super) fn notice_dead_peers(driver: &mut tokio_postgres::Config, asked: &[(&
     }
 }
 
-/// A name that may be shown: whoever swapped name and value must not see the value in a log.
-fn plain(name: &str) -> &str {
-    let is_word = name.len() < 32 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    if is_word { name } else { "(not shown)" }
-}
-
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\\', r"\\").replace('\'', r"\'"))
-}
-
-fn decoded(name: &str, value: &str) -> Result<String> {
-    let broken = || {
-        LogError::invalid(format!(
-            "postgres url has a broken percent-encoding in an option: {}",
-            plain(name)
-        ))
-    };
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            let code = digit().zip(digit()).map(|(high, low)| high << 4 | low);
-            let code = code.and_then(|code| u8::try_from(code).ok());
-            bytes.push(code.ok_or_else(broken)?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).map_err(|_| broken())
 }
 
 fn encoded(value: &str) -> String {

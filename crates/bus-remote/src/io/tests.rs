@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus_log::Result;
 
-use super::Io;
+use super::IoThread;
 
 /// Tells when it is dropped.
 struct Told(mpsc::Sender<()>);
@@ -18,7 +18,7 @@ impl Drop for Told {
 
 #[test]
 fn work_that_nobody_waits_for_ends_where_it_changes_nothing() {
-    let mut io = Io::start().unwrap();
+    let mut io = IoThread::start("io-test").unwrap();
     let (tell, told) = mpsc::channel();
     let guard = Told(tell);
     let waiting = io.run_while_wanted(async move {

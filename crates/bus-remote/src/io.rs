@@ -21,31 +21,35 @@ const FAREWELL: Duration = Duration::from_millis(250);
 /// How long a name server that does not answer may keep the last drop waiting.
 const RESOLVING: Duration = Duration::from_secs(1);
 
-/// The thread, and the way to give it work.
-pub(crate) struct Io {
+/// The thread, and the way to give it work. [`stop`](Self::stop) joins it; dropped without that, it goes on alone
+/// with what it was given, and ends.
+pub struct IoThread {
     handle: Handle,
     end: Option<(oneshot::Sender<BoxFuture<'static, ()>>, JoinHandle<()>)>,
 }
 
-impl Io {
-    pub(crate) fn start() -> io::Result<Self> {
+impl IoThread {
+    /// Starts a thread of that name, with a runtime on it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says when it has no more threads or files to give.
+    pub fn start(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<BoxFuture<'static, ()>>();
-        let thread = thread::Builder::new()
-            .name("bus-log-postgres".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    if let Ok(farewell) = stopped.await {
-                        // Late or not, the sockets are closed right after.
-                        let _ = timeout(FAREWELL, farewell).await;
-                    }
-                });
-                runtime.shutdown_timeout(RESOLVING);
-            })?;
+        let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            runtime.block_on(async {
+                if let Ok(farewell) = stopped.await {
+                    // Late or not, the sockets are closed right after.
+                    let _ = timeout(FAREWELL, farewell).await;
+                }
+            });
+            runtime.shutdown_timeout(RESOLVING);
+        })?;
         Ok(Self {
             handle,
             end: Some((stop, thread)),
@@ -54,7 +58,11 @@ impl Io {
 
     /// Does the work on the thread, to its end, also if the future returned is dropped (law C1).
     /// It begins with the call, so that work is begun in the order of the calls.
-    pub(crate) fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
+    ///
+    /// # Errors
+    ///
+    /// The work's own; `Internal` if it panicked or the thread was stopped.
+    pub fn run<T, W>(&self, work: W) -> impl Future<Output = Result<T>> + Send + use<T, W>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
@@ -69,7 +77,11 @@ impl Io {
 
     /// Does the work while somebody waits for it: it ends if the future returned is dropped. For what
     /// changes nothing.
-    pub(crate) fn run_while_wanted<T, W>(
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run).
+    pub fn run_while_wanted<T, W>(
         &self,
         work: W,
     ) -> impl Future<Output = Result<T>> + Send + use<T, W>
@@ -91,13 +103,13 @@ impl Io {
     }
 
     /// Work that ends with the thread.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
 
     /// Says goodbye to the server and joins the thread. Work that is still under way was given up
     /// by its caller, or the log would still be borrowed: it ends here, whole or absent.
-    pub(crate) fn stop(&mut self, farewell: BoxFuture<'static, ()>) {
+    pub fn stop(&mut self, farewell: BoxFuture<'static, ()>) {
         if let Some((stop, thread)) = self.end.take() {
             // A thread that has ended listens no more.
             let _ = stop.send(farewell);

@@ -1,8 +1,8 @@
 //! One append at a time per thread key.
 //!
-//! The server would serialise them anyway, by the counter row's lock, but each waiting for that lock
-//! would hold a connection: one busy thread could drain the pool. And an append whose future was
-//! dropped goes on: the next one of its key must find it settled (law C1).
+//! A server would serialise them anyway, but each that waits there holds something, such as a connection of
+//! the pool: one busy thread could use up all. And an append whose future was dropped goes on: the next one of
+//! its key must find it settled (law C1).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bus_log::ThreadKey;
 use tokio::sync::oneshot;
 
-/// The queues, one per key that somebody appends to.
+/// The queues, one per key that somebody appends to. The queue of a key that nobody is in takes no memory.
 #[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<Queues>);
+pub struct Turns(Mutex<Queues>);
 
 #[derive(Debug, Default)]
 struct Queues {
@@ -23,7 +23,8 @@ struct Queues {
 
 /// A place in a key's queue; dropped, it lets the next one in.
 #[derive(Debug)]
-pub(crate) struct Turn {
+#[must_use = "dropped, it lets the next one in"]
+pub struct Turn {
     turns: Arc<Turns>,
     key: ThreadKey,
     place: u64,
@@ -34,7 +35,7 @@ pub(crate) struct Turn {
 
 impl Turns {
     /// Queues up. The order of the calls is the order of the turns.
-    pub(crate) fn join(self: &Arc<Self>, key: &ThreadKey) -> Turn {
+    pub fn join(self: &Arc<Self>, key: &ThreadKey) -> Turn {
         let (left, told) = oneshot::channel();
         let mut queues = self.queues();
         queues.places += 1;
@@ -57,7 +58,7 @@ impl Turns {
 
 impl Turn {
     /// Waits until those before have left.
-    pub(crate) async fn come(&mut self) {
+    pub async fn come(&mut self) {
         if let Some(before) = &mut self.before {
             // Nothing is ever sent: the sender is dropped.
             let _ = before.await;
