@@ -20,8 +20,8 @@ pub use self::segment::segment;
 use crate::fs::{Disk, DiskFile};
 use crate::header::Header;
 use crate::layout::ThreadId;
+use crate::line::Lines;
 use crate::line::{Line, peek_ordinal};
-use crate::lines::Lines;
 use crate::session_file::{Snapshot, find, visit};
 
 /// At most so many ordinals of a file are looked for.

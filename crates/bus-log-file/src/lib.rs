@@ -38,29 +38,20 @@ mod header;
 mod journal;
 mod layout;
 mod line;
-mod lines;
-mod listing;
 mod lock;
 mod log;
 mod name;
-mod names;
 mod reader;
-mod scan;
 mod session_file;
 mod sink;
 mod stats;
-mod torn;
-mod usage;
 mod watch;
 
 pub use config::{Durability, FileLogConfig};
 pub use journal::RecoveryReport;
 pub use log::FileSessionLog;
-pub use reader::FileLogReader;
-pub use scan::RawEvent;
+pub use reader::{DiskUsage, FileLogReader, RawEvent, TornEnd};
 pub use stats::{FileLogCounters, FileLogStats};
-pub use torn::TornEnd;
-pub use usage::DiskUsage;
 
 // What the signatures above name from the crates to the left, so that one `use` is enough.
 pub use bus_log::*;

@@ -5,6 +5,7 @@
 //! The part up to and with the sum has a fixed width, so that lines are encoded before their ordinals
 //! are known, and found by binary search afterwards.
 
+mod encode;
 mod parse;
 mod time;
 
@@ -13,6 +14,7 @@ use crc32c::crc32c_append;
 
 use crate::layout::ThreadId;
 
+pub(crate) use encode::{Encode, Lines};
 pub(crate) use parse::{Line, LineError, PEEK, may_begin_with, peek_ordinal};
 
 const ORDINAL: &[u8] = br#"{"ordinal":"#;

@@ -15,7 +15,7 @@ use crate::config::FileLogConfig;
 use crate::fs::Disk;
 use crate::journal::{RecoveryReport, recover};
 use crate::layout::Layout;
-use crate::lines::Lines;
+use crate::line::Lines;
 use crate::lock;
 use crate::name::Name;
 use crate::reader::FileLogReader;

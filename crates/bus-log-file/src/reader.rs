@@ -1,5 +1,11 @@
 //! Reading a log without writing to its folder.
 
+mod listing;
+mod name_cache;
+mod raw_event;
+mod torn_end;
+mod usage;
+
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,16 +20,16 @@ use futures_timer::Delay;
 use futures_util::future::select;
 
 use crate::config::FileLogConfig;
+use crate::format;
 use crate::fs::Disk;
 use crate::layout::{Layout, ThreadId};
 use crate::line::{Line, LineError};
-use crate::names::Names;
-use crate::scan::{self, RawEvent};
 use crate::session_file::{Snapshot, read_all, read_page, stable};
-use crate::torn::{self, TornEnd};
-use crate::usage::{self, DiskUsage};
 use crate::watch::{News, Watch};
-use crate::{format, listing};
+use name_cache::NameCache;
+pub use raw_event::RawEvent;
+pub use torn_end::TornEnd;
+pub use usage::DiskUsage;
 
 /// How long a wait lasts before the file is looked at again, where the kernel tells of every change.
 const TOLD: Duration = Duration::from_secs(10);
@@ -63,7 +69,7 @@ const POLL: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250
 /// ```
 pub struct FileLogReader {
     layout: Layout,
-    names: Names,
+    names: NameCache,
     watch: Arc<Watch>,
     news: News,
 }
@@ -95,7 +101,7 @@ impl FileLogReader {
         let news = News::new(&layout, config.inotify, Arc::clone(&watch));
         Self {
             layout,
-            names: Names::default(),
+            names: NameCache::default(),
             watch,
             news,
         }
@@ -138,7 +144,7 @@ impl FileLogReader {
     ///
     /// `Unavailable` if a file or folder can't be read.
     pub fn torn_ends(&self) -> Result<Vec<TornEnd>> {
-        torn::ends(&self.layout)
+        torn_end::ends(&self.layout)
     }
 
     /// Shows every event after `cursor` to `see`, in order, until it breaks, and returns the cursor to
@@ -158,7 +164,7 @@ impl FileLogReader {
         cursor: u64,
         see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<u64> {
-        scan::scan(&self.layout, key, cursor, see)
+        raw_event::scan(&self.layout, key, cursor, see)
     }
 
     fn page(

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use bus_log::{DurableSink, Event, Expect, Meta, SessionEvent, ThreadKey, Ticket, TrySubmit, Utc};
 
 use crate::committer::Request;
-use crate::lines::{Encode, Lines};
+use crate::line::{Encode, Lines};
 use crate::log::{Begun, Inner};
 use crate::name::Name;
 

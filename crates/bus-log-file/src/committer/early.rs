@@ -12,7 +12,7 @@ use super::group::Group;
 use super::plan::{Plan, place};
 use super::tell::Item;
 use crate::config::Durability;
-use crate::lines::Lines;
+use crate::line::Lines;
 use crate::name::Name;
 
 /// How long what the operating system has waits for its sync.

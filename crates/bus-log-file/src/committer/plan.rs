@@ -10,7 +10,7 @@ use super::group::{Group, Part};
 use super::held::Held;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
-use crate::lines::Lines;
+use crate::line::Lines;
 use crate::name::{IdMap, Name};
 
 /// How often the paths of a file that is written, and of its lock, are looked at.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bus_log::{Completer, Expect, LogError, Result};
 
-use crate::lines::Lines;
+use crate::line::Lines;
 use crate::name::Name;
 
 /// How often one of the log's threads looks, while events come, whether one waits that nobody asks for.

@@ -7,7 +7,7 @@ use super::*;
 use crate::fs::Disk;
 use crate::fs::hooked::{Asked, HookedFs};
 use crate::layout::ThreadId;
-use crate::lines::Lines;
+use crate::line::Lines;
 use crate::name::Name;
 use crate::session_file::{Snapshot, read_page};
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::header::Header;
 use crate::layout::ThreadId;
-use crate::lines::Lines;
+use crate::line::Lines;
 
 fn whole() -> Vec<u8> {
     let key = ThreadKey::new(TenantId::new("t"), "a");

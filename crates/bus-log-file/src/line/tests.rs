@@ -2,7 +2,7 @@ use bus_log::{DateTime, Event, Meta, Recorded, SessionEvent, TenantId, ThreadKey
 use proptest::prelude::*;
 
 use super::*;
-use crate::lines::Lines;
+use crate::line::Lines;
 
 fn id(thread: &str) -> ThreadId {
     ThreadId::new(&ThreadKey::new(TenantId::new("t"), thread))

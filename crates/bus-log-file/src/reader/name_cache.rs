@@ -22,7 +22,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// What was learnt.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct NameCache {
     /// By the folder of the tenant.
     folders: Mutex<HashMap<OsString, Folder>>,
     /// Tenants that have a thread, by their folder.
@@ -86,7 +86,7 @@ impl Nameless {
     }
 }
 
-impl Names {
+impl NameCache {
     /// All threads of a tenant that have a session file.
     pub(crate) fn threads(&self, layout: &Layout, dir: &Path) -> Result<Threads> {
         let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);

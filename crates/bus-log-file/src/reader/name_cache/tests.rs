@@ -20,7 +20,7 @@ struct Tenant {
     counts: Arc<Counts>,
     layout: Layout,
     dir: std::path::PathBuf,
-    names: Names,
+    names: NameCache,
 }
 
 impl Tenant {
@@ -44,7 +44,7 @@ impl Tenant {
             counts,
             layout,
             dir: tenant,
-            names: Names::default(),
+            names: NameCache::default(),
         }
     }
 

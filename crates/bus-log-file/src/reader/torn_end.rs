@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use bus_log::{LogErrorKind, Result, ThreadKey};
 
+use super::name_cache::thread_of;
 use crate::layout::Layout;
-use crate::names::thread_of;
 use crate::session_file::{Snapshot, stable};
 
 /// A session file that does not end with a whole batch: readers serve what is whole.

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use bus_log::{Bounds, Result, TenantId, ThreadKey, ThreadSummary};
 
+use super::name_cache::{NameCache, Nameless, header, is_unreadable, thread_of};
 use crate::layout::Layout;
-use crate::names::{Nameless, Names, header, is_unreadable, thread_of};
 use crate::session_file::Snapshot;
 
 /// The tenant's threads in byte order of their ids, at most `limit`, those after `after`.
 pub(crate) fn threads(
     layout: &Layout,
-    names: &Names,
+    names: &NameCache,
     tenant: &TenantId,
     after: Option<&str>,
     limit: usize,
@@ -48,7 +48,7 @@ fn summary(layout: &Layout, key: ThreadKey) -> Result<Option<ThreadSummary>> {
 /// All tenants in byte order, at most `limit`, those after `after`.
 pub(crate) fn tenants(
     layout: &Layout,
-    names: &Names,
+    names: &NameCache,
     after: Option<&TenantId>,
     limit: usize,
 ) -> Result<Vec<TenantId>> {

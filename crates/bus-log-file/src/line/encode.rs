@@ -9,8 +9,8 @@ use bus_log::{
 };
 use crc32c::crc32c;
 
+use super::{PREFIX, finish_sum, prefix_of};
 use crate::layout::ThreadId;
-use crate::line::{PREFIX, finish_sum, prefix_of};
 
 /// A batch's lines, complete but for their ordinals and sums.
 #[derive(Debug, Default)]
