@@ -4,6 +4,7 @@ mod ticket;
 
 use std::io;
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::{Event, SessionEvent};
 
@@ -58,6 +59,7 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
 /// | `write` | return `Ok` only when the event is durable | block |
 /// | `submit` | keep the order in which it is called, `try_submit` included | wait for room |
 /// | `try_submit` | wait for nothing; when full, wake `room` once there may be room | leave it to `submit` |
+/// | `patience` | – | bound how long a caller tries while it is full |
 ///
 /// ```
 /// use std::fs::File;
@@ -119,6 +121,12 @@ pub trait DurableSink: Send + Sync + 'static {
         let _ = (event, room);
         TrySubmit::MayBlock
     }
+
+    /// How long a caller who is told [`Full`](TrySubmit::Full) should go on trying, before it takes the event for one that
+    /// could not be written; `None`, the default, for as long as it takes.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// What became of an event that was offered by [`try_submit`](DurableSink::try_submit).
@@ -144,6 +152,10 @@ impl<T: DurableSink + ?Sized> DurableSink for std::sync::Arc<T> {
 
     fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
         (**self).try_submit(event, room)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        (**self).patience()
     }
 }
 

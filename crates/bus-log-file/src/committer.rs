@@ -140,6 +140,11 @@ impl Shared {
         self.queue.try_push(request, room, || self.tell.is_me())
     }
 
+    /// Whether there is no room for the smallest request; then the waker is woken when there may be.
+    pub(crate) fn lacks_room(&self, room: &Waker) -> bool {
+        self.queue.lacks_room(room, || self.tell.is_me())
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.lock_sound(&self.plan)
     }

@@ -47,6 +47,10 @@ impl FileSink {
     }
 
     fn try_submit_one(&self, event: &impl Encode, room: &Waker) -> TrySubmit {
+        // Whoever tries may hold a lock: an event is not encoded for nothing each time.
+        if self.inner.shared().lacks_room(room) {
+            return TrySubmit::Full;
+        }
         TrySubmit::Taken(match self.begin(event) {
             Ok((request, ticket)) => match self.inner.shared().try_push(request, room) {
                 Poll::Ready(Ok(())) => ticket,

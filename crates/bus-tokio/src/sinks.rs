@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use bus_log::{
     DateTime, DurableSink, Entry, Event, Followers, LogSink, LogWriter, Meta, SessionAuditSink,
@@ -153,6 +154,17 @@ impl Sinks {
         };
         catch_unwind(AssertUnwindSafe(offer))
             .unwrap_or_else(|panic| Ok(Ticket::ready(Err(panicked(panic)))))
+    }
+
+    /// How long a sink of which nothing is known is to be tried while it is full. A log's submission knows it itself.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        match &self.durable {
+            Durable::Log(_) => None,
+            // It is somebody else's code: one that panics has said nothing.
+            Durable::Sink(sink) => {
+                catch_unwind(AssertUnwindSafe(|| sink.patience())).unwrap_or_default()
+            }
+        }
     }
 
     /// Has a log note that audit records were lost here.

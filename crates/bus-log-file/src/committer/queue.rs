@@ -243,19 +243,37 @@ impl Queue {
         tells: impl Fn() -> bool,
     ) -> Poll<Result<()>> {
         let bytes = request.as_ref().map_or(0, Request::bytes);
-        let mut state = self.state();
-        if state.closed.is_none() && !state.has_room(bytes, self.capacity) && !tells() {
-            if !state.wakers.iter().any(|known| known.will_wake(waker)) {
-                state.wakers.push(waker.clone());
-            }
-            drop(state);
-            self.start();
+        let Some(state) = self.with_room(bytes, waker, tells) else {
             return Poll::Pending;
-        }
+        };
         Poll::Ready(match request.take() {
             Some(request) => self.add(state, request),
             None => Ok(()),
         })
+    }
+
+    /// Whether there is no room for a request of one byte, and has `room` woken once there may be.
+    pub(crate) fn lacks_room(&self, room: &Waker, tells: impl Fn() -> bool) -> bool {
+        self.with_room(1, room, tells).is_none()
+    }
+
+    /// The state, if there is room in it; or else the waker is woken once there may be.
+    fn with_room(
+        &self,
+        bytes: usize,
+        waker: &Waker,
+        tells: impl Fn() -> bool,
+    ) -> Option<MutexGuard<'_, State>> {
+        let mut state = self.state();
+        if state.closed.is_some() || state.has_room(bytes, self.capacity) || tells() {
+            return Some(state);
+        }
+        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
+            state.wakers.push(waker.clone());
+        }
+        drop(state);
+        self.start();
+        None
     }
 
     fn add(&self, mut state: MutexGuard<'_, State>, request: Request) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_core::{DurableSink, Event, SessionEvent, ThreadKey, Ticket, TrySubmit};
 
@@ -193,11 +193,16 @@ impl DurableSink for LogSink {
         self.submit_entry(event.into())
     }
 
-    /// The time of an event that finds no room begins anew with each try. To keep it,
-    /// [`begin`](Self::begin) once.
+    /// The time for writing an event begins when there is room for it. Until then the caller's
+    /// [`patience`](Self::patience) counts; to have one time for both, [`begin`](Self::begin) once.
     fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
         let submission = self.begin(event.clone().into());
         self.try_submit_entry(submission, room)
             .map_or(TrySubmit::Full, TrySubmit::Taken)
+    }
+
+    /// As long as the sink itself tries: see [`LogWriterConfig::with_retry_for`](super::LogWriterConfig::with_retry_for).
+    fn patience(&self) -> Option<Duration> {
+        Some(self.inner.account.config.retry_for)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Whoever settles the first of it delivers what has settled, one thread at a time, with no lock held.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -35,6 +36,8 @@ pub(super) struct Delivery {
 
 struct Queue {
     pending: Pending<Cargo, TicketOutcome>,
+    /// Audit records that are seen without waiting for those in line, in their order.
+    passing: VecDeque<Cargo>,
     /// What the audit records among them take.
     bytes: usize,
     /// What those take that were refused since others were last seen for it.
@@ -48,8 +51,8 @@ pub(super) enum Stands {
     In(Place),
     /// There too, as one too many.
     TooMany(Place),
-    /// It does not: too many do. It is an audit record.
-    Past(Cargo),
+    /// It does not: too many do. It is an audit record, and passes the line.
+    Past,
     /// There is nothing to deliver, but to tell whoever waits for no more than that it was taken.
     Nowhere(Option<Teller>),
 }
@@ -57,6 +60,47 @@ pub(super) enum Stands {
 impl Queue {
     fn is_crowded(&self) -> bool {
         self.pending.len() >= MOST || self.bytes >= MOST_BYTES
+    }
+
+    /// Whether the first in line is one that somebody waits for: it can't be seen early.
+    fn is_blocked(&self) -> bool {
+        self.pending.first().is_some_and(Cargo::is_awaited)
+    }
+
+    /// Settles the oldest audit records, as many as are too many.
+    fn relieve(&mut self) {
+        let (mut len, mut bytes) = (self.pending.len(), self.bytes);
+        self.pending.settle_while(|cargo| {
+            if len <= MOST && bytes <= MOST_BYTES {
+                return None;
+            }
+            len -= 1;
+            bytes -= cargo.record_bytes();
+            cargo.seen_early()
+        });
+    }
+
+    /// The next to be delivered.
+    fn pop(&mut self) -> Option<(Cargo, TicketOutcome)> {
+        loop {
+            if let Some((cargo, outcome)) = self.pending.pop_settled() {
+                let bytes = cargo.record_bytes();
+                self.bytes -= bytes;
+                if outcome.is_err() {
+                    self.refused = self.refused.saturating_sub(bytes);
+                }
+                return Some((cargo, outcome));
+            }
+            let record = self.passing.pop_front()?;
+            if self.is_blocked() {
+                return Some((record, Ok(None)));
+            }
+            // What it was to pass is through. Those before it are records, and it comes after them.
+            self.bytes += record.record_bytes();
+            let place = self.pending.push(record);
+            self.pending.settle(place, Ok(None));
+            self.relieve();
+        }
     }
 }
 
@@ -66,6 +110,7 @@ impl Delivery {
             ring,
             queue: Mutex::new(Queue {
                 pending: Pending::new(),
+                passing: VecDeque::new(),
                 bytes: 0,
                 refused: 0,
                 delivering: false,
@@ -82,7 +127,12 @@ impl Delivery {
     }
 
     pub(super) fn shrink(&self) {
-        lock(&self.queue).pending.shrink();
+        let mut queue = lock(&self.queue);
+        queue.pending.shrink();
+        if queue.passing.is_empty() {
+            queue.passing = VecDeque::new();
+        }
+        drop(queue);
         self.ring.shrink();
     }
 
@@ -110,9 +160,10 @@ impl Delivery {
         };
         let mut queue = lock(&self.queue);
         let too_many = !cargo.is_awaited() && queue.is_crowded();
-        // While one is delivering, records before it may be about to be seen: it comes after them.
-        if too_many && !queue.delivering && queue.pending.first().is_some_and(Cargo::is_awaited) {
-            return Stands::Past(cargo);
+        // Behind others that pass the line it does not overtake them.
+        if too_many && (queue.is_blocked() || !queue.passing.is_empty()) {
+            queue.passing.push_back(cargo);
+            return Stands::Past;
         }
         queue.bytes += cargo.record_bytes();
         let place = queue.pending.push(cargo);
@@ -128,11 +179,13 @@ impl Delivery {
         match stands {
             Stands::In(place) => Some(place),
             Stands::TooMany(place) => {
-                self.relieve();
+                let mut queue = lock(&self.queue);
+                queue.relieve();
+                self.deliver_settled(queue);
                 Some(place)
             }
-            Stands::Past(record) => {
-                self.deliver_safely(record, Ok(None));
+            Stands::Past => {
+                self.deliver_settled(lock(&self.queue));
                 None
             }
             Stands::Nowhere(None) => None,
@@ -144,21 +197,6 @@ impl Delivery {
                 None
             }
         }
-    }
-
-    /// Delivers the oldest audit records, as many as are too many, whatever becomes of them.
-    fn relieve(&self) {
-        let mut queue = lock(&self.queue);
-        let (mut len, mut bytes) = (queue.pending.len(), queue.bytes);
-        queue.pending.settle_while(|cargo| {
-            if len <= MOST && bytes <= MOST_BYTES {
-                return None;
-            }
-            len -= 1;
-            bytes -= cargo.record_bytes();
-            cargo.seen_early()
-        });
-        self.deliver_settled(queue);
     }
 
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
@@ -188,12 +226,7 @@ impl Delivery {
         if queue.delivering {
             return;
         }
-        while let Some((cargo, outcome)) = queue.pending.pop_settled() {
-            let bytes = cargo.record_bytes();
-            queue.bytes -= bytes;
-            if outcome.is_err() {
-                queue.refused = queue.refused.saturating_sub(bytes);
-            }
+        while let Some((cargo, outcome)) = queue.pop() {
             queue.delivering = true;
             drop(queue);
             self.deliver_safely(cargo, outcome);
@@ -251,3 +284,6 @@ impl Addressee {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
 use bus_log::Submission;
@@ -21,6 +21,8 @@ pub(crate) struct Parcel {
     cargo: Cargo,
     /// Places among those that wait to be handed in.
     places: u32,
+    /// From when on a sink that is still full has failed. A submission has a deadline of its own.
+    until: Option<Instant>,
 }
 
 /// Something in line.
@@ -67,6 +69,7 @@ impl Parcel {
             },
             sinks: Some(Arc::clone(sinks)),
             places: 0,
+            until: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl Parcel {
             submission: None,
             cargo,
             places: 0,
+            until: None,
         }
     }
 
@@ -102,7 +106,18 @@ impl Parcel {
     pub(super) fn offer(&mut self, wait: Wait<'_>) -> Result<Ticket, NotTaken> {
         match (&self.sinks, &self.cargo) {
             (Some(sinks), Cargo::Event { event, at, to, .. }) => {
-                sinks.offer((event, *at), to, &mut self.submission, wait)
+                let offered = sinks.offer((event, *at), to, &mut self.submission, wait);
+                match (offered, sinks.patience()) {
+                    (Err(NotTaken::Full), Some(patience)) if self.submission.is_none() => {
+                        let now = Instant::now();
+                        let until = *self.until.get_or_insert_with(|| now + patience);
+                        if now < until {
+                            return Err(NotTaken::Full);
+                        }
+                        Ok(Ticket::ready(Err(stayed_full(patience))))
+                    }
+                    (offered, _) => offered,
+                }
             }
             (Some(sinks), Cargo::Lost(records)) => {
                 sinks.lose(*records);
@@ -114,7 +129,8 @@ impl Parcel {
 
     /// Until when its sink tries.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.submission.as_ref().map(Submission::deadline)
+        let submission = self.submission.as_ref().map(Submission::deadline);
+        submission.or(self.until)
     }
 
     /// How many places it takes, up to `most`: one for each KiB of it.
@@ -146,6 +162,11 @@ impl Parcel {
             _ => None,
         }
     }
+}
+
+fn stayed_full(patience: Duration) -> io::Error {
+    let stayed = format!("the sink stayed full for {patience:?}");
+    io::Error::new(io::ErrorKind::TimedOut, stayed)
 }
 
 impl Cargo {

@@ -5,28 +5,48 @@
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
-use super::{Line, Stuck, reentrancy};
+use super::{Line, Stuck, lock, reentrancy};
 use crate::sinks::Wait;
 
 /// Has the thread try again for a line. False if there is no thread to be had.
 pub(super) fn call(line: &Arc<Line>) -> bool {
-    queue().is_some_and(|queue| queue.send(Arc::clone(line)).is_ok())
+    static CALLS: Calls = Calls(Mutex::new(None));
+    CALLS.call(line, start)
 }
 
-fn queue() -> Option<&'static Sender<Arc<Line>>> {
-    static QUEUE: OnceLock<Option<Sender<Arc<Line>>>> = OnceLock::new();
-    let start = || {
-        let (queue, calls) = mpsc::channel();
-        let run = move || Waiter::default().run(&calls);
-        let thread = thread::Builder::new().name("bus-waiter".into());
-        thread.spawn(run).ok().map(|_| queue)
-    };
-    QUEUE.get_or_init(start).as_ref()
+/// Where the thread is called, once there is one.
+struct Calls(Mutex<Option<Sender<Arc<Line>>>>);
+
+impl Calls {
+    /// A thread that could not be started is tried again at the next call: the system may have had none to give at
+    /// that moment.
+    fn call(&self, line: &Arc<Line>, start: impl FnOnce() -> Option<Sender<Arc<Line>>>) -> bool {
+        let mut calls = lock(&self.0);
+        if calls.is_none() {
+            *calls = start();
+        }
+        let called = calls.as_ref().map(|calls| calls.send(Arc::clone(line)));
+        match called {
+            Some(Ok(())) => true,
+            Some(Err(_)) => {
+                *calls = None;
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+fn start() -> Option<Sender<Arc<Line>>> {
+    let (queue, calls) = mpsc::channel();
+    let run = move || Waiter::default().run(&calls);
+    let thread = thread::Builder::new().name("bus-waiter".into());
+    thread.spawn(run).ok().map(|_| queue)
 }
 
 /// What a sink wakes once it may have room. The thread holds the line as long as it waits.
@@ -114,3 +134,6 @@ impl Waiter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

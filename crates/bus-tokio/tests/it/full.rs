@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bus_testkit::{Fault, FaultyLog, eventually};
 use bus_tokio::{
     AuditSink, DurableSink, Event, InMemorySessionLog, LogWriter, LogWriterConfig, SessionBus,
-    SessionEvent, SessionLog, TenantId, ThreadKey, Ticket,
+    SessionEvent, SessionLog, TenantId, ThreadKey, Ticket, TrySubmit,
 };
 
 use crate::kit::{DEADLINE, Gate, WriteOnly, drain, durable};
@@ -70,6 +70,55 @@ impl DurableSink for Full {
         self.0.pass();
         Ticket::ready(Ok(None))
     }
+}
+
+/// Is full for good.
+struct Stuffed(Option<Duration>);
+
+impl DurableSink for Stuffed {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        unreachable!("it is full")
+    }
+
+    fn try_submit(&self, _: &Event, _: &Waker) -> TrySubmit {
+        TrySubmit::Full
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        self.0
+    }
+}
+
+#[test]
+fn an_emit_tries_a_sink_that_stays_full_as_long_as_the_sink_says() {
+    let patience = Duration::from_millis(30);
+    let bus = SessionBus::new(16).with_durable_sink(Arc::new(Stuffed(Some(patience))));
+    let mut seen = bus.subscribe();
+    let begun = Instant::now();
+    let refused = bus.try_emit(durable(1)).unwrap_err();
+    assert!(begun.elapsed() >= patience);
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(cause.contains("stayed full"), "{cause}");
+    assert_eq!(seen.try_recv().unwrap(), durable(1));
+}
+
+#[test]
+fn an_emit_to_a_log_sink_whose_log_hangs_ends_when_the_sink_would_give_up() {
+    let (log, gate) = hanging();
+    let config = LogWriterConfig::default()
+        .with_sink_queue(1)
+        .with_retry_for(Duration::from_millis(50))
+        .with_close_timeout(Duration::from_millis(50));
+    let writer = LogWriter::with_config(log, config);
+    let sink: Arc<dyn DurableSink> = Arc::new(writer.sink(key("plain")));
+    // It takes the only place, and keeps it while the log hangs.
+    let held = sink.submit(durable(1).into());
+    let bus = SessionBus::new(16).with_durable_sink(sink);
+    assert!(returns_in(DEADLINE / 3, move || {
+        assert!(bus.try_emit(durable(2)).is_err());
+    }));
+    gate.open();
+    drop(held);
 }
 
 #[test]
