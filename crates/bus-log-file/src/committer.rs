@@ -26,6 +26,7 @@ mod keeper;
 mod owned;
 mod plan;
 mod queue;
+mod request;
 mod rewrite;
 mod tell;
 mod whole;
@@ -49,7 +50,7 @@ use flush::{Owed, Retry};
 use keeper::Keeper;
 use owned::Files;
 use plan::Plan;
-pub(crate) use queue::{Append, Request};
+pub(crate) use request::{Append, Request};
 use queue::{Closed, Queue};
 use tell::{Item, Tell};
 

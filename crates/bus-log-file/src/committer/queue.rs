@@ -3,62 +3,19 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
-use bus_log::{Completer, Expect, LogError, Result};
+use bus_log::{LogError, Result};
 
-use crate::line::Lines;
-use crate::name::Name;
+use super::request::{Append, Request};
 
 /// How often one of the log's threads looks, while events come, whether one waits that nobody asks for.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// After so many looks that found nothing new it sleeps until it is woken.
 const QUIET: u32 = 10;
-
-/// What the log is asked for.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Append(Append),
-    Archive {
-        name: Arc<Name>,
-        watermark: u64,
-        reply: Completer,
-    },
-    Erase {
-        name: Arc<Name>,
-        reply: Completer,
-    },
-}
-
-/// A batch, encoded.
-#[derive(Debug)]
-pub(crate) struct Append {
-    pub(crate) name: Arc<Name>,
-    pub(crate) expect: Expect,
-    pub(crate) lines: Lines,
-    pub(crate) reply: Completer,
-}
-
-impl Request {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Append(append) => append.lines.as_bytes().len(),
-            Self::Archive { .. } | Self::Erase { .. } => 0,
-        }
-    }
-
-    /// Who is to be told what came of it.
-    pub(super) fn into_reply(self) -> Completer {
-        match self {
-            Self::Append(Append { reply, .. })
-            | Self::Archive { reply, .. }
-            | Self::Erase { reply, .. } => reply,
-        }
-    }
-}
 
 /// Why nothing is taken any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bus_log::{TenantId, ThreadKey, Ticket};
 
 use super::*;
+use crate::name::Name;
 
 fn erase() -> (Request, Ticket) {
     let (ticket, reply) = Ticket::pending();

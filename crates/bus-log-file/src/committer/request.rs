@@ -1,0 +1,51 @@
+//! What the log is asked for.
+
+use std::sync::Arc;
+
+use bus_log::{Completer, Expect};
+
+use crate::line::Lines;
+use crate::name::Name;
+
+/// A change of one session.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Append(Append),
+    Archive {
+        name: Arc<Name>,
+        watermark: u64,
+        reply: Completer,
+    },
+    Erase {
+        name: Arc<Name>,
+        reply: Completer,
+    },
+}
+
+/// A batch, encoded.
+#[derive(Debug)]
+pub(crate) struct Append {
+    pub(crate) name: Arc<Name>,
+    pub(crate) expect: Expect,
+    pub(crate) lines: Lines,
+    pub(crate) reply: Completer,
+}
+
+impl Request {
+    /// What it takes of the queue.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Append(append) => append.lines.as_bytes().len(),
+            Self::Archive { .. } | Self::Erase { .. } => 0,
+        }
+    }
+
+    /// Who is to be told what came of it.
+    pub(super) fn into_reply(self) -> Completer {
+        match self {
+            Self::Append(Append { reply, .. })
+            | Self::Archive { reply, .. }
+            | Self::Erase { reply, .. } => reply,
+        }
+    }
+}
