@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use crate::cargo;
 
 /// Which crates have models.
-const CRATES: &[&str] = &["bus-log", "bus-tokio"];
+const CRATES: &[&str] = &["bus-core", "bus-log", "bus-tokio"];
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut models = 0;

@@ -47,6 +47,7 @@ mod key;
 mod meta;
 mod session;
 mod sink;
+mod sync;
 mod time;
 
 pub use audit::{AuditSink, GraphEvent, RateLimitSnapshot, SessionGraph, UsageLimitBreach};

@@ -50,8 +50,8 @@ use flush::{Owed, Retry};
 use keeper::Keeper;
 use owned::Files;
 use plan::Plan;
-pub(crate) use request::{Append, Request};
 use queue::{Closed, Queue};
+pub(crate) use request::{Append, Request};
 use tell::{Item, Tell};
 
 /// Threads of the log that commit for those who can't: one syncs while the other shows.

@@ -5,8 +5,10 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What a [`Ticket`] tells in the end: the event's ordinal where the sink knows one, or why the
 /// event may not be durable.
@@ -413,3 +415,6 @@ impl fmt::Debug for Completer {
         f.write_str("Completer")
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;
