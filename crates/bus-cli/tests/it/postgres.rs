@@ -1,5 +1,7 @@
 //! Every command on a log in PostgreSQL.
 
+mod transcripts;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,9 +18,13 @@ impl Server {
         Self(ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap())
     }
 
+    fn url(&self) -> String {
+        self.0.url()
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         let mut command = bus();
-        command.args(args).env("BUS_LOG", self.0.url());
+        command.args(args).env("BUS_LOG", self.url());
         command.stdin(Stdio::null());
         command
     }
@@ -65,7 +71,7 @@ fn every_command_works_on_a_server_as_on_a_folder() {
     server.ok(&["archive", "t", "--before", "1"]);
     assert_eq!(server.json(&["show", "t"]).len(), 3);
     server.ok(&["erase", "forked", "--yes"]);
-    server.ok(&["demo", "--log", &server.0.url()]);
+    server.ok(&["demo", "--log", &server.url()]);
     server.ok(&["verify"]);
 }
 
@@ -78,20 +84,14 @@ fn what_reads_makes_nothing_on_a_server() {
     let copied = copied.to_str().unwrap();
     // A mistyped name is no empty log.
     for args in [
-        &["copy", "--from", &server.0.url(), "--to", copied][..],
-        &[
-            "--log",
-            &server.0.url(),
-            "verify",
-            "--against",
-            &server.0.url(),
-        ],
+        &["copy", "--from", &server.url(), "--to", copied][..],
+        &["--log", &server.url(), "verify", "--against", &server.url()],
     ] {
         let done = Done::from(server.command(args).output().unwrap());
         assert_ne!(done.code, Some(0), "{args:?}");
         assert!(done.stderr.contains("there is no log"), "{}", done.stderr);
     }
-    let log: bus_open::LogUrl = server.0.url().parse().unwrap();
+    let log: bus_open::LogUrl = server.url().parse().unwrap();
     let there = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
