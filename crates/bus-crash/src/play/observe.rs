@@ -67,6 +67,11 @@ fn listed(log: &dyn SessionLog, sessions: usize) -> Result<Vec<u64>, Unseen> {
             let session = (0..sessions).find(|session| key(*session) == one.key);
             let session =
                 session.ok_or_else(|| Unseen::Wrong(format!("the list names {}", one.key)))?;
+            if one.damaged {
+                // A list does not fail for one session: this is how it says that it can't tell.
+                let damaged = format!("session {session}: listed as damaged");
+                return Err(LogError::corrupt(damaged).into());
+            }
             lasts[session] = one.bounds.last;
         }
     }
@@ -114,3 +119,6 @@ pub(crate) fn tell(error: &LogError) -> String {
     let source = source.map_or_else(String::new, |source| format!(": {source}"));
     format!("{error}{source}")
 }
+
+#[cfg(test)]
+mod tests;
