@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use bus_core::ThreadKey;
 use futures_util::future::join;
 
-use super::ReplicateError;
+use super::{ReplicateError, give_way};
 use crate::panic::caught;
 use crate::{Bounds, Page, Recorded, SessionLog};
 
@@ -52,7 +52,8 @@ fn past(one: u64, other: u64) -> Option<RangeInclusive<u64>> {
 }
 
 /// Compares one thread in two logs: every ordinal that both can read, byte for byte, up to the last
-/// that both had when it began.
+/// that both had when it began. The second is asked first: where it is sent what the first one has, it is
+/// behind at most, however much is written meanwhile.
 ///
 /// # Errors
 ///
@@ -77,52 +78,84 @@ pub async fn compare(
     target: &dyn SessionLog,
     key: &ThreadKey,
 ) -> Result<Comparison, ReplicateError> {
-    let here = of_source(key, caught(source.bounds(key)).await)?;
     let there = of_target(key, caught(target.bounds(key)).await)?;
-    let after = here.watermark.max(there.watermark);
-    let until = here.last.min(there.last);
-    let (same, differs_at) = first_difference((source, target), key, after, until).await?;
-    Ok(Comparison {
+    let here = of_source(key, caught(source.bounds(key)).await)?;
+    let mut compared = Comparison {
         source: here,
         target: there,
-        same,
-        differs_at,
-    })
+        same: 0,
+        differs_at: None,
+    };
+    let until = here.last.min(there.last);
+    let mut cursor = here.watermark.max(there.watermark);
+    loop {
+        let page = compare_page((source, target), key, cursor, until).await?;
+        compared.same += page.same;
+        compared.differs_at = page.differs_at;
+        if page.is_over || page.differs_at.is_some() {
+            return Ok(compared);
+        }
+        cursor = page.cursor;
+        give_way().await;
+    }
 }
 
-/// How many events after `after` are the same, and the first ordinal up to `until` that is not.
-pub(super) async fn first_difference(
+/// What one page of a comparison found.
+pub(super) struct Compared {
+    /// Where the next page begins.
+    pub(super) cursor: u64,
+    /// Events that are the same.
+    pub(super) same: u64,
+    /// The first ordinal that is not.
+    pub(super) differs_at: Option<u64>,
+    /// There is no more to compare.
+    pub(super) is_over: bool,
+}
+
+/// Compares a page of what both have after `cursor` and up to `until`.
+pub(super) async fn compare_page(
     (source, target): (&dyn SessionLog, &dyn SessionLog),
     key: &ThreadKey,
-    after: u64,
+    cursor: u64,
     until: u64,
-) -> Result<(u64, Option<u64>), ReplicateError> {
-    let (mut cursor, mut same) = (after, 0);
-    while cursor < until {
-        let here = caught(source.read_raw(key, cursor, PAGE));
-        let there = caught(target.read_raw(key, cursor, PAGE));
-        let (here, there) = join(here, there).await;
-        let (here, there) = (of_source(key, here)?, of_target(key, there)?);
-        let (Some(first), Some(other)) = (first_of(&here), first_of(&there)) else {
-            // Hidden meanwhile.
-            break;
-        };
-        if first != other {
-            cursor = first.max(other) - 1;
-            continue;
-        }
-        for (here, there) in here.events.iter().zip(&there.events) {
-            if here.ordinal > until {
-                break;
-            }
-            if !is_same(here, there) {
-                return Ok((same, Some(here.ordinal)));
-            }
-            cursor = here.ordinal;
-            same += 1;
-        }
+) -> Result<Compared, ReplicateError> {
+    let limit = usize::try_from(until.saturating_sub(cursor)).map_or(PAGE, |left| left.min(PAGE));
+    let mut compared = Compared {
+        cursor,
+        same: 0,
+        differs_at: None,
+        is_over: true,
+    };
+    if limit == 0 {
+        return Ok(compared);
     }
-    Ok((same, None))
+    let here = caught(source.read_raw(key, cursor, limit));
+    let there = caught(target.read_raw(key, cursor, limit));
+    let (here, there) = join(here, there).await;
+    let (here, there) = (of_source(key, here)?, of_target(key, there)?);
+    let (Some(first), Some(other)) = (first_of(&here), first_of(&there)) else {
+        // Hidden meanwhile.
+        return Ok(compared);
+    };
+    if first != other {
+        compared.cursor = first.max(other) - 1;
+        compared.is_over = compared.cursor >= until;
+        return Ok(compared);
+    }
+    for (here, there) in here.events.iter().zip(&there.events) {
+        if here.ordinal > until {
+            break;
+        }
+        if !is_same(here, there) {
+            compared.differs_at = Some(here.ordinal);
+            return Ok(compared);
+        }
+        compared.cursor = here.ordinal;
+        compared.same += 1;
+    }
+    // A page that begins past the end found nothing, however often it is asked for.
+    compared.is_over = first > until || compared.cursor >= until;
+    Ok(compared)
 }
 
 fn first_of(page: &Page) -> Option<u64> {

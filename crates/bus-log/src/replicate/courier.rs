@@ -6,7 +6,7 @@ use bus_core::{CustomEvent, Json, Meta, ThreadKey};
 use chrono::DateTime;
 
 use super::ReplicateError;
-use super::compare::{first_difference, is_same};
+use super::compare::{compare_page, is_same};
 use crate::log::recorded_bytes;
 use crate::panic::caught;
 use crate::{Bounds, Entry, Expect, LogError, LogErrorKind, Page, Result as LogResult, SessionLog};
@@ -281,9 +281,15 @@ impl Courier {
         if here.ordinal != last || there.ordinal != last || is_same(here, there) {
             return Ok(());
         }
-        let after = source.watermark.max(target.watermark);
+        let mut cursor = source.watermark.max(target.watermark);
         let logs = (&*self.from, &*self.to);
-        let (_, first) = first_difference(logs, &self.key, after, last).await?;
+        let first = loop {
+            let page = compare_page(logs, &self.key, cursor, last).await?;
+            if page.is_over || page.differs_at.is_some() {
+                break page.differs_at;
+            }
+            cursor = page.cursor;
+        };
         Err(ReplicateError::Differs {
             key: self.key.clone(),
             ordinal: first.unwrap_or(last),

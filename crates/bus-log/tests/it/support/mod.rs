@@ -1,5 +1,6 @@
 //! A log that fails as it is told to, and what tests ask of logs.
 
+mod hooked;
 mod rough;
 mod scripted;
 
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use bus_log::{Event, GraphEvent, SessionLog, TenantId, ThreadKey};
 
 pub(crate) use bus_testkit::block_on;
+pub(crate) use hooked::{Call, HookedLog};
 pub(crate) use rough::{RoughLog, Roughness, roughness};
 pub(crate) use scripted::{Fault, ScriptedLog};
 
