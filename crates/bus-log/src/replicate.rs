@@ -41,8 +41,9 @@ const AT_ONCE: usize = 8;
 /// It overwrites nothing. A target that has more than its source, or another event at the same
 /// ordinal, is an error that names the thread and the ordinal ([`ReplicateError::Ahead`],
 /// [`ReplicateError::Differs`]), and that thread is left as it is. Before the first append to a thread
-/// the last event that both have is compared; to compare all of them there is [`compare`]. Nor does it
-/// hide anything in the target, unless it is told to [mirror](Self::mirroring).
+/// the last event that both have is compared; to compare all of them there is [`compare`]. What the target
+/// has archived is no difference. Nor does it hide anything in the target, unless it is told to
+/// [mirror](Self::mirroring).
 ///
 /// # When a log fails
 ///

@@ -206,15 +206,14 @@ impl Courier {
                 target_last: target.last,
             });
         }
-        if source.erased
-            && target.erased
-            && target.watermark > source.watermark
-            && source.readable() > 0
-        {
-            // An erasure that came too late took what was copied after it.
-            return Err(ReplicateError::Differs {
+        let hides_more = target.watermark > source.watermark && source.readable() > 0;
+        if source.erased && target.erased && hides_more && target.readable() == 0 {
+            // An erasure that came too late took what was copied after it. Where the target can read its last event,
+            // that one is compared: what is hidden before it, its keeper may have archived.
+            return Err(ReplicateError::Hidden {
                 key: self.key.clone(),
-                ordinal: source.watermark + 1,
+                first: source.watermark + 1,
+                last: target.watermark,
             });
         }
         if !self.checked {

@@ -57,6 +57,17 @@ pub enum ReplicateError {
         /// The last one.
         last: u64,
     },
+    /// The target has hidden all that was copied to it, and the source has not: an erasure that came late took what
+    /// was copied after it, or the target's keeper archived it. Said only of a thread that was ever erased in both.
+    #[error("target has hidden what its source has not: thread {key}, ordinals {first} to {last}")]
+    Hidden {
+        /// The thread.
+        key: ThreadKey,
+        /// The first ordinal that only the source can read.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
     /// The source's threads, or its tenants, can't all be named.
     #[error("threads of the source can't all be listed")]
     List {
@@ -77,7 +88,8 @@ impl ReplicateError {
             | Self::Target { key, .. }
             | Self::Ahead { key, .. }
             | Self::Differs { key, .. }
-            | Self::Gap { key, .. } => Some(key),
+            | Self::Gap { key, .. }
+            | Self::Hidden { key, .. } => Some(key),
             Self::List { .. } => None,
         }
     }
@@ -89,7 +101,9 @@ impl ReplicateError {
             Self::Source { error, .. } | Self::Target { error, .. } | Self::List { error, .. } => {
                 Some(error)
             }
-            Self::Ahead { .. } | Self::Differs { .. } | Self::Gap { .. } => None,
+            Self::Ahead { .. } | Self::Differs { .. } | Self::Gap { .. } | Self::Hidden { .. } => {
+                None
+            }
         }
     }
 

@@ -379,6 +379,60 @@ fn a_comparison_ends_also_where_all_that_it_compares_is_hidden_meanwhile() {
 }
 
 #[test]
+fn a_server_may_archive_what_it_was_sent_of_a_thread_that_was_ever_erased() {
+    let (from, to) = logs();
+    let mirror = Replication::new(from.clone(), to.clone()).mirroring();
+    append(&from, &key("s"), &samples::batch("b", 3));
+    block_on(mirror.all()).unwrap();
+    block_on(from.erase(&key("s"))).unwrap();
+    append(&from, &key("s"), &samples::batch("again", 10));
+    block_on(mirror.all()).unwrap();
+    block_on(to.archive_before(&key("s"), 8)).unwrap();
+    append(&from, &key("s"), &samples::batch("more", 2));
+    for copying in [Replication::new(from.clone(), to.clone()), mirror] {
+        let copied = block_on(copying.thread(&key("s"))).unwrap();
+        assert_eq!(copied.last, 15);
+        let compared = block_on(compare(&from, &to, &key("s"))).unwrap();
+        assert!(compared.is_level(), "{compared:?}");
+        assert_eq!(compared.same, 7);
+    }
+    // Other events are still found.
+    append(&from, &key("s"), &samples::batch("here", 2));
+    append(&to, &key("s"), &samples::batch("there", 1));
+    let copied = block_on(Replication::new(from, to).thread(&key("s")));
+    assert!(
+        matches!(copied, Err(ReplicateError::Differs { ordinal: 16, .. })),
+        "{copied:?}"
+    );
+}
+
+#[test]
+fn an_erasure_that_took_all_that_was_copied_is_told_as_what_it_hides() {
+    let (from, to) = logs();
+    let mirror = Replication::new(from.clone(), to.clone()).mirroring();
+    append(&from, &key("s"), &samples::batch("b", 3));
+    block_on(mirror.all()).unwrap();
+    block_on(from.erase(&key("s"))).unwrap();
+    append(&from, &key("s"), &samples::batch("again", 5));
+    block_on(mirror.all()).unwrap();
+    block_on(to.erase(&key("s"))).unwrap();
+    append(&from, &key("s"), &samples::batch("more", 2));
+    let copied = block_on(mirror.thread(&key("s")));
+    assert!(
+        matches!(
+            copied,
+            Err(ReplicateError::Hidden {
+                first: 4,
+                last: 8,
+                ..
+            })
+        ),
+        "{copied:?}"
+    );
+    assert_eq!(block_on(to.bounds(&key("s"))).unwrap().last, 8);
+}
+
+#[test]
 fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
     let (from, to) = logs();
     append(&from, &key("s"), &samples::batch("b", 3));
