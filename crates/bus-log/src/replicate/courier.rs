@@ -6,7 +6,7 @@ use bus_core::{CustomEvent, Json, Meta, ThreadKey};
 use chrono::DateTime;
 
 use super::ReplicateError;
-use super::compare::{compare_page, is_same};
+use super::compare::{Compared, compare_page, is_same};
 use crate::log::recorded_bytes;
 use crate::panic::caught;
 use crate::{Bounds, Entry, Expect, LogError, LogErrorKind, Page, Result as LogResult, SessionLog};
@@ -43,6 +43,17 @@ pub(crate) struct Courier {
     /// The last event that both have was compared.
     checked: bool,
     looked: (Option<(Bounds, Bounds)>, u32),
+    /// The last common event differs: the first one that does is looked for.
+    search: Option<Search>,
+    /// Where they differed before.
+    suspect: Option<u64>,
+}
+
+/// What is left to compare.
+#[derive(Clone, Copy)]
+struct Search {
+    cursor: u64,
+    until: u64,
 }
 
 /// Where the next page begins, and what the target must say to it.
@@ -56,6 +67,8 @@ struct Place {
 #[derive(Debug)]
 pub(crate) enum Step {
     Moved(Moved),
+    /// A page was compared; to be called again.
+    Compared,
     Level(Level),
 }
 
@@ -96,7 +109,15 @@ impl Courier {
             place: None,
             checked: false,
             looked: (None, 0),
+            search: None,
+            suspect: None,
         }
+    }
+
+    /// The same where both are known to have differed at an ordinal: it is looked at first.
+    pub(crate) const fn suspecting(mut self, ordinal: Option<u64>) -> Self {
+        self.suspect = ordinal;
+        self
     }
 
     /// The same where the target's last ordinal is known, and its events to be the source's.
@@ -112,9 +133,12 @@ impl Courier {
         self
     }
 
-    /// Moves a page, or finds that there is nothing to move. After an error, or dropped, it may be
-    /// called again: it looks anew.
+    /// Moves a page, compares one, or finds that there is nothing to move. After an error, or dropped, it may
+    /// be called again: it looks anew, or goes on to compare.
     pub(crate) async fn step(&mut self) -> Result<Step, ReplicateError> {
+        if let Some(search) = self.search {
+            return self.search(search).await;
+        }
         loop {
             // Taken out: whoever drops this call leaves it to look anew.
             let place = match self.place.take() {
@@ -122,6 +146,10 @@ impl Courier {
                 None => match self.look().await? {
                     Look::At(place) => place,
                     Look::Again => continue,
+                    Look::Search(search) => {
+                        self.search = Some(search);
+                        return Ok(Step::Compared);
+                    }
                     Look::Level(level) => {
                         self.looked = (None, 0);
                         return Ok(Step::Level(level));
@@ -217,7 +245,9 @@ impl Courier {
             });
         }
         if !self.checked {
-            self.check_last(source, target).await?;
+            if self.differs_last(source, target).await? {
+                return self.differs(source, target).await.map(Look::Search);
+            }
             self.checked = true;
         }
         if self.hides_more(source, target) {
@@ -263,36 +293,54 @@ impl Courier {
         Ok(())
     }
 
-    /// Compares the last event that both have, where both can still read it.
-    async fn check_last(&self, source: Bounds, target: Bounds) -> Result<(), ReplicateError> {
+    /// Whether the last event that both have differs, as far as both can still read it.
+    async fn differs_last(&self, source: Bounds, target: Bounds) -> Result<bool, ReplicateError> {
         let last = target.last;
         if last <= source.watermark || last <= target.watermark {
-            return Ok(());
+            return Ok(false);
         }
         let there = self.to.read_raw(&self.key, last - 1, 1);
         let there = self.of_target(caught(there).await)?;
         let here = self.from.read_raw(&self.key, last - 1, 1);
         let here = self.of_source(caught(here).await)?;
         let (Some(here), Some(there)) = (here.events.first(), there.events.first()) else {
-            return Ok(());
+            return Ok(false);
         };
         // Of another ordinal: hidden meanwhile.
-        if here.ordinal != last || there.ordinal != last || is_same(here, there) {
-            return Ok(());
+        Ok(here.ordinal == last && there.ordinal == last && !is_same(here, there))
+    }
+
+    /// They differ: an error if it is where they did before, else what is to be searched. A long thread takes longer
+    /// than one step may, and is not searched again each time that it is tried.
+    async fn differs(&self, source: Bounds, target: Bounds) -> Result<Search, ReplicateError> {
+        let (cursor, until) = (source.watermark.max(target.watermark), target.last);
+        if let Some(suspect) = self.suspect.filter(|at| *at > cursor && *at <= until) {
+            self.compare_page(suspect - 1, suspect).await?;
         }
-        let mut cursor = source.watermark.max(target.watermark);
+        Ok(Search { cursor, until })
+    }
+
+    /// Looks through a page for the first difference, which is an error.
+    async fn search(&mut self, search: Search) -> Result<Step, ReplicateError> {
+        let page = self.compare_page(search.cursor, search.until).await?;
+        // Where none was found, what differed was hidden meanwhile: it has to look anew.
+        self.search = (!page.is_over).then_some(Search {
+            cursor: page.cursor,
+            ..search
+        });
+        Ok(Step::Compared)
+    }
+
+    async fn compare_page(&self, cursor: u64, until: u64) -> Result<Compared, ReplicateError> {
         let logs = (&*self.from, &*self.to);
-        let first = loop {
-            let page = compare_page(logs, &self.key, cursor, last).await?;
-            if page.is_over || page.differs_at.is_some() {
-                break page.differs_at;
-            }
-            cursor = page.cursor;
-        };
-        Err(ReplicateError::Differs {
-            key: self.key.clone(),
-            ordinal: first.unwrap_or(last),
-        })
+        let page = compare_page(logs, &self.key, cursor, until).await?;
+        match page.differs_at {
+            Some(ordinal) => Err(ReplicateError::Differs {
+                key: self.key.clone(),
+                ordinal,
+            }),
+            None => Ok(page),
+        }
     }
 
     fn gap(&self, target_last: u64, watermark: u64) -> ReplicateError {
@@ -387,6 +435,7 @@ enum Look {
     At(Place),
     /// Something was done: look once more.
     Again,
+    Search(Search),
     Level(Level),
 }
 

@@ -149,6 +149,11 @@ impl Replication {
                     moved_at = Instant::now();
                     give_way().await;
                 }
+                Ok(Step::Compared) => {
+                    pauses.reset();
+                    moved_at = Instant::now();
+                    give_way().await;
+                }
                 Ok(Step::Level(level)) => {
                     copied.last = level.target;
                     break;

@@ -52,6 +52,8 @@ pub(super) struct Errand {
     pub(super) key: ThreadKey,
     /// The remote log's last ordinal, where it need not be asked.
     pub(super) knows: Option<u64>,
+    /// Where the remote log was found to differ.
+    pub(super) differed: Option<u64>,
     /// What need not be kept may all go.
     pub(super) idle: bool,
 }
@@ -241,6 +243,10 @@ impl Books {
         self.moving += 1;
         Some(Errand {
             knows: Some(account.shipped).filter(|_| account.known),
+            differed: match account.stopped.as_deref() {
+                Some(ReplicateError::Differs { ordinal, .. }) => Some(*ordinal),
+                _ => None,
+            },
             idle: account.idle,
             key,
         })

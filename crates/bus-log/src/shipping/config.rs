@@ -26,7 +26,8 @@ pub struct ShippingConfig {
     pub look_every: Duration,
     /// The longest pause after an error of the remote log; the first is 50 ms. 30 s by default.
     pub longest_pause: Duration,
-    /// How long the logs may take for one page before the remote one counts as away. 60 s by default.
+    /// How long the logs may take for one page, of what is shipped or compared, before the remote one counts
+    /// as away. 60 s by default.
     pub answer_within: Duration,
     /// Threads that are shipped at once. 8 by default.
     pub threads_at_once: usize,

@@ -192,9 +192,15 @@ impl Shared {
 
     /// Ships what a thread has.
     async fn ship(&self, errand: Errand) {
-        let Errand { key, knows, idle } = errand;
+        let Errand {
+            key,
+            knows,
+            differed,
+            idle,
+        } = errand;
         let (local, remote) = (Arc::clone(&self.local), Arc::clone(&self.remote));
-        let mut courier = Courier::new(local, remote, key.clone(), Hides::Erased);
+        let mut courier =
+            Courier::new(local, remote, key.clone(), Hides::Erased).suspecting(differed);
         if let Some(last) = knows {
             courier = courier.knowing(last);
         }
@@ -211,6 +217,8 @@ impl Shared {
                     }
                     give_way().await;
                 }
+                Ok(Step::Compared) if self.ends.load(Ordering::Acquire) => break Ok(()),
+                Ok(Step::Compared) => give_way().await,
                 Ok(Step::Level(level)) => {
                     self.books().level(&key, level);
                     self.settled();

@@ -1,13 +1,14 @@
 //! A log that is shipped to another one.
 
 mod outages;
+mod stopped;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, ReplicateError, Result, SessionLog,
-    ShippingConfig, ShippingLog, ThreadKey,
+    Bounds, Entry, Expect, InMemorySessionLog, Result, SessionLog, ShippingConfig, ShippingLog,
+    ThreadKey,
 };
 use bus_testkit::{Ability, Harness, Profile, samples};
 
@@ -170,33 +171,6 @@ fn a_flush_ships_also_what_others_wrote_since_the_last_look() {
     append(&*local, &key("s"), &samples::batch("b", 3)).unwrap();
     flush(&log);
     assert_level(&*local, &*remote);
-}
-
-#[test]
-fn a_remote_log_that_is_ahead_stops_that_thread_alone() {
-    let (local, remote) = (Memory::default(), Memory::default());
-    append(&remote, &key("s"), &samples::batch("another host", 4)).unwrap();
-    let log = shipping(&local, &remote, quick());
-    append(&log, &key("s"), &samples::batch("here", 2)).unwrap();
-    append(&log, &key("t"), &samples::batch("here", 2)).unwrap();
-    let refused = block_on(log.flush(Instant::now() + LONG)).unwrap_err();
-    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
-    wait_until("the other thread is shipped", || {
-        block_on(remote.bounds(&key("t"))).unwrap().last == 2
-    });
-    let lag = log.lag();
-    assert_eq!(lag.stopped_threads, 1);
-    let why = lag.stopped.first().map(|why| &**why);
-    assert!(
-        matches!(why, Some(ReplicateError::Ahead { key, source_last: 2, target_last: 4 }) if key.thread_id() == "s"),
-        "{why:?}"
-    );
-    // It goes on here, and is left as it is there.
-    assert_eq!(
-        append(&log, &key("s"), &samples::batch("more", 1)).unwrap(),
-        3
-    );
-    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().last, 4);
 }
 
 #[test]
