@@ -1,0 +1,84 @@
+//! What others may know of what is on its way.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bus_core::ThreadKey;
+
+use super::super::account::Account;
+use super::Books;
+use crate::{ReplicateError, ShippingLag};
+
+/// Reasons told of threads that are stopped.
+const TOLD: usize = 16;
+
+impl Books {
+    /// Whether the remote log ever had a thread up to an ordinal.
+    pub(in crate::shipping) fn was_shipped(&self, key: &ThreadKey, ordinal: u64) -> bool {
+        let account = self.accounts.get(key);
+        account.is_some_and(|account| account.proved >= ordinal)
+    }
+
+    /// Whether a thread is shipped up to an ordinal, and nothing is left to be looked at; why not, if it is
+    /// stopped.
+    pub(in crate::shipping) fn is_shipped(
+        &self,
+        key: &ThreadKey,
+        ordinal: u64,
+    ) -> Result<bool, Arc<ReplicateError>> {
+        match self.accounts.get(key) {
+            Some(account) if account.is_checked() && account.shipped >= ordinal => Ok(true),
+            Some(Account {
+                stopped: Some(error),
+                look: false,
+                ..
+            }) => Err(Arc::clone(error)),
+            _ => Ok(false),
+        }
+    }
+
+    /// What the remote log said last, while it is away.
+    pub(in crate::shipping) fn outage(&self) -> Option<Arc<ReplicateError>> {
+        let outage = self.outage.as_ref();
+        outage.map(|outage| Arc::clone(&outage.error))
+    }
+
+    /// Threads that are not known to be level, and up to where.
+    pub(in crate::shipping) fn unsettled(&self) -> Vec<(ThreadKey, u64)> {
+        let unsettled = |account: &Account| !account.is_checked() || account.waiting() > 0;
+        let accounts = self.accounts.iter();
+        let accounts = accounts.filter(|(_, account)| unsettled(account));
+        accounts
+            .map(|(key, account)| (key.clone(), account.last))
+            .collect()
+    }
+
+    pub(in crate::shipping) fn lag(&self, now: Instant) -> ShippingLag {
+        let mut lag = ShippingLag {
+            bytes: self.bytes,
+            looked_through: self.looked > 0,
+            shipped: self.shipped,
+            refused: self.refused,
+            outage: self.outage(),
+            ..ShippingLag::default()
+        };
+        for account in self.accounts.values() {
+            let waiting = account.waiting();
+            lag.events += waiting;
+            lag.threads += u64::from(waiting > 0);
+            lag.unchecked += u64::from(!account.is_checked() && account.stopped.is_none());
+            if waiting > 0 {
+                // What was there before has no other time.
+                let since = account.waits_since().unwrap_or(self.opened);
+                lag.behind = lag.behind.max(now.saturating_duration_since(since));
+            }
+            if let Some(error) = &account.stopped {
+                lag.stopped_threads += 1;
+                if lag.stopped.len() < TOLD {
+                    lag.stopped.push(Arc::clone(error));
+                }
+            }
+        }
+        lag
+    }
+}

@@ -1,0 +1,203 @@
+//! Whose turn it is, and what becomes of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bus_core::ThreadKey;
+
+use super::super::account::State;
+use super::{Books, Outage};
+use crate::ReplicateError;
+use crate::replicate::{Level, Moved};
+
+/// What a courier sets out with.
+pub(in crate::shipping) struct Errand {
+    pub(in crate::shipping) key: ThreadKey,
+    /// The remote log's last ordinal, where it need not be asked.
+    pub(in crate::shipping) knows: Option<u64>,
+    /// Where the remote log was found to differ.
+    pub(in crate::shipping) differed: Option<u64>,
+    /// What need not be kept may all go.
+    pub(in crate::shipping) idle: bool,
+}
+
+impl Books {
+    /// Sees to it that the thread has its turn. True if the shipper has to be woken.
+    pub(super) fn call(&mut self, key: &ThreadKey) -> bool {
+        let Some(account) = self.accounts.get_mut(key) else {
+            return false;
+        };
+        match account.state {
+            // It is tried again when the local log is looked through.
+            State::Resting if account.stopped.is_some() && !account.look => false,
+            State::Resting => {
+                account.state = State::Queued;
+                self.queue.push_back(key.clone());
+                true
+            }
+            State::Moving => {
+                account.again = true;
+                false
+            }
+            State::Queued | State::Parked => false,
+        }
+    }
+
+    /// The next errand, if one may begin now.
+    pub(in crate::shipping) fn next(&mut self, now: Instant) -> Option<Errand> {
+        if let Some(outage) = &self.outage
+            && (now < outage.until || self.moving > 0)
+        {
+            // While the remote log is away, one at a time finds out whether it is back.
+            return None;
+        }
+        let key = self.queue.pop_front()?;
+        let account = self.accounts.get_mut(&key)?;
+        account.state = State::Moving;
+        account.again = false;
+        if std::mem::take(&mut account.look) {
+            account.known = false;
+        }
+        self.moving += 1;
+        Some(Errand {
+            knows: Some(account.shipped).filter(|_| account.known),
+            differed: match account.stopped.as_deref() {
+                Some(ReplicateError::Differs { ordinal, .. }) => Some(*ordinal),
+                _ => None,
+            },
+            idle: account.idle,
+            key,
+        })
+    }
+
+    /// Queues those whose pause is over.
+    pub(in crate::shipping) fn unpark(&mut self, now: Instant) {
+        let (accounts, queue) = (&mut self.accounts, &mut self.queue);
+        self.parked.retain(|(until, key)| {
+            if *until > now {
+                return true;
+            }
+            if let Some(account) = accounts.get_mut(key) {
+                account.state = State::Queued;
+                queue.push_back(key.clone());
+            }
+            false
+        });
+    }
+
+    /// When to look for an errand although nothing has happened.
+    pub(in crate::shipping) fn next_turn(&self) -> Option<Instant> {
+        let parked = self.parked.iter().map(|(until, _)| *until).min();
+        let outage = self.outage.as_ref().map(|outage| outage.until);
+        let waits = !self.queue.is_empty() && self.moving == 0;
+        parked.into_iter().chain(outage.filter(|_| waits)).min()
+    }
+
+    /// A page was shipped. True if the thread has more, and no other waits for its turn.
+    pub(in crate::shipping) fn moved(&mut self, key: &ThreadKey, moved: &Moved) -> bool {
+        self.answers();
+        self.shipped += moved.last - moved.first + 1;
+        let mut more = moved.more;
+        self.with(key, 0, |account| {
+            account.shipped_to(moved.last, moved.bytes);
+            more |= account.waiting() > 0;
+        });
+        let others_wait = !self.queue.is_empty();
+        if more
+            && others_wait
+            && let Some(account) = self.accounts.get_mut(key)
+        {
+            account.again = true;
+        }
+        more && !others_wait
+    }
+
+    /// The remote log has all of the thread.
+    pub(in crate::shipping) fn level(&mut self, key: &ThreadKey, level: Level) {
+        self.answers();
+        self.with(key, 0, |account| {
+            account.shipped_to(level.source, 0);
+            account.erased = level.erased;
+        });
+    }
+
+    /// The remote log works.
+    fn answers(&mut self) {
+        self.outage = None;
+        self.pauses.reset();
+        self.answers += 1;
+    }
+
+    /// The courier of a thread is back. It sets out again if something came meanwhile.
+    pub(in crate::shipping) fn ended(&mut self, key: &ThreadKey) {
+        self.moving = self.moving.saturating_sub(1);
+        if let Some(account) = self.accounts.get_mut(key)
+            && account.state == State::Moving
+        {
+            account.state = State::Resting;
+            if std::mem::take(&mut account.again) || account.look {
+                self.call(key);
+            }
+        }
+    }
+
+    /// A thread's courier failed. True if the thread is stopped by it, and was not before.
+    pub(in crate::shipping) fn failed(
+        &mut self,
+        key: &ThreadKey,
+        error: ReplicateError,
+        now: Instant,
+    ) -> bool {
+        let error = Arc::new(error);
+        let Some(account) = self.accounts.get_mut(key) else {
+            return false;
+        };
+        account.look = true;
+        let is_refused = error.is_outage() && matches!(*error, ReplicateError::Target { .. });
+        // Others were served since it was last refused: it is refused alone, and must not stop them.
+        let alone = is_refused
+            && account
+                .refused_at
+                .replace(self.answers)
+                .is_some_and(|answers| answers < self.answers);
+        if is_refused && !alone {
+            account.state = State::Queued;
+            // Behind the others: who asks whether the remote log is back is another one each time.
+            self.queue.push_back(key.clone());
+            // Those that were under way with it fail for the same reason.
+            if self
+                .outage
+                .as_ref()
+                .is_none_or(|outage| outage.until <= now)
+            {
+                let until = now + self.pauses.take();
+                self.outage = Some(Outage { until, error });
+            } else if let Some(outage) = &mut self.outage {
+                outage.error = error;
+            }
+            return false;
+        }
+        if error.is_transient() || error.is_outage() {
+            account.state = State::Parked;
+            let until = now + account.pause();
+            self.parked.push((until, key.clone()));
+            return false;
+        }
+        account.look = false;
+        account.again = false;
+        account.known = false;
+        account.stopped.replace(error).is_none()
+    }
+
+    /// What a courier that did not come back was about.
+    pub(in crate::shipping) fn restart(&mut self) {
+        self.moving = 0;
+        for (key, account) in &mut self.accounts {
+            if account.state == State::Moving {
+                account.state = State::Queued;
+                account.look = true;
+                self.queue.push_back(key.clone());
+            }
+        }
+    }
+}
