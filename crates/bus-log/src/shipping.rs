@@ -139,8 +139,8 @@ impl ShippingLog {
     ///
     /// # Errors
     ///
-    /// `Unavailable` at the deadline, and at once where a thread is stopped; it says how much is not
-    /// shipped, and its source why.
+    /// `Unavailable` at the deadline, and sooner where a thread that was tried since is stopped; it says how
+    /// much is not shipped, and its source why, where that is known.
     pub async fn flush(&self, deadline: Instant) -> Result<()> {
         let shared = self.shared();
         let mut moves = shared.moves();
@@ -151,17 +151,13 @@ impl ShippingLog {
             if shared.books().has_looked(look) {
                 break;
             }
-            self.moved(&mut moves, deadline).await?;
+            self.moved(&mut moves, deadline, None).await?;
         }
         let waiting = shared.books().unsettled();
         for (key, last) in waiting {
             self.shipped(&key, last, deadline).await?;
         }
-        let lag = self.lag();
-        match lag.stopped.first() {
-            Some(why) => Err(self.unshipped(Some(Arc::clone(why)))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Waits until a thread is shipped up to an ordinal.
@@ -173,7 +169,7 @@ impl ShippingLog {
             let is_shipped = shared.books().is_shipped(key, ordinal);
             match is_shipped {
                 Ok(true) => return Ok(()),
-                Ok(false) => self.moved(&mut moves, deadline).await?,
+                Ok(false) => self.moved(&mut moves, deadline, Some(key)).await?,
                 Err(why) => return Err(self.unshipped(Some(why))),
             }
         }
@@ -183,18 +179,21 @@ impl ShippingLog {
         &self,
         moves: &mut tokio::sync::watch::Receiver<u64>,
         deadline: Instant,
+        key: Option<&ThreadKey>,
     ) -> Result<()> {
         let left = deadline.saturating_duration_since(Instant::now());
         let moved = std::pin::pin!(moves.changed());
         match select(moved, Delay::new(left)).await {
             Either::Left((Ok(()), _)) if !left.is_zero() => Ok(()),
-            _ => Err(self.unshipped(None)),
+            _ => {
+                let why = self.shared().books().why(key);
+                Err(self.unshipped(why))
+            }
         }
     }
 
     fn unshipped(&self, why: Option<Arc<crate::ReplicateError>>) -> crate::LogError {
         let lag = self.lag();
-        let why = why.or(lag.outage).or(lag.stopped.first().cloned());
         let (events, threads) = (lag.events, lag.threads);
         not_shipped(
             format!("not shipped yet: {events} events of {threads} threads"),

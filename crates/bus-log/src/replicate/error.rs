@@ -128,4 +128,15 @@ impl ReplicateError {
             Some(LogErrorKind::Unavailable | LogErrorKind::Closed)
         )
     }
+
+    /// True if the target has said something, be it no.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Target { .. } => !self.is_outage(),
+            Self::Ahead { .. } | Self::Differs { .. } | Self::Gap { .. } | Self::Hidden { .. } => {
+                true
+            }
+            Self::Source { .. } | Self::List { .. } => false,
+        }
+    }
 }

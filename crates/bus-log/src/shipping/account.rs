@@ -47,7 +47,12 @@ pub(super) struct Account {
     pub(super) seen: u64,
     /// Nothing has come since: all that need not be kept may go.
     pub(super) idle: bool,
-    pub(super) stopped: Option<Arc<ReplicateError>>,
+    /// Why it could not be shipped when that was last tried, if the reason was its own.
+    pub(super) trouble: Option<Arc<ReplicateError>>,
+    /// It needs somebody to act: it is tried again only when the local log is looked through.
+    pub(super) stopped: bool,
+    /// What was last told of it.
+    told: Told,
     pauses: Option<Pauses>,
 }
 
@@ -62,6 +67,17 @@ pub(super) enum State {
     Moving,
     /// It failed, and waits for a while.
     Parked,
+}
+
+/// What is to be told of a thread that failed, the gravest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    /// Nothing that was not told before.
+    Nothing,
+    /// It alone can't be shipped, and is tried again after a pause.
+    Troubled,
+    /// It is stopped.
+    Stopped,
 }
 
 impl Account {
@@ -82,7 +98,9 @@ impl Account {
             look: true,
             seen: 0,
             idle: false,
-            stopped: None,
+            trouble: None,
+            stopped: false,
+            told: Told::Nothing,
             pauses: None,
         }
     }
@@ -151,7 +169,9 @@ impl Account {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
         self.refused_at = None;
-        self.stopped = None;
+        self.trouble = None;
+        self.stopped = false;
+        self.told = Told::Nothing;
         self.pauses = None;
         while let Some((next, _)) = self.marks.get(1)
             && *next <= last + 1
@@ -162,6 +182,17 @@ impl Account {
             self.bytes = 0;
             self.marks = VecDeque::new();
         }
+    }
+
+    /// It failed for a reason of its own. Each gravity is told once, until something of it is shipped.
+    pub(super) fn fails(&mut self, error: Arc<ReplicateError>, gravity: Told) -> Told {
+        self.trouble = Some(error);
+        self.stopped = gravity == Told::Stopped;
+        if gravity <= self.told {
+            return Told::Nothing;
+        }
+        self.told = gravity;
+        gravity
     }
 
     /// How long to leave it alone after an error of its own.

@@ -75,9 +75,7 @@ impl Books {
     pub(super) fn admit(&mut self, bytes: u64) -> Result<(), (u64, Option<Arc<ReplicateError>>)> {
         if self.budget.is_some_and(|budget| self.bytes >= budget) {
             self.refused += 1;
-            let error = self.outage.as_ref().map(|outage| Arc::clone(&outage.error));
-            let stopped = || self.accounts.values().find_map(|a| a.stopped.clone());
-            return Err((self.bytes, error.or_else(stopped)));
+            return Err((self.bytes, self.why(None)));
         }
         self.bytes += bytes;
         Ok(())
@@ -168,7 +166,7 @@ impl Books {
     pub(super) fn looked(&mut self, look: u64) -> bool {
         self.looked = look;
         let accounts = self.accounts.iter_mut();
-        let stopped = accounts.filter(|(_, account)| account.stopped.is_some());
+        let stopped = accounts.filter(|(_, account)| account.stopped);
         let again: Vec<ThreadKey> = stopped
             .map(|(key, account)| {
                 account.look = true;

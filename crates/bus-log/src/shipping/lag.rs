@@ -36,6 +36,11 @@ pub struct ShippingLag {
     pub stopped_threads: u64,
     /// Why, of at most 16 of them.
     pub stopped: Vec<Arc<ReplicateError>>,
+    /// Threads that alone can't be shipped, and are tried again after a pause, which grows to 10 s: the remote
+    /// log refuses them though it serves others, another writer holds them, or the local log can't read them.
+    pub troubled_threads: u64,
+    /// Why, of at most 16 of them.
+    pub troubled: Vec<Arc<ReplicateError>>,
     /// What the remote log said last, while it is away.
     pub outage: Option<Arc<ReplicateError>>,
 }

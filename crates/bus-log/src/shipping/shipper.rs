@@ -15,6 +15,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, watch};
 
+use super::account::Told;
 use super::books::{Books, Errand};
 use super::{ShippingConfig, ShippingLag};
 use crate::replicate::{Courier, Hides, Names, Step, give_way};
@@ -232,10 +233,16 @@ impl Shared {
             }
         };
         if let Err(error) = outcome {
-            let words = error.to_string();
-            let stopped = self.books().failed(&key, error, Instant::now());
-            if stopped {
-                tracing::warn!(%key, error = %words, "a thread can't be shipped, and is left alone");
+            let words = chain(&error);
+            let told = self.books().failed(&key, error, Instant::now());
+            match told {
+                Told::Stopped => {
+                    tracing::warn!(%key, error = %words, "a thread can't be shipped, and is left alone");
+                }
+                Told::Troubled => {
+                    tracing::warn!(%key, error = %words, "a thread can't be shipped, and is tried again");
+                }
+                Told::Nothing => {}
             }
         }
         self.books().ended(&key);
@@ -338,6 +345,14 @@ fn no_answer(key: &ThreadKey, within: Duration) -> ReplicateError {
         key: key.clone(),
         error: LogError::unavailable(format!("no answer within {within:?}")),
     }
+}
+
+/// An error, and what it comes from.
+fn chain(error: &ReplicateError) -> String {
+    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    sources.fold(error.to_string(), |words, error| {
+        format!("{words}: {error}")
+    })
 }
 
 /// Why something is not shipped, as an error of the log.

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use bus_core::{TenantId, ThreadKey};
 
+use super::super::account::Told;
 use super::Books;
 use crate::replicate::{Level, Moved};
 use crate::{Bounds, LogError, ReplicateError};
@@ -79,7 +80,7 @@ fn while_the_remote_log_is_away_one_at_a_time_asks_for_it() {
     let second = books.next(now).unwrap().key;
     for key in [&first, &second] {
         let error = failure(key, LogError::unavailable("gone"));
-        assert!(!books.failed(key, error, now));
+        assert_eq!(books.failed(key, error, now), Told::Nothing);
         books.ended(key);
     }
     assert!(books.next(now).is_none());
@@ -105,7 +106,7 @@ fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
         source_last: 1,
         target_last: 2,
     };
-    assert!(books.failed(&key, ahead(), now));
+    assert_eq!(books.failed(&key, ahead(), now), Told::Stopped);
     books.ended(&key);
     assert!(!books.appended(&key, 2, 1, 10));
     assert!(books.next(now).is_none());
@@ -118,7 +119,12 @@ fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
     let look = books.look_begins();
     assert!(books.looked(look));
     assert!(books.next(now).is_some());
-    assert!(!books.failed(&key, ahead(), now), "it was told before");
+    assert!(
+        !books.is_shipped(&key, 2).unwrap(),
+        "it is tried again, and why it was not shipped before is no answer"
+    );
+    let told = books.failed(&key, ahead(), now);
+    assert_eq!(told, Told::Nothing, "it was told before");
     books.ended(&key);
     let look = books.look_begins();
     books.looked(look);
@@ -141,8 +147,11 @@ fn a_thread_that_another_writer_holds_is_left_alone_for_a_while_and_the_others_g
     books.appended(&key("other"), 1, 1, 10);
     let now = Instant::now();
     books.next(now).unwrap();
-    books.failed(&busy, failure(&busy, LogError::busy("somebody")), now);
+    let held = || failure(&busy, LogError::busy("somebody"));
+    assert_eq!(books.failed(&busy, held(), now), Told::Troubled);
     books.ended(&busy);
+    let lag = books.lag(now);
+    assert_eq!((lag.troubled_threads, lag.troubled.len()), (1, 1));
     let other = books.next(now).unwrap().key;
     assert_eq!(other, key("other"));
     assert!(books.next(now).is_none());
@@ -151,6 +160,71 @@ fn a_thread_that_another_writer_holds_is_left_alone_for_a_while_and_the_others_g
     books.unpark(later);
     assert_eq!(books.next_turn(), None, "nothing to wake up for any more");
     assert_eq!(books.next(later).unwrap().key, busy);
+    let told = books.failed(&busy, held(), now);
+    assert_eq!(told, Told::Nothing, "it was told before");
+    books.ended(&busy);
+    books.unpark(now + Duration::from_secs(60));
+    books.next(now).unwrap();
+    books.moved(&busy, &moved(1, 1, 10));
+    assert_eq!(books.lag(now).troubled_threads, 0);
+}
+
+#[test]
+fn what_a_courier_found_before_it_was_called_for_is_no_answer() {
+    let (mut books, key) = (books(None), key("s"));
+    books.appended(&key, 1, 1, 10);
+    let now = Instant::now();
+    books.next(now).unwrap();
+    let ahead = || ReplicateError::Ahead {
+        key: key.clone(),
+        source_last: 1,
+        target_last: 2,
+    };
+    books.failed(&key, ahead(), now);
+    books.ended(&key);
+    let look = books.look_begins();
+    books.looked(look);
+    books.next(now).unwrap();
+    // Somebody repairs it, and asks for it, while a courier is on its way back.
+    let look = books.look_begins();
+    books.looked(look);
+    books.failed(&key, ahead(), now);
+    assert!(!books.is_shipped(&key, 1).unwrap());
+    books.ended(&key);
+    assert!(!books.is_shipped(&key, 1).unwrap());
+    assert!(books.next(now).is_some(), "it is tried again at once");
+    books.failed(&key, ahead(), now);
+    books.ended(&key);
+    assert!(books.is_shipped(&key, 1).is_err());
+    assert!(books.next(now).is_none());
+}
+
+#[test]
+fn a_remote_log_that_says_no_is_not_away() {
+    let refusals: [fn(&ThreadKey) -> ReplicateError; 3] = [
+        |key| ReplicateError::Ahead {
+            key: key.clone(),
+            source_last: 1,
+            target_last: 2,
+        },
+        |key| failure(key, LogError::busy("somebody")),
+        |key| failure(key, LogError::invalid("too large")),
+    ];
+    for refusal in refusals {
+        let (mut books, key) = (books(None), key("s"));
+        books.appended(&key, 1, 1, 10);
+        let now = Instant::now();
+        books.next(now).unwrap();
+        books.failed(&key, failure(&key, LogError::unavailable("gone")), now);
+        books.ended(&key);
+        let turn = books.next_turn().unwrap();
+        books.next(turn).unwrap();
+        books.failed(&key, refusal(&key), turn);
+        books.ended(&key);
+        let lag = books.lag(turn);
+        assert!(lag.outage.is_none(), "{lag:?}");
+        assert_eq!(lag.stopped_threads + lag.troubled_threads, 1);
+    }
 }
 
 #[test]
@@ -231,6 +305,10 @@ fn a_thread_that_is_refused_alone_does_not_stop_the_others() {
     assert_eq!(shipped, 1);
     // It has a pause of its own now, and the remote log counts as there.
     assert!(books.outage().is_none());
+    let lag = books.lag(now);
+    assert_eq!((lag.troubled_threads, lag.stopped_threads), (1, 0));
+    let why = books.why(Some(&refused)).unwrap();
+    assert!(why.log_error().unwrap().to_string().contains("not allowed"));
     books.appended(&other, 2, 1, 10);
     assert_eq!(books.next(now - Duration::from_secs(1)).unwrap().key, other);
 }

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use bus_core::ThreadKey;
 
-use super::super::account::Account;
+use super::super::account::{Account, State};
 use super::Books;
 use crate::{ReplicateError, ShippingLag};
 
-/// Reasons told of threads that are stopped.
+/// Reasons told of threads that are stopped, and of those in trouble.
 const TOLD: usize = 16;
 
 impl Books {
@@ -26,15 +26,28 @@ impl Books {
         key: &ThreadKey,
         ordinal: u64,
     ) -> Result<bool, Arc<ReplicateError>> {
-        match self.accounts.get(key) {
-            Some(account) if account.is_checked() && account.shipped >= ordinal => Ok(true),
-            Some(Account {
-                stopped: Some(error),
-                look: false,
-                ..
-            }) => Err(Arc::clone(error)),
-            _ => Ok(false),
+        let Some(account) = self.accounts.get(key) else {
+            return Ok(false);
+        };
+        // One that is tried again, or will be, may be shipped yet.
+        let has_failed = account.stopped && account.state == State::Resting && !account.look;
+        match &account.trouble {
+            Some(why) if has_failed => Err(Arc::clone(why)),
+            _ => Ok(account.is_checked() && account.shipped >= ordinal),
         }
+    }
+
+    /// Why a thread, or else any, is not shipped.
+    pub(in crate::shipping) fn why(&self, key: Option<&ThreadKey>) -> Option<Arc<ReplicateError>> {
+        let own = || {
+            self.accounts
+                .get(key?)
+                .and_then(|account| account.trouble.clone())
+        };
+        let accounts = || self.accounts.values();
+        let stopped = || accounts().find(|account| account.stopped)?.trouble.clone();
+        let any = || accounts().find_map(|account| account.trouble.clone());
+        self.outage().or_else(own).or_else(stopped).or_else(any)
     }
 
     /// What the remote log said last, while it is away.
@@ -66,16 +79,20 @@ impl Books {
             let waiting = account.waiting();
             lag.events += waiting;
             lag.threads += u64::from(waiting > 0);
-            lag.unchecked += u64::from(!account.is_checked() && account.stopped.is_none());
+            lag.unchecked += u64::from(!account.is_checked() && !account.stopped);
             if waiting > 0 {
                 // What was there before has no other time.
                 let since = account.waits_since().unwrap_or(self.opened);
                 lag.behind = lag.behind.max(now.saturating_duration_since(since));
             }
-            if let Some(error) = &account.stopped {
-                lag.stopped_threads += 1;
-                if lag.stopped.len() < TOLD {
-                    lag.stopped.push(Arc::clone(error));
+            if let Some(error) = &account.trouble {
+                let (count, told) = match account.stopped {
+                    true => (&mut lag.stopped_threads, &mut lag.stopped),
+                    false => (&mut lag.troubled_threads, &mut lag.troubled),
+                };
+                *count += 1;
+                if told.len() < TOLD {
+                    told.push(Arc::clone(error));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bus_core::ThreadKey;
 
-use super::super::account::State;
+use super::super::account::{State, Told};
 use super::{Books, Outage};
 use crate::ReplicateError;
 use crate::replicate::{Level, Moved};
@@ -29,7 +29,7 @@ impl Books {
         };
         match account.state {
             // It is tried again when the local log is looked through.
-            State::Resting if account.stopped.is_some() && !account.look => false,
+            State::Resting if account.stopped && !account.look => false,
             State::Resting => {
                 account.state = State::Queued;
                 self.queue.push_back(key.clone());
@@ -61,7 +61,7 @@ impl Books {
         self.moving += 1;
         Some(Errand {
             knows: Some(account.shipped).filter(|_| account.known),
-            differed: match account.stopped.as_deref() {
+            differed: match account.trouble.as_deref() {
                 Some(ReplicateError::Differs { ordinal, .. }) => Some(*ordinal),
                 _ => None,
             },
@@ -121,7 +121,7 @@ impl Books {
         });
     }
 
-    /// The remote log works.
+    /// The remote log answers.
     fn answers(&mut self) {
         self.outage = None;
         self.pauses.reset();
@@ -141,52 +141,70 @@ impl Books {
         }
     }
 
-    /// A thread's courier failed. True if the thread is stopped by it, and was not before.
+    /// A thread's courier failed. Says what is to be told of it.
     pub(in crate::shipping) fn failed(
         &mut self,
         key: &ThreadKey,
         error: ReplicateError,
         now: Instant,
-    ) -> bool {
+    ) -> Told {
         let error = Arc::new(error);
+        if error.is_answer() {
+            self.answers();
+        }
+        let answers = self.answers;
         let Some(account) = self.accounts.get_mut(key) else {
-            return false;
+            return Told::Nothing;
         };
+        // Something has happened since it set out: what it found may be no longer true.
+        let has_to_look = account.look;
         account.look = true;
         let is_refused = error.is_outage() && matches!(*error, ReplicateError::Target { .. });
         // Others were served since it was last refused: it is refused alone, and must not stop them.
         let alone = is_refused
             && account
                 .refused_at
-                .replace(self.answers)
-                .is_some_and(|answers| answers < self.answers);
+                .replace(answers)
+                .is_some_and(|at| at < answers);
         if is_refused && !alone {
             account.state = State::Queued;
             // Behind the others: who asks whether the remote log is back is another one each time.
             self.queue.push_back(key.clone());
-            // Those that were under way with it fail for the same reason.
-            if self
-                .outage
-                .as_ref()
-                .is_none_or(|outage| outage.until <= now)
-            {
-                let until = now + self.pauses.take();
-                self.outage = Some(Outage { until, error });
-            } else if let Some(outage) = &mut self.outage {
-                outage.error = error;
-            }
-            return false;
+            self.is_away(error, now);
+            return Told::Nothing;
+        }
+        if error.is_answer() {
+            account.refused_at = None;
         }
         if error.is_transient() || error.is_outage() {
             account.state = State::Parked;
             let until = now + account.pause();
             self.parked.push((until, key.clone()));
-            return false;
+            // Of a local log that is away whoever appends to it hears.
+            let is_local = error.is_outage() && matches!(*error, ReplicateError::Source { .. });
+            let gravity = if is_local {
+                Told::Nothing
+            } else {
+                Told::Troubled
+            };
+            return account.fails(error, gravity);
         }
-        account.look = false;
+        account.look = has_to_look;
         account.again = false;
         account.known = false;
-        account.stopped.replace(error).is_none()
+        account.fails(error, Told::Stopped)
+    }
+
+    /// The remote log did not answer.
+    fn is_away(&mut self, error: Arc<ReplicateError>, now: Instant) {
+        match &mut self.outage {
+            // Those that were under way with the first one fail for the same reason.
+            Some(outage) if outage.until > now => outage.error = error,
+            _ => {
+                let until = now + self.pauses.take();
+                self.outage = Some(Outage { until, error });
+            }
+        }
     }
 
     /// What a courier that did not come back was about.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, ReplicateError, SessionLog};
+use bus_log::{LogError, LogErrorKind, ReplicateError, SessionLog};
 use bus_testkit::samples;
 use futures_timer::Delay;
 
-use super::{Memory, append, quick, shipping};
+use super::{Memory, append, assert_level, flush, quick, shipping};
 use crate::support::{Call, HookedLog, LONG, block_on, key, wait_until};
 
 #[test]
@@ -94,4 +94,75 @@ fn a_long_thread_that_differs_at_its_end_is_told_and_holds_nobody_up() {
             ..
         })
     ));
+}
+
+#[test]
+fn a_flush_after_the_repair_waits_for_what_was_stopped_to_be_tried_again() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let hooked = Arc::new(HookedLog::new(remote.clone()));
+    let log = shipping(&local, &hooked, quick().with_look_every(LONG));
+    for round in 0..20 {
+        hooked.hook(|call| {
+            let refuses = matches!(call, Call::Append(_));
+            Box::pin(async move {
+                if refuses {
+                    return Err(LogError::invalid("too many"));
+                }
+                Ok(())
+            })
+        });
+        append(&log, &key("s"), &samples::batch("b", 2)).unwrap();
+        let _ = block_on(log.flush(Instant::now() + LONG)).unwrap_err();
+        assert_eq!(log.lag().stopped_threads, 1);
+        // As far away as a server.
+        hooked.hook(|call| {
+            let asks = matches!(call, Call::Bounds(_));
+            Box::pin(async move {
+                if asks {
+                    Delay::new(Duration::from_millis(2)).await;
+                }
+                Ok(())
+            })
+        });
+        let flushed = block_on(log.flush(Instant::now() + LONG));
+        assert!(flushed.is_ok(), "round {round}: {flushed:?}");
+    }
+    let lag = log.lag();
+    assert!(lag.is_level(), "{lag:?}");
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn a_thread_that_is_refused_alone_is_named_and_a_flush_says_why() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let hooked = Arc::new(HookedLog::new(remote.clone()));
+    hooked.hook(|call| {
+        let refuses = matches!(call, Call::Append(key) if key.thread_id() == "refused");
+        Box::pin(async move {
+            if refuses {
+                return Err(LogError::unavailable("not you"));
+            }
+            Ok(())
+        })
+    });
+    let log = shipping(&local, &hooked, quick());
+    append(&log, &key("refused"), &samples::batch("b", 2)).unwrap();
+    wait_until("it is alone", || {
+        // The others show that the remote log is there.
+        append(&log, &key("served"), &samples::batch("b", 1)).unwrap();
+        log.lag().troubled_threads == 1
+    });
+    let lag = log.lag();
+    assert!(!lag.is_level());
+    assert_eq!(
+        lag.troubled.first().and_then(|why| why.key()),
+        Some(&key("refused"))
+    );
+    let error = block_on(log.flush(Instant::now() + Duration::from_millis(20))).unwrap_err();
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    assert!(why.is_some(), "{error:?}");
+    hooked.heal();
+    flush(&log);
+    assert_eq!(log.lag().troubled_threads, 0);
+    assert_level(&*local, &*remote);
 }
