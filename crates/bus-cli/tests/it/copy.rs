@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use bus_testkit::eventually;
 use serde_json::Value;
 
 use crate::support::{DEADLINE, Log, json_lines, ordinals, spawn, wait};
@@ -111,16 +112,11 @@ fn a_copy_that_follows_ends_with_the_signals_code_and_keeps_what_it_copied() {
     command.stdin(Stdio::null());
     let mut child = spawn(command);
     let reaches = |last: u64| {
-        let begun = Instant::now();
-        loop {
+        let shows = || {
             let shown = there.run(&["show", "a", "--json"]);
-            if shown.code == Some(0) && json_lines(&shown.stdout).len() as u64 == last {
-                return;
-            }
-            assert!(begun.elapsed() < DEADLINE, "it does not reach {last}");
-            // sleep: between two looks, with a deadline
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            shown.code == Some(0) && json_lines(&shown.stdout).len() as u64 == last
+        };
+        assert!(eventually(DEADLINE, shows), "it does not reach {last}");
     };
     reaches(5);
     here.fill("a", 3);
