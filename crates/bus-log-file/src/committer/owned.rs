@@ -51,15 +51,13 @@ impl Whole<'_> {
         self.files.held.contains_key(id)
     }
 
-    /// Looks a session up without taking it. What a dead process left of it in a journal is brought home
+    /// Looks a session up that is not held, without taking it. What a dead process left of it in a journal is brought home
     /// first: the session file may be behind that, or missing.
     pub(super) fn look_up(&self, name: &Name) -> Result<Option<Snapshot>> {
         let layout = &self.shared.layout;
         let found = Snapshot::open(layout, &name.key)?;
         // Whoever died with the session left its lock.
-        if self.holds(&name.id)
-            || (found.is_some() && !layout.disk.exists(&layout.thread(&name.key).lock)?)
-        {
+        if found.is_some() && !layout.disk.exists(&layout.thread(&name.key).lock)? {
             return Ok(found.map(|(_, found)| found));
         }
         self.shared.recovered(recover(layout, lock::WRITING)?);

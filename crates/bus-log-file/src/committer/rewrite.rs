@@ -22,13 +22,14 @@ impl Whole<'_> {
     pub(super) fn archive(&mut self, name: &Name, watermark: u64) -> Result<u64> {
         let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
-        let Some(found) = self.look_up(name)? else {
-            return Ok(0);
-        };
-        if watermark <= found.header.watermark {
+        // One that we have may have to be made whole before it can be looked at.
+        if !self.holds(&id)
+            && self
+                .look_up(name)?
+                .is_none_or(|found| watermark <= found.header.watermark)
+        {
             return Ok(0);
         }
-        self.plan.sessions.remove(&id);
         let held = self.hold_whole(key, id)?;
         let Some(old) = &held.header else {
             return Ok(0);
@@ -39,6 +40,7 @@ impl Whole<'_> {
         if newly == 0 {
             return Ok(0);
         }
+        self.plan.sessions.remove(&id);
         self.settle_doubt()?;
         let held = self.hold_whole(key, id)?;
         let header = Header {

@@ -15,7 +15,9 @@ use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, FileSystem, HookedFs, is_kind};
 use crate::gate::{Gate, SyncOutcome};
-use crate::support::{append, block_on, image, key, load, of_kind, scratch, text, wait_for};
+use crate::support::{
+    append, block_on, image, key, load, numbers, of_kind, scratch, text, wait_for,
+};
 
 /// Nothing is flushed by the clock.
 const NEVER: Durability = Durability::Interval(Duration::MAX);
@@ -28,10 +30,6 @@ fn config(durability: Durability, disk: Arc<dyn FileSystem>) -> FileLogConfig {
 
 fn open(dir: &Path, durability: Durability, disk: Arc<dyn FileSystem>) -> FileSessionLog {
     FileSessionLog::open_with(dir, config(durability, disk)).unwrap()
-}
-
-fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
-    range.map(|n| n.to_string()).collect()
 }
 
 #[test]

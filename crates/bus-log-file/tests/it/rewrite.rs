@@ -1,11 +1,18 @@
 //! Archiving rewrites the session file.
 
 use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bus_log::SessionLog;
-use bus_log_file::FileSessionLog;
+use bus_log_file::{FileLogConfig, FileSessionLog};
 
-use crate::support::{append, block_on, key, load, scratch, session_file};
+use crate::disk::{Asked, HookedFs};
+use crate::support::{
+    append, block_on, is_file_of, key, load, lose_line, numbers, scratch, session_file, wait_for,
+};
 
 #[test]
 fn archiving_gives_the_space_back_and_keeps_the_rest() {
@@ -67,4 +74,58 @@ fn a_reader_is_not_disturbed_by_an_archive() {
             last = newest;
         }
     });
+}
+
+/// A log of which a segment is ended by `end`: its session files are made durable in the background.
+fn open(dir: &Path, disk: &HookedFs) -> FileSessionLog {
+    let config = FileLogConfig::default()
+        .with_segment_bytes(4096)
+        .with_file_system(disk.disk());
+    FileSessionLog::open_with(dir, config).unwrap()
+}
+
+fn end(log: &FileSessionLog) {
+    append(log, &key("b"), &[&"x".repeat(5000)]).unwrap();
+}
+
+fn append_ten(log: &FileSessionLog) {
+    for text in numbers(1..=10) {
+        append(log, &key("a"), &[&text]).unwrap();
+    }
+}
+
+#[test]
+fn an_archive_first_mends_what_a_failed_sync_lost() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    let log = open(dir.path(), &disk);
+    append_ten(&log);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let (own, failed) = (Arc::clone(&refused), AtomicBool::new(false));
+    disk.set(move |what, path| {
+        let fails = match what {
+            Asked::Sync if is_file_of(path, "a", "jsonl") => {
+                let first = !failed.swap(true, Ordering::SeqCst);
+                if first {
+                    lose_line(path, 11);
+                }
+                first
+            }
+            // The first time that it is to be mended.
+            Asked::Write if is_file_of(path, "a", "jsonl") => {
+                own.fetch_add(1, Ordering::SeqCst) == 0
+            }
+            _ => false,
+        };
+        match fails {
+            true => Err(io::Error::other("on purpose")),
+            false => Ok(()),
+        }
+    });
+    end(&log);
+    wait_for("the first try to mend it", || {
+        refused.load(Ordering::SeqCst) > 0
+    });
+    assert_eq!(block_on(log.archive_before(&key("a"), 2)).unwrap(), 2);
+    assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=10));
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::future::Future;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ pub(crate) fn texts(events: &[Recorded]) -> Vec<String> {
         other => panic!("{other:?}"),
     };
     events.iter().map(text).collect()
+}
+
+pub(crate) fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
+    range.map(|n| n.to_string()).collect()
 }
 
 /// Runs a future with nothing around it.
@@ -91,6 +96,23 @@ pub(crate) fn session_file(dir: &Path) -> PathBuf {
     let mut found = of_kind(dir, "jsonl");
     assert_eq!(found.len(), 1);
     found.remove(0)
+}
+
+/// True for the session file of that thread, or what is to replace it, by `kind`.
+pub(crate) fn is_file_of(path: &Path, thread: &str, kind: &str) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(&format!("{thread}-")) && path.extension().is_some_and(|found| found == kind)
+}
+
+/// Puts zeros in place of a line, the first being 1, as a sync that failed can.
+pub(crate) fn lose_line(path: &Path, number: usize) {
+    let bytes = fs::read(path).unwrap();
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines.by_ref().take(number - 1).map(<[u8]>::len).sum();
+    let line = lines.next().unwrap().len();
+    let mut file = fs::File::options().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(before as u64)).unwrap();
+    file.write_all(&vec![0; line - 1]).unwrap();
 }
 
 /// The folder as a power cut could leave it: a copy while the log is open.
