@@ -11,13 +11,13 @@ use bus_log::{LogError, Result};
 
 pub(crate) use lines::LineReader;
 pub(crate) use page::{read_all, read_page, visit};
-pub(crate) use search::{find, verify};
+pub(crate) use search::{check_line, find, verify};
 pub(crate) use snapshot::{Snapshot, check_key, read_header};
 
 use crate::fs::DiskFile;
 
 /// What is wrong with a line, as an error that names the place. Lines are counted only now.
-fn damage(file: &DiskFile, position: u64, ordinal: u64, what: impl Display) -> LogError {
+pub(crate) fn damage(file: &DiskFile, position: u64, ordinal: u64, what: impl Display) -> LogError {
     let line = match line_number(file, position) {
         Ok(line) => line,
         Err(error) => return error.into(),

@@ -2,25 +2,24 @@
 
 use std::sync::Arc;
 
-use bus_log::{LogError, Result};
+use bus_log::{LogError, LogErrorKind, Result};
 
 use super::held::Held;
 use super::whole::Whole;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
 use crate::journal::recover;
-use crate::layout::Layout;
+use crate::layout::{Layout, ThreadId};
 use crate::lock;
 use crate::name::Name;
-use crate::session_file::{Snapshot, find};
+use crate::session_file::{LineReader, Snapshot, check_line, damage, find};
 
-/// Bytes copied at once.
-const CHUNK: u64 = 1 << 20;
+/// Bytes written at once, and a line more.
+const CHUNK: usize = 1 << 20;
 
 impl Whole<'_> {
     /// Hides ordinals up to `watermark` and gives their space back; returns how many it hid.
     pub(super) fn archive(&mut self, name: &Name, watermark: u64) -> Result<u64> {
-        let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
         // One that we have may have to be made whole before it can be looked at.
         if !self.holds(&id)
@@ -36,22 +35,35 @@ impl Whole<'_> {
         };
         let watermark = watermark.min(held.last);
         let newly = watermark.saturating_sub(old.watermark);
-        let erased = old.erased;
         if newly == 0 {
             return Ok(0);
         }
         self.plan.sessions.remove(&id);
         self.settle_doubt()?;
-        let held = self.hold_whole(key, id)?;
+        match self.keep_after(name, watermark) {
+            Err(damage) if damage.kind() == LogErrorKind::Corrupt => {
+                // A sync of the old file may have failed of which nobody has told us yet, or ever will.
+                tracing::warn!(%damage, "a session file is made whole before it is archived");
+                self.hold(key, id)?.suspect();
+                self.keep_after(name, watermark)?;
+            }
+            done => done?,
+        }
+        Ok(newly)
+    }
+
+    /// Replaces a session's file by one without the lines up to `watermark`.
+    fn keep_after(&mut self, name: &Name, watermark: u64) -> Result<()> {
+        let layout = self.shared.layout.clone();
+        let held = self.hold_whole(&name.key, name.id)?;
         let header = Header {
-            key: key.clone(),
+            key: name.key.clone(),
             watermark,
             synced: held.last,
-            erased,
+            erased: held.header.as_ref().is_some_and(|old| old.erased),
         };
         let from = first_kept(held, watermark)?;
-        replace(&layout, held, header, from)?;
-        Ok(newly)
+        replace(&layout, held, header, from, Found::Refused)
     }
 
     /// Removes every byte of the thread's events from the log's folder.
@@ -126,7 +138,7 @@ impl Whole<'_> {
             erased: true,
         };
         let end = held.len;
-        replace(&layout, held, header, end)?;
+        replace(&layout, held, header, end, Found::Refused)?;
         Ok(true)
     }
 }
@@ -148,19 +160,37 @@ fn open(held: &Held) -> Result<&DiskFile> {
         .ok_or_else(|| LogError::internal("an owned session without a file"))
 }
 
+/// What becomes of damage that is found in lines while they are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// The old file stays as it is.
+    Refused,
+    /// It is copied with all the others, of which there is no other copy.
+    Kept,
+}
+
 /// Replaces the session file by one with this header and the lines from `from` on, all of it
 /// durable.
-fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Result<()> {
-    let made = write_aside(layout, held, &header, from).and_then(|len| {
+fn replace(
+    layout: &Layout,
+    held: &mut Held,
+    header: Header,
+    from: u64,
+    found: Found,
+) -> Result<()> {
+    let made = write_aside(layout, held, &header, from).and_then(|copy| {
+        if let (Some(damage), Found::Refused) = (&copy.damage, found) {
+            return Err(damage.clone());
+        }
         let renamed = layout.disk.rename(&held.paths.aside, &held.paths.session);
         match renamed {
             // A disk may do what it is asked and still answer with an error.
             Err(error) if layout.disk.exists(&held.paths.aside)? => Err(error.into()),
-            _ => Ok(len),
+            _ => Ok(copy),
         }
     });
-    let len = match made {
-        Ok(len) => len,
+    let copy = match made {
+        Ok(copy) => copy,
         Err(error) => {
             // The next one to own the session removes it where this fails.
             let _ = layout.disk.remove(&held.paths.aside);
@@ -168,7 +198,7 @@ fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Resul
         }
     };
     held.header = Some(header);
-    held.len = len;
+    held.len = copy.len;
     held.dirty = false;
     held.suspect = false;
     held.replaced = true;
@@ -177,6 +207,10 @@ fn replace(layout: &Layout, held: &mut Held, header: Header, from: u64) -> Resul
     held.renew_view();
     held.file = layout.disk.open_rw(&held.paths.session)?.map(Arc::new);
     held.renew_view();
+    if let Some(damage) = copy.damage {
+        tracing::warn!(%damage, "a session file was put back with damage that its journal may mend");
+        held.suspect();
+    }
     held.settle_name(layout)?;
     Ok(())
 }
@@ -189,33 +223,61 @@ pub(super) fn put_back(layout: &Layout, held: &mut Held) -> Result<()> {
     };
     // Just as it was: what the journal has of it belongs where it did.
     let (header, from) = (old.clone(), old.to_line().len() as u64);
-    replace(layout, held, header, from)
+    replace(layout, held, header, from, Found::Kept)
 }
 
-fn write_aside(layout: &Layout, held: &Held, header: &Header, from: u64) -> Result<u64> {
+/// A session file that was written aside.
+struct Copy {
+    len: u64,
+    /// What is wrong with the lines that were copied. The new header says that they are settled, so that no journal
+    /// would mend them any more.
+    damage: Option<LogError>,
+}
+
+/// Copies the lines from `from` on, each looked at on its way: no sync of the old file tells whether the disk still
+/// has all that was written into it.
+fn write_aside(layout: &Layout, held: &Held, header: &Header, from: u64) -> Result<Copy> {
     let new = layout
         .disk
         .create(&held.paths.aside)?
         .ok_or_else(|| DiskError::missing("write in", &held.paths.dir))?;
     new.set_len(0)?;
-    let line = header.to_line();
-    new.write_at(&line, 0)?;
-    let mut len = line.len() as u64;
-    let mut position = from;
-    while position < held.len {
+    let mut bytes = header.to_line();
+    let (mut written, mut ordinal) = (0, header.watermark);
+    let mut wrong = None;
+    if from < held.len {
         let old = open(held)?;
-        let bytes = old.range(position, held.len.min(position + CHUNK))?;
-        if bytes.is_empty() {
+        let id = ThreadId::new(&held.key);
+        let mut lines = LineReader::new(old, from, held.len);
+        while let Some(line) = lines.next()? {
+            if wrong.is_none() {
+                ordinal += 1;
+                wrong = check_line(old, &line, &id, ordinal).err();
+            }
+            bytes.extend_from_slice(line.bytes);
+            bytes.extend(line.terminated.then_some(b'\n'));
+            if bytes.len() >= CHUNK {
+                new.write_at(&bytes, written)?;
+                written += bytes.len() as u64;
+                bytes.clear();
+            }
+        }
+        let end = lines.position();
+        if end < held.len {
             return Err(LogError::corrupt(format!(
-                "{}: it ends at byte {position}, not {}",
+                "{}: it ends at byte {end}, not {}",
                 old.path().display(),
                 held.len
             )));
         }
-        new.write_at(&bytes, len)?;
-        len += bytes.len() as u64;
-        position += bytes.len() as u64;
+        if wrong.is_none() && ordinal != held.last {
+            let what = format_args!("the last line has ordinal {ordinal}");
+            wrong = Some(damage(old, end, held.last, what));
+        }
     }
+    new.write_at(&bytes, written)?;
     new.sync()?;
-    Ok(len)
+    let len = written + bytes.len() as u64;
+    let damage = wrong;
+    Ok(Copy { len, damage })
 }

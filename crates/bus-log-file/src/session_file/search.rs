@@ -5,7 +5,7 @@ use std::ops::Range;
 use bus_log::Result;
 
 use super::damage;
-use super::lines::LineReader;
+use super::lines::{LineReader, RawLine};
 use super::snapshot::Snapshot;
 use crate::fs::DiskFile;
 use crate::layout::ThreadId;
@@ -107,18 +107,37 @@ pub(crate) fn verify(
 ) -> Result<()> {
     let mut lines = LineReader::new(file, bytes.start, bytes.end);
     loop {
-        let position = lines.position();
         let Some(raw) = lines.next()? else {
             return Ok(());
         };
-        match Line::parse(raw.bytes, id) {
-            Ok(line) if line.ordinal == ordinal => ordinal = ordinal.saturating_add(1),
-            Ok(line) => {
-                let what = format_args!("the line has ordinal {}", line.ordinal);
-                return Err(damage(file, position, ordinal, what));
-            }
-            Err(error) => return Err(damage(file, position, ordinal, error)),
+        check(file, &raw, id, ordinal)?;
+        ordinal = ordinal.saturating_add(1);
+    }
+}
+
+/// Checks a line's sum, and that it is the one of this ordinal.
+fn check(file: &DiskFile, raw: &RawLine<'_>, id: &ThreadId, ordinal: u64) -> Result<()> {
+    match Line::parse(raw.bytes, id) {
+        Ok(line) if line.ordinal == ordinal => Ok(()),
+        Ok(line) => {
+            let what = format_args!("the line has ordinal {}", line.ordinal);
+            Err(damage(file, raw.start, ordinal, what))
         }
+        Err(error) => Err(damage(file, raw.start, ordinal, error)),
+    }
+}
+
+/// As [`verify`], of one line, which is to be whole with its line break.
+pub(crate) fn check_line(
+    file: &DiskFile,
+    raw: &RawLine<'_>,
+    id: &ThreadId,
+    ordinal: u64,
+) -> Result<()> {
+    check(file, raw, id, ordinal)?;
+    match raw.terminated {
+        true => Ok(()),
+        false => Err(damage(file, raw.start, ordinal, "no line break")),
     }
 }
 

@@ -11,7 +11,8 @@ use bus_log_file::{FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, HookedFs};
 use crate::support::{
-    append, block_on, is_file_of, key, load, lose_line, numbers, scratch, session_file, wait_for,
+    Signal, append, block_on, is_file_of, key, load, lose_line, numbers, scratch, session_file,
+    wait_for,
 };
 
 #[test]
@@ -95,6 +96,60 @@ fn append_ten(log: &FileSessionLog) {
 }
 
 #[test]
+fn an_archive_copies_nothing_that_a_failed_sync_lost() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    let log = open(dir.path(), &disk);
+    append_ten(&log);
+    let (copying, lost) = (Signal::default(), Signal::default());
+    let failed = AtomicBool::new(false);
+    disk.set(move |what, path| {
+        if what == Asked::Open && is_file_of(path, "a", "tmp") {
+            copying.give();
+            lost.wait();
+        }
+        let syncs = what == Asked::Sync && is_file_of(path, "a", "jsonl");
+        if syncs && !failed.swap(true, Ordering::SeqCst) {
+            copying.wait();
+            lose_line(path, 6);
+            lost.give();
+            return Err(io::Error::other("on purpose"));
+        }
+        Ok(())
+    });
+    end(&log);
+    assert_eq!(block_on(log.archive_before(&key("a"), 2)).unwrap(), 2);
+    assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=10));
+    drop(log);
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=10));
+}
+
+#[test]
+fn an_archive_of_what_the_journal_can_not_mend_leaves_the_file_as_it_is() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append_ten(&log);
+    drop(log);
+    let path = session_file(dir.path());
+    lose_line(&path, 6);
+    let before = fs::read(&path).unwrap();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for _ in 0..2 {
+        let error = block_on(log.archive_before(&key("a"), 2)).unwrap_err();
+        assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt);
+        assert!(error.to_string().contains("line 6, ordinal 5"), "{error}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert!(!path.with_extension("tmp").exists());
+    // What keeps none of it can be done.
+    let all = block_on(log.archive_before(&key("a"), u64::MAX));
+    assert_eq!(all.unwrap(), 10);
+    assert_eq!(append(&log, &key("a"), &["11"]).unwrap(), 11);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["11"]);
+}
+
+#[test]
 fn an_archive_first_mends_what_a_failed_sync_lost() {
     let dir = scratch();
     let disk = HookedFs::new();
@@ -128,4 +183,20 @@ fn an_archive_first_mends_what_a_failed_sync_lost() {
     });
     assert_eq!(block_on(log.archive_before(&key("a"), 2)).unwrap(), 2);
     assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=10));
+}
+
+#[test]
+fn a_removed_file_is_put_back_with_what_the_journal_has_in_place_of_what_was_lost() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append_ten(&log);
+    drop(log);
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["11"]).unwrap();
+    append(&log, &key("a"), &["12"]).unwrap();
+    let path = session_file(dir.path());
+    lose_line(&path, 12);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(append(&log, &key("a"), &["13"]).unwrap(), 13);
+    assert_eq!(load(&log, &key("a")).unwrap(), numbers(1..=13));
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -113,6 +113,24 @@ pub(crate) fn lose_line(path: &Path, number: usize) {
     let mut file = fs::File::options().write(true).open(path).unwrap();
     file.seek(SeekFrom::Start(before as u64)).unwrap();
     file.write_all(&vec![0; line - 1]).unwrap();
+}
+
+/// What one thread gives and another waits for, but not for good.
+#[derive(Default)]
+pub(crate) struct Signal(Mutex<bool>, Condvar);
+
+impl Signal {
+    pub(crate) fn give(&self) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_all();
+    }
+
+    pub(crate) fn wait(&self) {
+        let given = self.0.lock().unwrap();
+        let most = Duration::from_secs(10);
+        let waited = self.1.wait_timeout_while(given, most, |given| !*given);
+        drop(waited.unwrap());
+    }
 }
 
 /// The folder as a power cut could leave it: a copy while the log is open.
