@@ -7,7 +7,7 @@
 //! | show: lines into session files that this process owns | `held`, `owned` |
 //! | tell: tickets, tasks and callbacks | `tell` |
 //! | in the background: session files made durable, what is owed, refused or waited for | `keeper`, `checkpoint`, `flush`, `behind`, `again` |
-//! | alone with everything: archive, erase, letting go, closing | `whole`, `rewrite` |
+//! | alone with everything: archive, erase, what readers found, letting go, closing | `whole`, `rewrite`, `found` |
 //!
 //! Locks are taken in this order: `writer`, `plan`, `files`, then those of queue, keeper and teller, which are
 //! held for no call of anybody else. Callbacks and wakers run under none of them.
@@ -20,6 +20,7 @@ mod commit;
 mod driver;
 mod early;
 mod flush;
+mod found;
 mod group;
 mod held;
 mod keeper;
@@ -52,6 +53,7 @@ use owned::Files;
 use plan::Plan;
 use queue::{Closed, Queue};
 pub(crate) use request::{Append, Request};
+pub(crate) use tell::outcome;
 use tell::{Item, Tell};
 
 /// Threads of the log that commit for those who can't: one syncs while the other shows.

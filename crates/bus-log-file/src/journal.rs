@@ -5,6 +5,7 @@ mod apply;
 mod carry;
 mod frame;
 mod index;
+mod mend;
 mod owner;
 mod record;
 mod recovery;
@@ -14,6 +15,7 @@ mod segment;
 mod window;
 mod writer;
 
+pub(crate) use mend::may_mend;
 pub(crate) use owner::Owner;
 pub(crate) use record::Record;
 pub use recovery::RecoveryReport;

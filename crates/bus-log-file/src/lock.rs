@@ -214,6 +214,14 @@ fn open(layout: &Layout, paths: &ThreadPaths, deadline: Instant) -> Result<DiskF
     }
 }
 
+/// Who has the session's lock, or had it when it died: whose name stands on it. It is not locked for this.
+pub(crate) fn name_on(layout: &Layout, paths: &ThreadPaths) -> Result<Option<Owner>> {
+    match layout.disk.open(&paths.lock)? {
+        Some(file) => read(&file),
+        None => Ok(None),
+    }
+}
+
 fn read(file: &DiskFile) -> Result<Option<Owner>> {
     let text = file.range(0, file.len()?.min(4096))?;
     let owner: Option<Owner> = serde_json::from_slice(&text).ok();

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use bus_log::{
     Bounds, DurableSink, Entry, Event, Expect, LogError, Meta, Page, Recorded, Result, SessionLog,
-    TenantId, ThreadKey, ThreadSummary, Ticket, TicketOutcome, Utc, async_trait,
+    TenantId, ThreadKey, ThreadSummary, Ticket, Utc, async_trait,
 };
 
-use crate::committer::{Append, Committer, Request, Shared};
+use crate::committer::{Append, Committer, Request, Shared, outcome};
 use crate::config::FileLogConfig;
 use crate::fs::Disk;
 use crate::journal::{RecoveryReport, recover};
@@ -85,6 +85,7 @@ impl FileSessionLog {
         let watch = Arc::<Watch>::default();
         let reader = FileLogReader::of(layout.clone(), &config, Arc::clone(&watch));
         let shared = Arc::new(Shared::new(layout, config, watch, report));
+        let reader = reader.written_by(Arc::clone(&shared));
         let committer = Committer::start(shared)?;
         Ok(Self {
             inner: Arc::new(Inner { committer, reader }),
@@ -182,14 +183,6 @@ impl Inner {
         };
         Begun::Queue(Request::Append(append), ticket)
     }
-}
-
-/// What the committer told, as this crate's error again.
-fn outcome(told: TicketOutcome) -> Result<Option<u64>> {
-    told.map_err(|error| match error.downcast::<LogError>() {
-        Ok(error) => error,
-        Err(error) => LogError::closed("its writer panicked; open it again").with_source(error),
-    })
 }
 
 /// Events that happen now, as lines: no copy of them is made.

@@ -1,5 +1,6 @@
 //! Reading a log without writing to its folder.
 
+mod doubt;
 mod listing;
 mod name_cache;
 mod raw_event;
@@ -19,6 +20,7 @@ use bus_log::{
 use futures_timer::Delay;
 use futures_util::future::select;
 
+use crate::committer::Shared;
 use crate::config::FileLogConfig;
 use crate::format;
 use crate::fs::Disk;
@@ -46,6 +48,12 @@ const POLL: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250
 ///
 /// As a [`SessionLog`] it refuses to append, archive and erase as `Unsupported`.
 ///
+/// *Damage.* A sync of a session file that fails can take lines of it, which the journal of its writer still has. The
+/// reader of a [`FileSessionLog`](crate::FileSessionLog) has them put back and shows what was written. One in another
+/// process can't: damage in what is still in the journal of a writer, living or dead, is `Unavailable` to it, and the error
+/// names the place. That passes when the writer has mended it, or the log was opened to write after the writer died.
+/// All other damage is `Corrupt`, whoever has the session.
+///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::ops::ControlFlow;
@@ -72,6 +80,8 @@ pub struct FileLogReader {
     names: NameCache,
     watch: Arc<Watch>,
     news: News,
+    /// The log that it is the reading half of.
+    writer: Option<Arc<Shared>>,
 }
 
 impl FileLogReader {
@@ -104,7 +114,14 @@ impl FileLogReader {
             names: NameCache::default(),
             watch,
             news,
+            writer: None,
         }
+    }
+
+    /// The same, of a log that can mend what it holds.
+    pub(crate) fn written_by(self, writer: Arc<Shared>) -> Self {
+        let writer = Some(writer);
+        Self { writer, ..self }
     }
 
     /// The folder.
@@ -157,27 +174,30 @@ impl FileLogReader {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if what is stored is damaged; what was shown before is not. And what `see` returns.
+    /// `Corrupt` if what is stored is damaged, `Unavailable` if that may pass; what was shown before is not damaged. And
+    /// what `see` returns.
     pub fn scan(
         &self,
         key: &ThreadKey,
         cursor: u64,
         see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<u64> {
-        raw_event::scan(&self.layout, key, cursor, see)
+        let settle = |damage| doubt::block_on(self.settle(key, damage));
+        raw_event::scan(&self.layout, key, cursor, see, settle)
     }
 
-    fn page(
+    async fn page(
         &self,
         key: &ThreadKey,
         cursor: u64,
         limit: usize,
-        make: impl Fn(&Line<'_>) -> Result<Recorded, LineError>,
+        make: fn(&Line<'_>) -> Result<Recorded, LineError>,
     ) -> Result<Page> {
-        stable(|| match Snapshot::open(&self.layout, key)? {
-            Some((file, snapshot)) => read_page(&file, &snapshot, cursor, limit, &make),
+        let read = || match Snapshot::open(&self.layout, key)? {
+            Some((file, snapshot)) => read_page(&file, &snapshot, cursor, limit, make),
             None => Ok(Page::default()),
-        })
+        };
+        self.settled(key, || stable(read)).await
     }
 }
 
@@ -200,18 +220,19 @@ impl SessionLog for FileLogReader {
     }
 
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.page(key, cursor, limit, |line| line.typed())
+        self.page(key, cursor, limit, |line| line.typed()).await
     }
 
     async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {
-        stable(|| match Snapshot::open(&self.layout, key)? {
+        let read = || match Snapshot::open(&self.layout, key)? {
             Some((file, snapshot)) => read_all(&file, &snapshot, cursor),
             None => Ok(Vec::new()),
-        })
+        };
+        self.settled(key, || stable(read)).await
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
-        self.page(key, cursor, limit, |line| line.raw())
+        self.page(key, cursor, limit, |line| line.raw()).await
     }
 
     async fn archive_before(&self, _: &ThreadKey, _: u64) -> Result<usize> {
@@ -219,7 +240,8 @@ impl SessionLog for FileLogReader {
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        let found = Snapshot::open(&self.layout, key)?;
+        let look = || Snapshot::open(&self.layout, key);
+        let found = self.settled(key, look).await?;
         Ok(found.map_or_else(Bounds::default, |(_, snapshot)| snapshot.bounds()))
     }
 
@@ -229,11 +251,13 @@ impl SessionLog for FileLogReader {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
-        listing::threads(&self.layout, &self.names, tenant, after, limit)
+        let look = || listing::threads(&self.layout, &self.names, tenant, after, limit);
+        self.settled_list(look).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
-        listing::tenants(&self.layout, &self.names, after, limit)
+        let look = || listing::tenants(&self.layout, &self.names, after, limit);
+        self.settled_list(look).await
     }
 
     async fn erase(&self, _: &ThreadKey) -> Result<()> {

@@ -202,6 +202,7 @@ impl Shared {
         for (id, ..) in &job.files {
             if let Some(held) = files.held.get_mut(id) {
                 held.dirty = false;
+                held.keeping = true;
             }
         }
         self.keeper.start(job);
@@ -268,38 +269,15 @@ impl Shared {
         }
     }
 
-    /// Takes note of what the keeper has done. True if that was a checkpoint.
-    fn note_kept(&self, writer: &mut Writer, files: &mut Files) -> bool {
-        if self.queue.failed() {
-            // Who panicked while showing has left it half done: the journal keeps all that it is about.
-            return false;
-        }
-        let Some(Outcome {
-            job,
-            failed,
-            dirs_failed,
-            panicked,
-        }) = self.keeper.outcome()
-        else {
-            return false;
-        };
-        Counters::add(&self.counters.session_syncs, job.files.len() as u64);
-        writer.grows = panicked || !failed.is_empty() || dirs_failed.is_some();
-        if panicked {
-            // None of them is known to be durable. Whoever panicked closes the log, now or soon.
-            for (id, ..) in &job.files {
-                if let Some(held) = files.held.get_mut(id) {
-                    held.dirty = true;
-                }
-            }
-        }
-        for (id, error) in failed {
+    /// Takes note of the files that the keeper could not make durable up to now: what was written into them may be lost.
+    pub(super) fn note_failed(&self, files: &mut Files) {
+        for (id, failure) in self.keeper.failed() {
             let Some(held) = files.held.get_mut(&id) else {
                 continue;
             };
             held.dirty = true;
             let file = held.paths.session.display();
-            match error {
+            match failure {
                 Failure::Sync(error) => {
                     tracing::warn!(%error, "a session file is not durable; its journal is kept");
                     held.suspect();
@@ -309,6 +287,37 @@ impl Shared {
                     held.renew_view();
                 }
             }
+        }
+    }
+
+    /// Takes note of what the keeper has done. True if that was a checkpoint.
+    fn note_kept(&self, writer: &mut Writer, files: &mut Files) -> bool {
+        if self.queue.failed() {
+            // Who panicked while showing has left it half done: the journal keeps all that it is about.
+            return false;
+        }
+        let outcome = self.keeper.outcome();
+        self.note_failed(files);
+        let Some(Outcome {
+            job,
+            failed,
+            dirs_failed,
+            panicked,
+        }) = outcome
+        else {
+            return false;
+        };
+        Counters::add(&self.counters.session_syncs, job.files.len() as u64);
+        writer.grows = panicked || failed || dirs_failed.is_some();
+        for (id, ..) in &job.files {
+            let Some(held) = files.held.get_mut(id) else {
+                continue;
+            };
+            held.keeping = false;
+            // None of them is known to be durable. Whoever panicked closes the log, now or soon.
+            held.dirty |= panicked;
+            // Another sync of it may have failed meanwhile, and told what this one was not told any more.
+            writer.grows |= held.suspect;
         }
         if let Some(error) = dirs_failed {
             tracing::warn!(%error, "a session file's name is not durable; its journal is kept");
@@ -351,7 +360,7 @@ fn sync_file(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
 }
 
 /// Writes what the journal has of these sessions into their files. Returns those for which that fails.
-fn heal(shared: &Shared, writer: &Writer, files: &mut Files, ids: &[ThreadId]) -> Bad {
+pub(super) fn heal(shared: &Shared, writer: &Writer, files: &mut Files, ids: &[ThreadId]) -> Bad {
     let Some(journal) = writer.journal.as_ref().filter(|_| !ids.is_empty()) else {
         return Bad::new();
     };

@@ -135,9 +135,10 @@ impl Shared {
         }
         // One look at each file decides: by a second one a session could be planned anew that is owed something.
         let now = Instant::now();
-        let ready = appends
-            .iter()
-            .all(|append| plan.is_ready(&append.name, now));
+        let ready = !self.keeper.any_failed()
+            && appends
+                .iter()
+                .all(|append| plan.is_ready(&append.name, now));
         let (appends, trouble) = if !ready {
             self.prepare(writer, plan, answers, appends, now)
         } else if self.must_flush(writer, plan) {
@@ -369,6 +370,11 @@ impl Shared {
                 let erase = |whole: &mut Whole<'_>| whole.erase(&name);
                 let erased = flushed.and_then(|()| self.alone(&mut lead, erase));
                 (reply, erased.map(|()| None))
+            }
+            Request::Mend { ids, reply } => {
+                let mend = |whole: &mut Whole<'_>| whole.mend_found(&ids);
+                let mended = flushed.and_then(|()| self.alone(&mut lead, mend));
+                (reply, mended.map(Some))
             }
             Request::Append(append) => {
                 let error = LogError::internal("an append is no rewrite");

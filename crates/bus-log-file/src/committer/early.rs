@@ -42,6 +42,7 @@ impl Shared {
             || self.queue.is_closed().is_some()
             || plan.refusal.is_some()
             || self.is_behind()
+            || self.keeper.any_failed()
             || !(plan.is_open(name) || plan.is_ready(name, Instant::now()))
         {
             return None;

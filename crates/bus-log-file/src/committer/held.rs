@@ -31,6 +31,10 @@ pub(super) struct Held {
     pub(super) pending: Option<(u64, Vec<u8>)>,
     /// The file was written since its last sync.
     pub(super) dirty: bool,
+    /// It is being made durable, and what comes of that was not taken note of.
+    pub(super) keeping: bool,
+    /// All that the journal has of it was written into the file again, and nothing else since.
+    mended: bool,
     /// A sync of the file failed, or it is not the one that was written: what the journal holds of it is
     /// to be written again.
     pub(super) suspect: bool,
@@ -66,6 +70,8 @@ impl Held {
             len: 0,
             pending: None,
             dirty: false,
+            keeping: false,
+            mended: false,
             suspect: false,
             new_name: false,
             stray: false,
@@ -198,7 +204,13 @@ impl Held {
     /// Something is wrong with the file: it is to be made whole before anything else is written.
     pub(super) fn suspect(&mut self) {
         self.suspect = true;
+        self.mended = false;
         self.view.distrust();
+    }
+
+    /// True if the journal may have what is damaged in the file.
+    pub(super) const fn may_mend(&self) -> bool {
+        !self.mended && (self.dirty || self.keeping || self.is_behind())
     }
 
     /// True if the file has less than is durable, as far as is known: it is not to be let go, and what the journal has
@@ -270,6 +282,7 @@ impl Held {
             }
         };
         self.dirty = true;
+        self.mended = false;
         file.write_at(bytes, position)?;
         self.len = position + bytes.len() as u64;
         self.view.shows(file, self.len);
@@ -355,6 +368,7 @@ impl Held {
         self.len = end;
         self.pending = None;
         self.suspect = false;
+        self.mended = true;
         self.renew_view();
         Ok(())
     }

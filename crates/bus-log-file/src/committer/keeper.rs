@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use super::lock;
 use crate::fs::{Disk, DiskError, DiskFile};
 use crate::layout::ThreadId;
 
@@ -23,7 +25,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) job: Job,
-    pub(super) failed: Vec<(ThreadId, Failure)>,
+    /// Some of its files are not durable: those that it told of.
+    pub(super) failed: bool,
     pub(super) dirs_failed: Option<DiskError>,
     /// Nobody knows how far it came.
     pub(super) panicked: bool,
@@ -43,6 +46,9 @@ pub(super) enum Failure {
 pub(super) struct Keeper {
     state: Mutex<State>,
     changed: Condvar,
+    /// Files that are not durable, told as soon as that is known: a job can take long.
+    failed: Mutex<Vec<(ThreadId, Failure)>>,
+    any_failed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -99,10 +105,10 @@ impl Keeper {
     /// Does a job that was taken off the desk. If the disk panics, the panic goes on once the job is put back as
     /// not done: nobody waits for it for good.
     fn finish(&self, disk: &Disk, job: Job) {
-        let worked = catch_unwind(AssertUnwindSafe(|| work(disk, &job)));
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work(disk, &job)));
         let (failed, dirs_failed, panic) = match worked {
             Ok((failed, dirs_failed)) => (failed, dirs_failed, None),
-            Err(panic) => (Vec::new(), None, Some(panic)),
+            Err(panic) => (false, None, Some(panic)),
         };
         *self.state() = State::Done(Outcome {
             job,
@@ -114,6 +120,36 @@ impl Keeper {
         if let Some(panic) = panic {
             resume_unwind(panic);
         }
+    }
+
+    /// Makes durable what a job is about; tells whether a file is not, and why folders are not.
+    fn work(&self, disk: &Disk, job: &Job) -> (bool, Option<DiskError>) {
+        let mut any_failed = false;
+        for (id, file, len) in &job.files {
+            if let Err(failure) = keep(file, *len) {
+                any_failed = true;
+                let mut failed = lock(&self.failed);
+                failed.push((*id, failure));
+                self.any_failed.store(true, Ordering::SeqCst);
+            }
+        }
+        let dirs_failed = job.dirs.iter().find_map(|dir| disk.sync_dir(dir).err());
+        (any_failed, dirs_failed)
+    }
+
+    /// Whether there are files to be taken note of that are not durable.
+    pub(super) fn any_failed(&self) -> bool {
+        self.any_failed.load(Ordering::SeqCst)
+    }
+
+    /// Those files, each once.
+    pub(super) fn failed(&self) -> Vec<(ThreadId, Failure)> {
+        if !self.any_failed() {
+            return Vec::new();
+        }
+        let mut failed = lock(&self.failed);
+        self.any_failed.store(false, Ordering::SeqCst);
+        std::mem::take(&mut failed)
     }
 
     /// What came of the last job, once.
@@ -160,17 +196,6 @@ impl Keeper {
             }
         }
     }
-}
-
-fn work(disk: &Disk, job: &Job) -> (Vec<(ThreadId, Failure)>, Option<DiskError>) {
-    let mut failed = Vec::new();
-    for (id, file, len) in &job.files {
-        if let Err(error) = keep(file, *len) {
-            failed.push((*id, error));
-        }
-    }
-    let dirs_failed = job.dirs.iter().find_map(|dir| disk.sync_dir(dir).err());
-    (failed, dirs_failed)
 }
 
 /// Makes a file durable that must still be the one that its path names: the journal may hold the only

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bus_log::{Completer, Expect};
 
+use crate::layout::ThreadId;
 use crate::line::Lines;
 use crate::name::Name;
 
-/// A change of one session.
+/// A change of one session, or what a reader needs.
 #[derive(Debug)]
 pub(crate) enum Request {
     Append(Append),
@@ -18,6 +19,11 @@ pub(crate) enum Request {
     },
     Erase {
         name: Arc<Name>,
+        reply: Completer,
+    },
+    /// A reader found damage in these sessions. Its answer is how many of them are held.
+    Mend {
+        ids: Vec<ThreadId>,
         reply: Completer,
     },
 }
@@ -36,7 +42,7 @@ impl Request {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Append(append) => append.lines.as_bytes().len(),
-            Self::Archive { .. } | Self::Erase { .. } => 0,
+            Self::Archive { .. } | Self::Erase { .. } | Self::Mend { .. } => 0,
         }
     }
 
@@ -45,7 +51,8 @@ impl Request {
         match self {
             Self::Append(Append { reply, .. })
             | Self::Archive { reply, .. }
-            | Self::Erase { reply, .. } => reply,
+            | Self::Erase { reply, .. }
+            | Self::Mend { reply, .. } => reply,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use bus_log::{Completer, Result, TicketOutcome};
+use bus_log::{Completer, LogError, Result, TicketOutcome};
 
 /// How long a callback that waits for a ticket waits before it looks again whether it is to work.
 const WITHIN: Duration = Duration::from_millis(5);
@@ -191,6 +191,14 @@ fn name_of_thread() -> usize {
     }
     HERE.try_with(|here| std::ptr::from_ref(here).addr())
         .unwrap_or(0)
+}
+
+/// What was told, as this crate's error again.
+pub(crate) fn outcome(told: TicketOutcome) -> Result<Option<u64>> {
+    told.map_err(|error| match error.downcast::<LogError>() {
+        Ok(error) => error,
+        Err(error) => LogError::closed("its writer panicked; open it again").with_source(error),
+    })
 }
 
 /// A callback that panics is its owner's trouble, not the log's.

@@ -427,3 +427,23 @@ fn a_look_for_idle_sessions_carries_nothing_on() {
     }
     assert_eq!(frames(&mut lead), 1);
 }
+
+#[test]
+fn no_segment_goes_while_a_file_is_suspect_whose_keeper_was_told_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(&shared);
+    first.wait().unwrap();
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    lead.ended.push(1);
+    shared.keep_up_to(&mut lead, &mut files, 1);
+    // Another sync of the file failed meanwhile, and a disk may tell that only once.
+    let id = ThreadId::new(&key());
+    files.held.get_mut(&id).unwrap().suspect();
+    shared.keeper.wait(&shared.layout.disk);
+    shared.apply(&mut lead, &mut files);
+    assert_eq!(lead.ended, [1]);
+    assert!(lead.grows && !files.held[&id].keeping);
+}

@@ -57,6 +57,8 @@ impl Shared {
         if self.queue.failed() {
             return Err(fs::DiskError::given_up(self.layout.root()));
         }
+        // Nothing is written behind what is known to be lost, nor copied.
+        self.note_failed(&mut files);
         let done = work(&mut Whole {
             shared: self,
             writer,

@@ -31,6 +31,9 @@ pub(crate) struct SegmentFile {
     end: Option<u64>,
 }
 
+/// How the segments are opened.
+type Open = fn(&Disk, &Path) -> crate::fs::Result<Option<DiskFile>>;
+
 /// A journal's valid frames.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
@@ -63,9 +66,18 @@ pub(crate) fn segments(disk: &Disk, dir: &Path) -> crate::fs::Result<Vec<(u64, P
 impl Scan {
     /// Scans the journal `journal` in `dir`. Nothing is changed.
     pub(crate) fn of(disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
+        Self::by(Disk::open_rw, disk, dir, journal)
+    }
+
+    /// As [`of`](Self::of), for who can't write there, or must not. A writer that goes on meanwhile can make it fail.
+    pub(super) fn to_read(disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
+        Self::by(Disk::open, disk, dir, journal)
+    }
+
+    fn by(open: Open, disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
         let mut scan = Self::default();
         for (number, path) in segments(disk, dir)?.into_iter().rev() {
-            let Some(file) = disk.open_rw(&path)? else {
+            let Some(file) = open(disk, &path)? else {
                 continue;
             };
             let id = SegmentId { journal, number };
@@ -77,7 +89,8 @@ impl Scan {
             // The newest that was begun leads to all that count.
             if let Some(header) = segment.header()? {
                 scan.segments.push(segment);
-                scan.follow(disk, dir, journal, header.previous, 1)?;
+                let open = |path: &Path| open(disk, path);
+                scan.follow(open, dir, journal, header.previous, 1)?;
                 break;
             }
             scan.torn += segment.not_begun()?;
@@ -95,7 +108,8 @@ impl Scan {
         oldest: u64,
     ) -> Result<Self> {
         let mut scan = Self::default();
-        scan.follow(disk, dir, journal, newest, oldest)?;
+        let open = |path: &Path| disk.open_rw(path);
+        scan.follow(open, dir, journal, newest, oldest)?;
         scan.run()
     }
 
@@ -103,7 +117,7 @@ impl Scan {
     /// and those before it were given up: all they held was durable elsewhere.
     fn follow(
         &mut self,
-        disk: &Disk,
+        open: impl Fn(&Path) -> crate::fs::Result<Option<DiskFile>>,
         dir: &Path,
         journal: [u8; 16],
         mut previous: Ended,
@@ -111,7 +125,7 @@ impl Scan {
     ) -> Result<()> {
         while previous.number >= oldest {
             let number = previous.number;
-            let Some(file) = disk.open_rw(&dir.join(segment_name(number)))? else {
+            let Some(file) = open(&dir.join(segment_name(number)))? else {
                 break;
             };
             let segment = SegmentFile {

@@ -5,8 +5,16 @@ use std::path::Path;
 use bus_log::{Bounds, Result, TenantId, ThreadKey, ThreadSummary};
 
 use super::name_cache::{NameCache, Nameless, header, is_unreadable, thread_of};
-use crate::layout::Layout;
+use crate::layout::{Layout, ThreadId};
 use crate::session_file::Snapshot;
+
+/// What was found for a list.
+#[derive(Debug)]
+pub(crate) struct Listed<T> {
+    pub(crate) page: Result<Vec<T>>,
+    /// Threads of which something can't be read.
+    pub(crate) unreadable: Vec<ThreadId>,
+}
 
 /// The tenant's threads in byte order of their ids, at most `limit`, those after `after`.
 pub(crate) fn threads(
@@ -15,19 +23,26 @@ pub(crate) fn threads(
     tenant: &TenantId,
     after: Option<&str>,
     limit: usize,
-) -> Result<Vec<ThreadSummary>> {
+) -> Result<Listed<ThreadSummary>> {
     let found = names.threads(layout, &layout.tenant(tenant))?;
     let first = found
         .ids
         .partition_point(|id| after.is_some_and(|after| &**id <= after));
     let mut summaries = Vec::new();
+    let mut unreadable = found.nameless.ids();
     for id in &found.ids[first..] {
         if summaries.len() >= limit {
             break;
         }
-        summaries.extend(summary(layout, ThreadKey::new(tenant.clone(), &**id))?);
+        let one = summary(layout, ThreadKey::new(tenant.clone(), &**id))?;
+        let damaged = one.iter().filter(|one| one.damaged);
+        unreadable.extend(damaged.map(|one| ThreadId::new(&one.key)));
+        summaries.extend(one);
     }
-    found.nameless.tell(summaries, limit)
+    Ok(Listed {
+        page: found.nameless.tell(summaries, limit),
+        unreadable,
+    })
 }
 
 /// What is known of a thread that has events.
@@ -51,7 +66,7 @@ pub(crate) fn tenants(
     names: &NameCache,
     after: Option<&TenantId>,
     limit: usize,
-) -> Result<Vec<TenantId>> {
+) -> Result<Listed<TenantId>> {
     let mut found = Vec::new();
     let mut nameless = Nameless::default();
     for name in layout.disk.names(&layout.threads())? {
@@ -61,17 +76,18 @@ pub(crate) fn tenants(
     found.sort();
     found.retain(|tenant| after.is_none_or(|after| tenant > after));
     found.truncate(limit);
-    nameless.tell(found, limit)
+    Ok(Listed {
+        unreadable: nameless.ids(),
+        page: nameless.tell(found, limit),
+    })
 }
 
 /// Whose folder it is: what any of its sessions that has an event says.
 fn tenant_of(layout: &Layout, dir: &Path, nameless: &mut Nameless) -> Result<Option<TenantId>> {
     let mut damaged = Nameless::default();
     for name in layout.disk.names(dir)? {
-        if thread_of(&name).is_none() {
-            continue;
-        }
-        if let Some(header) = damaged.keep(header(layout, &dir.join(&name)))?
+        let Some(id) = thread_of(&name) else { continue };
+        if let Some(header) = damaged.keep(id, header(layout, &dir.join(&name)))?
             && summary(layout, header.key.clone())?.is_some()
         {
             return Ok(Some(header.key.tenant_id().clone()));

@@ -48,7 +48,7 @@ pub(crate) struct Threads {
 
 /// What could not be named, for its damage hides the name: told once all others are.
 #[derive(Debug, Default)]
-pub(crate) struct Nameless(Vec<String>);
+pub(crate) struct Nameless(Vec<(ThreadId, String)>);
 
 /// True if it is one file that can't be read, whatever is tried, and no reason to hide the others.
 pub(crate) fn is_unreadable(error: &LogError) -> bool {
@@ -60,17 +60,22 @@ pub(crate) fn is_unreadable(error: &LogError) -> bool {
 
 impl Nameless {
     /// Keeps damage for later; any other error stops at once.
-    pub(crate) fn keep<T>(&mut self, found: Result<Option<T>>) -> Result<Option<T>> {
+    pub(crate) fn keep<T>(&mut self, id: ThreadId, found: Result<Option<T>>) -> Result<Option<T>> {
         match found {
             Err(error) if is_unreadable(&error) => {
                 // The kind is said once, of all of them.
                 let text = error.to_string();
                 let place = text.split_once(": ").map(|(_kind, place)| place);
-                self.0.push(place.unwrap_or(&text).to_owned());
+                self.0.push((id, place.unwrap_or(&text).to_owned()));
                 Ok(None)
             }
             found => found,
         }
+    }
+
+    /// Whose files they are.
+    pub(crate) fn ids(&self) -> Vec<ThreadId> {
+        self.0.iter().map(|(id, _)| *id).collect()
     }
 
     pub(crate) fn append(&mut self, mut other: Self) {
@@ -80,7 +85,8 @@ impl Nameless {
     /// The last page: a damaged name must not be passed over, nor hide those that can be read.
     pub(crate) fn tell<T>(self, page: Vec<T>, limit: usize) -> Result<Vec<T>> {
         if page.is_empty() && limit > 0 && !self.0.is_empty() {
-            return Err(LogError::corrupt(self.0.join("; ")));
+            let places: Vec<String> = self.0.into_iter().map(|(_, place)| place).collect();
+            return Err(LogError::corrupt(places.join("; ")));
         }
         Ok(page)
     }
@@ -148,7 +154,7 @@ impl Folder {
             let Some(id) = thread_of(&name) else { continue };
             let thread = match self.known.get(&id) {
                 Some(thread) => Some(Arc::clone(thread)),
-                None => nameless.keep(read_name(layout, &dir.join(&name), &id))?,
+                None => nameless.keep(id, read_name(layout, &dir.join(&name), &id))?,
             };
             all &= thread.is_some();
             known.extend(thread.map(|thread| (id, thread)));

@@ -92,14 +92,17 @@ impl fmt::Debug for RawEvent<'_> {
     }
 }
 
-/// Shows the events after `cursor`. Damage is looked at again, from where it was met, before it is told.
+/// Shows the events after `cursor`. Damage is looked at again, from where it was met, before it is told, and once more
+/// when `settle` has found out whether it is real.
 pub(crate) fn scan(
     layout: &Layout,
     key: &ThreadKey,
     mut cursor: u64,
     mut see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
+    settle: impl FnOnce(LogError) -> Result<()>,
 ) -> Result<u64> {
     let mut tries = 0;
+    let mut settle = Some(settle);
     loop {
         let mut stopped = Ok(());
         let read = scan_once(layout, key, cursor, |line| {
@@ -117,6 +120,11 @@ pub(crate) fn scan(
             Err(error) if error.kind() == LogErrorKind::Corrupt && tries < 3 => {
                 tries += 1;
                 std::thread::yield_now();
+            }
+            Err(damage) if damage.kind() == LogErrorKind::Corrupt && settle.is_some() => {
+                if let Some(settle) = settle.take() {
+                    settle(damage)?;
+                }
             }
             read => return read.and(stopped).map(|()| cursor),
         }

@@ -18,6 +18,7 @@ mod golden;
 mod group_commit;
 mod laws;
 mod locks;
+mod lost;
 mod names;
 mod orphans;
 mod reading;
