@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
-use local_servers::Postgres;
+use local_servers::{Postgres, Redis};
 
 use crate::cargo;
 
@@ -38,13 +38,22 @@ struct Service {
     open: fn(&Path) -> std::io::Result<Box<dyn Server>>,
 }
 
-const SERVICES: &[Service] = &[Service {
-    name: "postgres",
-    package: Postgres::PACKAGE,
-    is_installed: Postgres::is_installed,
-    variable: "BUS_TEST_POSTGRES_URL",
-    open: |folder| Ok(Box::new(Postgres::prepare(folder)?)),
-}];
+const SERVICES: &[Service] = &[
+    Service {
+        name: "postgres",
+        package: Postgres::PACKAGE,
+        is_installed: Postgres::is_installed,
+        variable: "BUS_TEST_POSTGRES_URL",
+        open: |folder| Ok(Box::new(Postgres::prepare(folder)?)),
+    },
+    Service {
+        name: "redis",
+        package: Redis::PACKAGE,
+        is_installed: Redis::is_installed,
+        variable: "BUS_TEST_REDIS_URL",
+        open: |folder| Ok(Box::new(Redis::prepare(folder)?)),
+    },
+];
 
 /// What a server of any kind can do.
 trait Server {
@@ -56,6 +65,28 @@ trait Server {
 }
 
 impl Server for Postgres {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Self::pid(self)
+    }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        Self::start(self)
+    }
+
+    fn stop(&mut self) -> std::io::Result<()> {
+        Self::stop(self)
+    }
+
+    fn leave_running(self: Box<Self>) {
+        Self::leave_running(*self);
+    }
+}
+
+impl Server for Redis {
     fn url(&self) -> String {
         Self::url(self)
     }

@@ -45,7 +45,9 @@ pub fn plain(name: &str) -> &str {
     if is_word { name } else { "(not shown)" }
 }
 
-fn decoded(value: &str) -> Option<String> {
+/// What a percent-encoded text stands for; `None` if the encoding is broken, or of no UTF-8.
+#[must_use]
+pub fn decoded(value: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.bytes();
     while let Some(byte) = rest.next() {

@@ -23,6 +23,8 @@ mod place;
 mod port;
 mod postgres;
 mod process;
+mod redis;
 
 pub use place::folder_below;
 pub use postgres::{Postgres, ScratchPostgres};
+pub use redis::{Redis, ScratchRedis};

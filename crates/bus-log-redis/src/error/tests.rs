@@ -1,0 +1,47 @@
+use bus_log::LogErrorKind;
+use redis::{ErrorKind, RedisError};
+
+use super::{code, refused, spoils_connection};
+
+fn said(code: &str, detail: &str) -> RedisError {
+    redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
+}
+
+#[test]
+fn what_a_server_says_for_now_is_unavailable_and_said_in_words() {
+    for (code, words) in [
+        ("OOM", "maxmemory"),
+        ("NOAUTH", "login"),
+        ("WRONGPASS", "login"),
+        ("NOPERM", "permission"),
+        ("READONLY", "replica"),
+        ("LOADING", "loading"),
+        ("BUSY", "busy"),
+        ("MASTERDOWN", "primary"),
+        ("CLUSTERDOWN", "cluster"),
+        ("TRYAGAIN", "moving"),
+        ("NOREPLICAS", "min-replicas-to-write"),
+        ("MISCONF", "disk"),
+    ] {
+        let error = refused("call failed", said(code, "words of the server"));
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{code}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    let foreign = refused("call failed", said("WRONGTYPE", "Operation against a key"));
+    assert_eq!(foreign.kind(), LogErrorKind::Corrupt);
+}
+
+#[test]
+fn a_script_s_error_is_known_by_the_word_that_an_old_server_wraps() {
+    let wrapped = "Error running script (call to f_1): @user_script:5: -OOM command not allowed";
+    assert_eq!(code(&said("ERR", wrapped)), "OOM");
+    assert_eq!(code(&said("ERR", "no such thing as OOM")), "ERR");
+}
+
+#[test]
+fn only_what_leads_to_the_wrong_server_costs_the_connection() {
+    assert!(spoils_connection(&said("READONLY", "You can't write")));
+    assert!(!spoils_connection(&said("OOM", "command not allowed")));
+    let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+    assert!(spoils_connection(&broken) && broken.kind() == ErrorKind::Io);
+}

@@ -1,0 +1,7 @@
+-- KEYS: log, head, pages.
+if last > 0 then
+  redis.call('UNLINK', KEYS[3])
+  redis.call('HSET', KEYS[2], 'mark', whole(last), 'erased', '1')
+  redis.call('HDEL', KEYS[2], 'at', 'max')
+end
+return {'ok', '0'}

@@ -1,0 +1,442 @@
+//! Calls of scripts: to the right server, within a time limit, again where that is harmless, and with an end that is told
+//! apart: done, refused, or unknown.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use bus_log::{LogError, Result, ThreadKey};
+use bus_remote::{Turn, Turns};
+use futures_util::future::poll_immediate;
+use redis::{Cmd, RedisError, Value};
+use tokio::task::unconstrained;
+use tokio::time::timeout;
+
+use crate::answer::Answer;
+use crate::calls::{Calls, End};
+use crate::config::{Address, RedisConfig};
+use crate::error;
+use crate::link::{Link, Opening, silent};
+use crate::news::News;
+use crate::nodes::{Nodes, redirection};
+use crate::schema::{LAST, PARTS_IN_CLUSTER, Part, Script, VERSION};
+use crate::stream::Streams;
+
+/// How often a call is sent again because its server sent it elsewhere or had forgotten the script.
+const TRIES: u32 = 6;
+
+/// All that the log's futures share, on its I/O thread.
+pub(crate) struct Server {
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) news: Arc<News>,
+    nodes: Nodes,
+    calls: Calls,
+    /// Names this handle in the heads of threads.
+    handle: String,
+    log: OnceLock<Identity>,
+}
+
+/// Which log it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
+    id: String,
+    parts: u16,
+}
+
+/// What a server made of one attempt.
+enum Attempt {
+    Done(Value),
+    /// It is to be sent again: nothing was done.
+    Again(Again),
+    Failed(LogError, End),
+}
+
+enum Again {
+    Load(Script),
+    Moved(Address),
+    Ask(Address),
+}
+
+impl Server {
+    /// # Errors
+    ///
+    /// `Invalid` if the configuration can't be followed.
+    pub(crate) fn new(config: RedisConfig) -> Result<Self> {
+        let news = Arc::new(News::new(config.prefix(), config.poll_interval()));
+        let opening = Opening {
+            streams: Streams::of(&config)?,
+            news: Arc::clone(&news),
+            count: Default::default(),
+            config,
+        };
+        Ok(Self {
+            turns: Arc::default(),
+            news,
+            nodes: Nodes::new(opening),
+            calls: Calls::default(),
+            handle: format!("calls:{}", random()),
+            log: OnceLock::new(),
+        })
+    }
+
+    pub(crate) const fn config(&self) -> &RedisConfig {
+        &self.nodes.opening().config
+    }
+
+    /// The part of the log that a thread is in.
+    pub(crate) fn part(&self, key: &ThreadKey) -> Part {
+        Part::of(self.config().prefix(), key, self.parts())
+    }
+
+    /// How many parts the log has.
+    pub(crate) fn parts(&self) -> u16 {
+        self.log.get().map_or(1, |log| log.parts)
+    }
+
+    /// Finds the log, or makes it where that is asked, and remembers who it is. `false` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the server can't be reached or refuses; `Unsupported` if it, or the log, is not for us.
+    pub(crate) async fn find_log(&self) -> Result<bool> {
+        let first = Part::new(self.config().prefix(), 0);
+        let link = self.nodes.link(first.slot).await?;
+        link.settings.warn(self.config());
+        let mut look = Cmd::new();
+        look.arg("HMGET")
+            .arg(first.log())
+            .arg("id")
+            .arg("version")
+            .arg("parts")
+            .arg("made");
+        let found = self.within(&link, link.send(&look)).await?;
+        let (id, version, parts, made): Found =
+            redis::from_redis_value(found).map_err(|error| unreadable(error.into()))?;
+        let is_whole = parts == Some(1) || made.is_some();
+        let log = match id {
+            Some(id) if is_whole => Identity {
+                id,
+                parts: parts.unwrap_or(1),
+            },
+            // It may be half made.
+            id if self.config().makes() => self.make(&link, id, parts).await?,
+            _ => return Ok(false),
+        };
+        if version.is_some_and(|version| version > VERSION) {
+            return Err(LogError::unsupported(format!(
+                "log {} is of version {}, this program knows up to {VERSION}",
+                self.config().prefix(),
+                version.unwrap_or_default()
+            )));
+        }
+        self.log.get_or_init(|| log);
+        Ok(true)
+    }
+
+    /// Makes each part's record, and last says that all are made.
+    async fn make(&self, link: &Link, id: Option<String>, parts: Option<u16>) -> Result<Identity> {
+        let wanted = match link.settings.is_cluster {
+            true => PARTS_IN_CLUSTER,
+            false => 1,
+        };
+        let mut log = Identity {
+            id: id.unwrap_or_else(random),
+            parts: parts.unwrap_or(wanted),
+        };
+        let mut part = 0;
+        while part < log.parts {
+            let place = Part::new(self.config().prefix(), part);
+            let (version, parts) = (VERSION.to_string(), log.parts.to_string());
+            let arguments = [log.id.as_bytes(), version.as_bytes(), parts.as_bytes()];
+            let made = self
+                .read(&place, Script::Make, vec![place.log()], &arguments)
+                .await?;
+            let (id, _, parts, _): Found =
+                redis::from_redis_value(made).map_err(|error| unreadable(error.into()))?;
+            let found = Identity {
+                id: id.unwrap_or_default(),
+                parts: parts.unwrap_or(1),
+            };
+            if part > 0 && found != log {
+                return Err(LogError::unavailable(format!(
+                    "part {part} is of another log: some of the cluster's nodes have lost theirs"
+                )));
+            }
+            // Somebody else may have been first.
+            log = found;
+            part += 1;
+        }
+        if log.parts > 1 {
+            let first = Part::new(self.config().prefix(), 0);
+            let link = self.nodes.link(first.slot).await?;
+            let mut made = Cmd::new();
+            made.arg("HSET").arg(first.log()).arg("made").arg(1);
+            self.within(&link, link.send(&made)).await?;
+        }
+        Ok(log)
+    }
+
+    /// Calls a script that changes nothing, or whose outcome does not matter.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn ask(
+        &self,
+        part: &Part,
+        script: Script,
+        keys: Vec<Vec<u8>>,
+        arguments: &[&[u8]],
+    ) -> Result<Answer> {
+        let arguments = self.with_identity(arguments);
+        let answer = self.read(part, script, keys, &arguments).await?;
+        Answer::of(answer)
+    }
+
+    async fn read(
+        &self,
+        part: &Part,
+        script: Script,
+        keys: Vec<Vec<u8>>,
+        arguments: &[&[u8]],
+    ) -> Result<Value> {
+        let keys = with_log(part, keys);
+        let mut asks = None;
+        for _ in 0..TRIES {
+            let link = match &asks {
+                Some(address) => self.nodes.link_to(address).await,
+                None => self.nodes.link(part.slot).await,
+            };
+            let link = link.map_err(|error| self.later(error))?;
+            let command = link.script(script, &keys, arguments);
+            let sent = match asks.take() {
+                Some(_) => timeout(link.patience(), link.send_asking(&command)).await,
+                None => timeout(link.patience(), link.send(&command)).await,
+            };
+            match self.judge(&link, sent, script) {
+                Attempt::Done(answer) => return Ok(answer),
+                Attempt::Failed(error, _) => return Err(error),
+                Attempt::Again(again) => asks = self.prepare(&link, part, again).await?,
+            }
+        }
+        Err(wandering())
+    }
+
+    /// Calls a script that changes a thread. It is sent before any later call of that thread by this handle, and never
+    /// after one.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn change(
+        &self,
+        key: &ThreadKey,
+        turn: Turn,
+        script: Script,
+        keys: Vec<Vec<u8>>,
+        arguments: &[&[u8]],
+    ) -> Result<Answer> {
+        let part = self.part(key);
+        let keys = with_log(&part, keys);
+        let (mut turn, mut asks) = (Some(turn), None);
+        for _ in 0..TRIES {
+            if let Some(turn) = &mut turn {
+                turn.come().await;
+            }
+            let link = match &asks {
+                Some(address) => self.nodes.link_to(address).await,
+                None => self.nodes.link(part.slot).await,
+            };
+            let link = link.map_err(|error| self.later(error))?;
+            let call = self.calls.begin(key, link.number);
+            let (number, fence) = (call.number.to_string(), call.fence.to_string());
+            let mut all =
+                self.with_identity(&[self.handle.as_bytes(), number.as_bytes(), fence.as_bytes()]);
+            all.extend_from_slice(arguments);
+            let command = link.script(script, &keys, &all);
+            let asking = asks.take().is_some();
+            let mut sending = Box::pin(unconstrained(async {
+                if asking {
+                    link.send_asking(&command).await
+                } else {
+                    link.send(&command).await
+                }
+            }));
+            // With its first poll it is queued behind what was sent before, and the next may come.
+            let first = poll_immediate(&mut sending).await;
+            drop(turn.take());
+            let sent = match first {
+                Some(sent) => Ok(sent),
+                None => timeout(link.patience(), sending).await,
+            };
+            let again = match self.judge(&link, sent, script) {
+                Attempt::Done(answer) => {
+                    let answer = Answer::of(answer);
+                    // A log that is not this one has stored no fence.
+                    let end = if answer.is_ok() {
+                        End::Answered
+                    } else {
+                        End::Refused
+                    };
+                    self.calls.end(key, call, end);
+                    if answer.is_ok() && self.config().replicas() > 0 {
+                        link.replicated(self.config().replicas()).await?;
+                    }
+                    return answer;
+                }
+                Attempt::Failed(error, end) => {
+                    self.calls.end(key, call, end);
+                    return Err(error);
+                }
+                Attempt::Again(again) => again,
+            };
+            let is_newest = self.calls.is_newest(key, call);
+            self.calls.end(key, call, End::Refused);
+            asks = self.prepare(&link, &part, again).await?;
+            // Sent now, it would come after what was called later: whoever gave it up may count on its absence.
+            if !is_newest {
+                return Err(LogError::unavailable(
+                    "not done: the server sent it back, and later calls of the thread were on their way",
+                ));
+            }
+            turn = Some(self.turns.join(key));
+        }
+        Err(wandering())
+    }
+
+    fn judge(
+        &self,
+        link: &Link,
+        sent: Result<Result<Value, RedisError>, tokio::time::error::Elapsed>,
+        script: Script,
+    ) -> Attempt {
+        let error = match sent {
+            Ok(Ok(answer)) => return Attempt::Done(answer),
+            Err(_) => {
+                // A server that hangs with one call most likely hangs with all.
+                self.nodes.spoiled(link);
+                return Attempt::Failed(silent(link.patience()), End::Lost);
+            }
+            Ok(Err(error)) => error,
+        };
+        let redirected = || redirection(&error, &link.address);
+        match error::code(&error) {
+            "NOSCRIPT" => return Attempt::Again(Again::Load(script)),
+            "MOVED" => {
+                if let Some(address) = redirected() {
+                    return Attempt::Again(Again::Moved(address));
+                }
+            }
+            "ASK" => {
+                if let Some(address) = redirected() {
+                    return Attempt::Again(Again::Ask(address));
+                }
+            }
+            _ => {}
+        }
+        if error::spoils_connection(&error) {
+            self.nodes.spoiled(link);
+        }
+        let end = if error::is_answer(&error) {
+            End::Refused
+        } else {
+            End::Lost
+        };
+        Attempt::Failed(error::refused("call failed", error), end)
+    }
+
+    /// Does what sending again needs; the node to ask once, if it is one.
+    async fn prepare(&self, link: &Link, part: &Part, again: Again) -> Result<Option<Address>> {
+        match again {
+            Again::Load(script) => {
+                self.within(link, async { link.load(script).await.map(|()| Value::Nil) })
+                    .await?;
+                Ok(None)
+            }
+            Again::Moved(to) => {
+                self.nodes.moved(part.slot, to);
+                Ok(None)
+            }
+            Again::Ask(at) => Ok(Some(at)),
+        }
+    }
+
+    /// A call of its own, within the time limit.
+    async fn within(
+        &self,
+        link: &Link,
+        call: impl Future<Output = Result<Value, RedisError>>,
+    ) -> Result<Value> {
+        match timeout(link.patience(), call).await {
+            Ok(answer) => answer.map_err(|error| {
+                if error::spoils_connection(&error) {
+                    self.nodes.spoiled(link);
+                }
+                error::refused("call failed", error)
+            }),
+            Err(_) => {
+                self.nodes.spoiled(link);
+                Err(silent(link.patience()))
+            }
+        }
+    }
+
+    /// Waits for news of the thread on its channel; `false` if none can come for now.
+    pub(crate) async fn listen(&self, key: &ThreadKey) -> bool {
+        let (channel, _) = self.news.told(key);
+        let listened = async {
+            self.nodes
+                .link(self.part(key).slot)
+                .await?
+                .listen(&channel)
+                .await
+        };
+        listened.await.is_ok()
+    }
+
+    /// Of a log that is open, a server that is not what was asked for is in a state that can pass.
+    fn later(&self, error: LogError) -> LogError {
+        match error.kind() {
+            bus_log::LogErrorKind::Unsupported if self.log.get().is_some() => {
+                LogError::unavailable("server is no longer what was asked for").with_source(error)
+            }
+            _ => error,
+        }
+    }
+
+    fn with_identity<'a>(&'a self, arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
+        let id = self.log.get().map_or("", |log| log.id.as_str());
+        [&[id.as_bytes()], arguments].concat()
+    }
+}
+
+type Found = (Option<String>, Option<u32>, Option<u16>, Option<u32>);
+
+fn with_log(part: &Part, keys: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let log = part.log();
+    // The script that makes a log names its record itself.
+    if keys.first() == Some(&log) {
+        return keys;
+    }
+    [vec![log], keys].concat()
+}
+
+fn unreadable(error: RedisError) -> LogError {
+    LogError::corrupt("record of the log").with_source(error)
+}
+
+fn wandering() -> LogError {
+    LogError::unavailable(format!("not done: sent back {TRIES} times"))
+}
+
+/// 128 bits that nobody else has: the standard library's hash keys are random.
+fn random() -> String {
+    let state = RandomState::new();
+    let part = |n: u8| state.hash_one((n, std::process::id(), SystemTime::now()));
+    format!("{:016x}{:016x}", part(0), part(1))
+}
+
+/// A number as the scripts count; what is larger is one more than they ever say.
+pub(crate) fn counted(number: u64) -> String {
+    number.min(LAST + 1).to_string()
+}

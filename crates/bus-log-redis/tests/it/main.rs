@@ -1,0 +1,7 @@
+//! The log on a real server: `BUS_TEST_REDIS_URL`, which `cargo xtask test` sets.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may")]
+
+mod laws;
+mod processes;
+mod support;
