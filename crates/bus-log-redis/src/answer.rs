@@ -32,7 +32,7 @@ impl Answer {
                 "not done: it came after a later call that had given it up",
             )),
             b"lost" => Err(LogError::corrupt(
-                "thread is named but its record is gone: evicted, or deleted by hand",
+                "record of a thread, or a list that names it, is gone: evicted, or deleted by hand",
             )),
             _ => Err(strange()),
         }

@@ -36,6 +36,11 @@ pub(crate) fn spoils_connection(error: &RedisError) -> bool {
 /// The first word of the server's error. A script's own errors are wrapped by servers before 7.0, which leaves the
 /// word in the middle.
 pub(crate) fn code(error: &RedisError) -> &str {
+    /// Scripts' errors that lose their own word also in later servers.
+    const WORDS: &[(&str, &str)] = &[
+        ("user executing the script can't", "NOPERM"),
+        ("access a non local key in a cluster", "TRYAGAIN"),
+    ];
     const INSIDE: &[&str] = &[
         "OOM",
         "READONLY",
@@ -47,6 +52,9 @@ pub(crate) fn code(error: &RedisError) -> &str {
     match error.code().unwrap_or_default() {
         "ERR" => {
             let detail = error.detail().unwrap_or_default();
+            if let Some((_, code)) = WORDS.iter().find(|(words, _)| detail.contains(words)) {
+                return code;
+            }
             let inside = INSIDE
                 .iter()
                 .find(|word| detail.contains(&format!(" -{word} ")));

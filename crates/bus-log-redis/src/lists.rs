@@ -78,14 +78,14 @@ impl Asked<'_> {
             Self::Threads(tenant) => {
                 let tenant = tenant.as_str();
                 let (heads, streams) = (part.heads(tenant), part.streams(tenant));
-                let arguments: [&[u8]; 4] = [from, count, &heads, &streams];
-                let keys = vec![part.threads(tenant)];
-                server.ask(&part, Script::List, keys, &arguments).await
+                let arguments: [&[u8]; 5] = [tenant.as_bytes(), from, count, &heads, &streams];
+                let keys = [part.log(), part.threads(tenant), part.tenants()];
+                server.ask(&part, Script::List, &keys, &arguments).await
             }
             Self::Tenants => {
-                let keys = vec![part.tenants()];
+                let keys = [part.log(), part.tenants()];
                 server
-                    .ask(&part, Script::Tenants, keys, &[from, count])
+                    .ask(&part, Script::Tenants, &keys, &[from, count])
                     .await
             }
         }

@@ -13,7 +13,7 @@ use tokio::select;
 use tokio::time::sleep;
 
 use crate::config::RedisConfig;
-use crate::pages::{self, Packed, Wanted};
+use crate::pages::{self, Packed, Stretch, Wanted};
 use crate::schema::{LAST, Script};
 use crate::server::{Server, counted};
 use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, lists};
@@ -99,10 +99,8 @@ impl RedisSessionLog {
         let (server, key) = (Arc::clone(&self.server), key.clone());
         let turn = server.turns.join(&key);
         let work = async move {
-            let part = server.part(&key);
-            let keys = vec![part.head(&key), part.pages(&key)];
             let arguments: Vec<&[u8]> = argument.iter().map(|text| text.as_bytes()).collect();
-            let answer = server.change(&key, turn, script, keys, &arguments).await?;
+            let answer = server.change(&key, turn, script, &arguments).await?;
             let done = answer.number(1)?;
             // Also where nothing is newly hidden: an earlier call may have been cut off here.
             if script == Script::Archive
@@ -129,25 +127,26 @@ impl RedisSessionLog {
         let limit = limit.max(1);
         let (server, thread) = (Arc::clone(&self.server), key.clone());
         let asked = self.io.run(async move {
-            let part = server.part(&thread);
-            let threads = part.threads(thread.tenant_id().as_str());
-            let keys = vec![part.head(&thread), threads, part.pages(&thread)];
-            let most = limit.min(PORTION.parse().unwrap_or(limit)).to_string();
+            let most = counted(limit as u64);
             let (cursor, bytes) = (counted(cursor), PAGE_BYTES.to_string());
             let arguments: [&[u8]; 4] = [
-                thread.thread_id().as_bytes(),
                 cursor.as_bytes(),
                 most.as_bytes(),
+                PORTION.as_bytes(),
                 bytes.as_bytes(),
             ];
-            server.ask(&part, Script::Read, keys, &arguments).await
+            server.ask_of(&thread, Script::Read, &arguments).await
         });
         let answer = asked.await?;
         // Here, not on the I/O thread, which others wait for.
         let (last, watermark) = (answer.number(1)?, answer.number(2)?);
         let stored = (3..answer.len().saturating_sub(1))
             .step_by(2)
-            .map(|at| Ok((place(answer.name(at)?)?, answer.bytes(at + 1)?)))
+            .map(|at| {
+                let (first, count) = place(answer.name(at)?)?;
+                let text = answer.bytes(at + 1)?;
+                Ok(Stretch { first, count, text })
+            })
             .collect::<Result<Vec<_>>>()?;
         let from = cursor.max(watermark).saturating_add(1);
         pages::unpack(&stored, &Wanted { from, last, limit }, reading)
@@ -198,13 +197,10 @@ impl SessionLog for RedisSessionLog {
             let largest = pages.iter().map(|page| page.text.len()).max();
             let largest = largest.unwrap_or_default().to_string();
             let counts: Vec<String> = pages.iter().map(|page| page.events.to_string()).collect();
-            let tenant = key.tenant_id().as_str();
-            let mut arguments: Vec<&[u8]> = Vec::with_capacity(8 + 2 * pages.len());
+            let mut arguments: Vec<&[u8]> = Vec::with_capacity(6 + 2 * pages.len());
             arguments.extend([
                 word.as_bytes(),
                 number.as_bytes(),
-                key.thread_id().as_bytes(),
-                tenant.as_bytes(),
                 at.as_bytes(),
                 largest.as_bytes(),
                 channel.as_bytes(),
@@ -213,15 +209,8 @@ impl SessionLog for RedisSessionLog {
             for (Packed { text, .. }, count) in pages.iter().zip(&counts) {
                 arguments.extend([count.as_bytes(), text]);
             }
-            let part = server.part(&key);
-            let keys = vec![
-                part.head(&key),
-                part.pages(&key),
-                part.threads(tenant),
-                part.tenants(),
-            ];
             let answer = server
-                .change(&key, turn, Script::Append, keys, &arguments)
+                .change(&key, turn, Script::Append, &arguments)
                 .await?;
             server.news.appended(&key);
             answer.number(1)
@@ -332,21 +321,17 @@ impl fmt::Debug for RedisSessionLog {
 }
 
 async fn bounds(server: &Server, key: &ThreadKey) -> Result<Bounds> {
-    let part = server.part(key);
-    let keys = vec![part.head(key), part.threads(key.tenant_id().as_str())];
-    let thread = key.thread_id().as_bytes();
-    let answer = server.ask(&part, Script::Bounds, keys, &[thread]).await?;
+    let answer = server.ask_of(key, Script::Bounds, &[]).await?;
     let erased = answer.number(3)? != 0;
     Ok(Bounds::new(answer.number(2)?, answer.number(1)?, erased))
 }
 
 /// Frees what is hidden, portion by portion.
 async fn purge(server: &Server, key: &ThreadKey) -> Result<()> {
-    let part = server.part(key);
     loop {
-        let keys = vec![part.head(key), part.pages(key)];
-        let portion = [PORTION.as_bytes()];
-        let purged = server.ask(&part, Script::Purge, keys, &portion).await?;
+        let purged = server
+            .ask_of(key, Script::Purge, &[PORTION.as_bytes()])
+            .await?;
         if purged.number(1)? == 0 {
             return Ok(());
         }
@@ -359,10 +344,11 @@ fn fits(key: &ThreadKey) -> bool {
     tenant.len().max(thread.len()) <= MAX_NAME_BYTES
 }
 
-/// The first ordinal of a stored page, from its id in the stream: `ORDINAL-0`.
-fn place(id: &str) -> Result<u64> {
-    let first = id.split_once('-').and_then(|(first, _)| first.parse().ok());
-    first
-        .filter(|first| *first <= LAST)
-        .ok_or_else(|| LogError::corrupt("id of a stored page"))
+/// The first ordinal of a stored page and how many events it holds: `FIRST-COUNT`, its id in the stream.
+fn place(id: &str) -> Result<(u64, u64)> {
+    let place = id.split_once('-').and_then(|(first, count)| {
+        let (first, count) = (first.parse().ok()?, count.parse().ok()?);
+        (first <= LAST && count <= LAST).then_some((first, count))
+    });
+    place.ok_or_else(|| LogError::corrupt("id of a stored page"))
 }

@@ -47,6 +47,14 @@ pub(crate) fn pack(batch: &Batch) -> Vec<Packed> {
     pages
 }
 
+/// A stored page, and which ordinals it is said to hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch<'a> {
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    pub(crate) text: &'a [u8],
+}
+
 /// What a thread's pages are read for.
 pub(crate) struct Wanted {
     /// The first ordinal.
@@ -57,15 +65,15 @@ pub(crate) struct Wanted {
     pub(crate) limit: usize,
 }
 
-/// The page that is asked for, from stored ones with their first ordinals.
+/// The page that is asked for, from stored ones.
 ///
 /// # Errors
 ///
 /// `Corrupt`, naming the ordinal, if what is stored is not what was written, or has a gap.
-pub(crate) fn unpack(stored: &[(u64, &[u8])], wanted: &Wanted, reading: Reading) -> Result<Page> {
+pub(crate) fn unpack(stored: &[Stretch<'_>], wanted: &Wanted, reading: Reading) -> Result<Page> {
     let mut events: Vec<Recorded> = Vec::new();
     let (mut next, mut bytes) = (wanted.from, 0);
-    for (first, text) in stored {
+    for Stretch { first, count, text } in stored {
         // The first stored page may begin before what is wanted.
         let mut ordinal = *first;
         if next > wanted.last {
@@ -85,6 +93,9 @@ pub(crate) fn unpack(stored: &[(u64, &[u8])], wanted: &Wanted, reading: Reading)
                 next += 1;
             }
             ordinal += 1;
+        }
+        if ordinal != first + count {
+            return Err(damaged(ordinal));
         }
     }
     if events.is_empty() && wanted.from <= wanted.last {

@@ -2,11 +2,11 @@
 //!
 //! | Key | |
 //! |---|---|
-//! | `PREFIX:{N}:log` | hash: the log's identity, the version of its layout, the number of its parts |
+//! | `PREFIX:{N}:log` | hash: the log's identity, the version of its layout, the number of its parts, whether it was ever used |
 //! | `PREFIX:{N}:tenants` | sorted set: the tenants with threads in this part |
 //! | `PREFIX:{N}:threads:TENANT` | sorted set: the tenant's threads in this part |
 //! | `PREFIX:{N}:head:LENGTH:TENANT:THREAD` | hash: last ordinal, watermark, and what else is known of the thread |
-//! | `PREFIX:{N}:pages:LENGTH:TENANT:THREAD` | stream: the thread's pages, each under its first ordinal |
+//! | `PREFIX:{N}:pages:LENGTH:TENANT:THREAD` | stream: the thread's pages; an id is the first ordinal and the number of events |
 //!
 //! The length is that of the tenant's name, so that no two keys are one (law I1). `N` is the part, by a hash of the
 //! thread's key: all keys of one part lie in one slot of a cluster, so that a thread and the lists that name it change
@@ -45,12 +45,12 @@ macro_rules! script {
 
 /// What the server is given, in the order of [`Script`].
 pub(crate) const SOURCES: [&str; 9] = [
-    script!("known", "change", "append"),
-    script!("known", "freeing", "change", "archive"),
-    script!("known", "freeing", "change", "erase"),
-    script!("known", "purge"),
-    script!("known", "bounds"),
-    script!("known", "read"),
+    script!("known", "thread", "change", "append"),
+    script!("known", "thread", "freeing", "change", "archive"),
+    script!("known", "thread", "freeing", "change", "erase"),
+    script!("known", "thread", "purge"),
+    script!("known", "thread", "bounds"),
+    script!("known", "thread", "read"),
     script!("known", "list"),
     script!("known", "tenants"),
     script!("make"),
@@ -101,13 +101,25 @@ impl Part {
         format!("{}pages:{}:{tenant}:", self.begin, tenant.len()).into()
     }
 
-    pub(crate) fn head(&self, key: &ThreadKey) -> Vec<u8> {
+    /// All keys that a script about one thread works on, in its order.
+    pub(crate) fn keys(&self, key: &ThreadKey) -> Vec<Vec<u8>> {
+        let threads = self.threads(key.tenant_id().as_str());
+        vec![
+            self.log(),
+            self.head(key),
+            self.pages(key),
+            threads,
+            self.tenants(),
+        ]
+    }
+
+    fn head(&self, key: &ThreadKey) -> Vec<u8> {
         let mut name = self.heads(key.tenant_id().as_str());
         name.extend_from_slice(key.thread_id().as_bytes());
         name
     }
 
-    pub(crate) fn pages(&self, key: &ThreadKey) -> Vec<u8> {
+    fn pages(&self, key: &ThreadKey) -> Vec<u8> {
         let mut name = self.streams(key.tenant_id().as_str());
         name.extend_from_slice(key.thread_id().as_bytes());
         name

@@ -3,14 +3,14 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bus_log::{LogError, Result, ThreadKey};
 use bus_remote::{Turn, Turns};
 use futures_util::future::poll_immediate;
 use redis::{Cmd, RedisError, Value};
 use tokio::task::unconstrained;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::answer::Answer;
 use crate::calls::{Calls, End};
@@ -23,7 +23,11 @@ use crate::schema::{LAST, PARTS_IN_CLUSTER, Part, Script, VERSION};
 use crate::stream::Streams;
 
 /// How often a call is sent again because its server sent it elsewhere or had forgotten the script.
-const TRIES: u32 = 6;
+const TRIES: u32 = 10;
+
+/// How long a call waits before it is sent again for the third time; longer each time after that. A cluster's nodes may
+/// send it to and fro until they agree.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// All that the log's futures share, on its I/O thread.
 pub(crate) struct Server {
@@ -52,6 +56,7 @@ enum Attempt {
 }
 
 enum Again {
+    Wait,
     Load(Script),
     Moved(Address),
     Ask(Address),
@@ -149,7 +154,7 @@ impl Server {
             let (version, parts) = (VERSION.to_string(), log.parts.to_string());
             let arguments = [log.id.as_bytes(), version.as_bytes(), parts.as_bytes()];
             let made = self
-                .read(&place, Script::Make, vec![place.log()], &arguments)
+                .read(&place, Script::Make, &[place.log()], &arguments)
                 .await?;
             let (id, _, parts, _): Found =
                 redis::from_redis_value(made).map_err(|error| unreadable(error.into()))?;
@@ -185,30 +190,45 @@ impl Server {
         &self,
         part: &Part,
         script: Script,
-        keys: Vec<Vec<u8>>,
+        keys: &[Vec<u8>],
         arguments: &[&[u8]],
     ) -> Result<Answer> {
-        let arguments = self.with_identity(arguments);
+        let arguments = [&[self.identity()], arguments].concat();
         let answer = self.read(part, script, keys, &arguments).await?;
         Answer::of(answer)
+    }
+
+    /// The same about one thread.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn ask_of(
+        &self,
+        key: &ThreadKey,
+        script: Script,
+        arguments: &[&[u8]],
+    ) -> Result<Answer> {
+        let part = self.part(key);
+        let arguments = [&names(key), arguments].concat();
+        self.ask(&part, script, &part.keys(key), &arguments).await
     }
 
     async fn read(
         &self,
         part: &Part,
         script: Script,
-        keys: Vec<Vec<u8>>,
+        keys: &[Vec<u8>],
         arguments: &[&[u8]],
     ) -> Result<Value> {
-        let keys = with_log(part, keys);
         let mut asks = None;
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             let link = match &asks {
                 Some(address) => self.nodes.link_to(address).await,
                 None => self.nodes.link(part.slot).await,
             };
             let link = link.map_err(|error| self.later(error))?;
-            let command = link.script(script, &keys, arguments);
+            let command = link.script(script, keys, arguments);
             let sent = match asks.take() {
                 Some(_) => timeout(link.patience(), link.send_asking(&command)).await,
                 None => timeout(link.patience(), link.send(&command)).await,
@@ -216,7 +236,7 @@ impl Server {
             match self.judge(&link, sent, script) {
                 Attempt::Done(answer) => return Ok(answer),
                 Attempt::Failed(error, _) => return Err(error),
-                Attempt::Again(again) => asks = self.prepare(&link, part, again).await?,
+                Attempt::Again(again) => asks = self.prepare(&link, part, again, tried).await?,
             }
         }
         Err(wandering())
@@ -233,13 +253,12 @@ impl Server {
         key: &ThreadKey,
         turn: Turn,
         script: Script,
-        keys: Vec<Vec<u8>>,
         arguments: &[&[u8]],
     ) -> Result<Answer> {
         let part = self.part(key);
-        let keys = with_log(&part, keys);
+        let keys = part.keys(key);
         let (mut turn, mut asks) = (Some(turn), None);
-        for _ in 0..TRIES {
+        for tried in 0..TRIES {
             if let Some(turn) = &mut turn {
                 turn.come().await;
             }
@@ -250,9 +269,8 @@ impl Server {
             let link = link.map_err(|error| self.later(error))?;
             let call = self.calls.begin(key, link.number);
             let (number, fence) = (call.number.to_string(), call.fence.to_string());
-            let mut all =
-                self.with_identity(&[self.handle.as_bytes(), number.as_bytes(), fence.as_bytes()]);
-            all.extend_from_slice(arguments);
+            let who = [self.handle.as_bytes(), number.as_bytes(), fence.as_bytes()];
+            let all = [&[self.identity()], &names(key)[..], &who, arguments].concat();
             let command = link.script(script, &keys, &all);
             let asking = asks.take().is_some();
             let mut sending = Box::pin(unconstrained(async {
@@ -292,7 +310,7 @@ impl Server {
             };
             let is_newest = self.calls.is_newest(key, call);
             self.calls.end(key, call, End::Refused);
-            asks = self.prepare(&link, &part, again).await?;
+            asks = self.prepare(&link, &part, again, tried).await?;
             // Sent now, it would come after what was called later: whoever gave it up may count on its absence.
             if !is_newest {
                 return Err(LogError::unavailable(
@@ -321,6 +339,7 @@ impl Server {
         };
         let redirected = || redirection(&error, &link.address);
         match error::code(&error) {
+            "TRYAGAIN" => return Attempt::Again(Again::Wait),
             "NOSCRIPT" => return Attempt::Again(Again::Load(script)),
             "MOVED" => {
                 if let Some(address) = redirected() {
@@ -346,8 +365,18 @@ impl Server {
     }
 
     /// Does what sending again needs; the node to ask once, if it is one.
-    async fn prepare(&self, link: &Link, part: &Part, again: Again) -> Result<Option<Address>> {
+    async fn prepare(
+        &self,
+        link: &Link,
+        part: &Part,
+        again: Again,
+        tried: u32,
+    ) -> Result<Option<Address>> {
+        if tried > 1 {
+            sleep(PAUSE * (1 << (tried - 2))).await;
+        }
         match again {
+            Again::Wait => Ok(None),
             Again::Load(script) => {
                 self.within(link, async { link.load(script).await.map(|()| Value::Nil) })
                     .await?;
@@ -404,21 +433,18 @@ impl Server {
         }
     }
 
-    fn with_identity<'a>(&'a self, arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
-        let id = self.log.get().map_or("", |log| log.id.as_str());
-        [&[id.as_bytes()], arguments].concat()
+    fn identity(&self) -> &[u8] {
+        self.log.get().map_or(b"", |log| log.id.as_bytes())
     }
 }
 
 type Found = (Option<String>, Option<u32>, Option<u16>, Option<u32>);
 
-fn with_log(part: &Part, keys: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let log = part.log();
-    // The script that makes a log names its record itself.
-    if keys.first() == Some(&log) {
-        return keys;
-    }
-    [vec![log], keys].concat()
+fn names(key: &ThreadKey) -> [&[u8]; 2] {
+    [
+        key.thread_id().as_bytes(),
+        key.tenant_id().as_str().as_bytes(),
+    ]
 }
 
 fn unreadable(error: RedisError) -> LogError {

@@ -40,6 +40,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("daemonize", "no"),
     // Tests stop it where it stands, for as long as it takes.
     ("repl-timeout", "600"),
+    ("repl-diskless-sync-delay", "0"),
 ];
 
 /// A Redis of our own, with a password and an append-only file that is synced always.

@@ -36,6 +36,8 @@ fn a_script_s_error_is_known_by_the_word_that_an_old_server_wraps() {
     let wrapped = "Error running script (call to f_1): @user_script:5: -OOM command not allowed";
     assert_eq!(code(&said("ERR", wrapped)), "OOM");
     assert_eq!(code(&said("ERR", "no such thing as OOM")), "ERR");
+    let permission = "The user executing the script can't run this command or subcommand script: x";
+    assert_eq!(code(&said("ERR", permission)), "NOPERM");
 }
 
 #[test]

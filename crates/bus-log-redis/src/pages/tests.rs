@@ -1,7 +1,7 @@
 use bus_log::{Entry, Event, LogErrorKind, SessionEvent};
 use bus_remote::{Batch, TYPED};
 
-use super::{Packed, Wanted, pack, unpack};
+use super::{Packed, Stretch, Wanted, pack, unpack};
 
 fn batch(texts: &[String]) -> Batch {
     let entries: Vec<Entry> = texts
@@ -11,7 +11,7 @@ fn batch(texts: &[String]) -> Batch {
     Batch::encode(&entries, 64 << 20).unwrap()
 }
 
-fn texts(pages: &[(u64, &[u8])], from: u64, last: u64, limit: usize) -> (Vec<u64>, bool) {
+fn texts(pages: &[Stretch<'_>], from: u64, last: u64, limit: usize) -> (Vec<u64>, bool) {
     let page = unpack(pages, &Wanted { from, last, limit }, TYPED).unwrap();
     (
         page.events.iter().map(|event| event.ordinal).collect(),
@@ -19,18 +19,18 @@ fn texts(pages: &[(u64, &[u8])], from: u64, last: u64, limit: usize) -> (Vec<u64
     )
 }
 
-fn placed(pages: &[Packed], first: u64) -> Vec<(u64, &[u8])> {
+fn placed(pages: &[Packed], first: u64) -> Vec<Stretch<'_>> {
     let mut next = first;
-    let place = |page: &'_ Packed| {
-        let first = next;
+    let mut stretches = Vec::new();
+    for page in pages {
+        stretches.push(Stretch {
+            first: next,
+            count: page.events as u64,
+            text: &page.text,
+        });
         next += page.events as u64;
-        first
-    };
-    let firsts: Vec<u64> = pages.iter().map(place).collect();
-    firsts
-        .into_iter()
-        .zip(pages.iter().map(|page| &page.text[..]))
-        .collect()
+    }
+    stretches
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn any_part_of_a_thread_can_be_read_from_its_pages() {
 fn a_gap_or_a_damaged_page_is_corrupt_and_named() {
     let pages = pack(&batch(&vec!["w".repeat(40_000); 3]));
     let mut placed = placed(&pages, 1);
-    let refused = |pages: &[(u64, &[u8])]| {
+    let refused = |pages: &[Stretch<'_>]| {
         let wanted = Wanted {
             from: 1,
             last: 3,
@@ -81,9 +81,9 @@ fn a_gap_or_a_damaged_page_is_corrupt_and_named() {
     };
     assert!(refused(&[]).contains("ordinal 1 "));
     assert!(refused(&placed[1..]).contains("ordinal 1 "));
-    let whole = placed[1].1;
+    let whole = placed[1].text;
     for cut in [0, 5, 20, whole.len() - 1] {
-        placed[1].1 = &whole[..cut];
+        placed[1].text = &whole[..cut];
         assert!(refused(&placed).contains("ordinal 2"), "{cut}");
     }
     let without = [placed[0], placed[2]];

@@ -1,5 +1,5 @@
--- KEYS: log, head, pages. ARGV[5] is the watermark. The pages below it are freed by purge.lua.
-local to = math.min(tonumber(ARGV[5]), last)
+-- ARGV[7] is the watermark. The pages below it are freed by purge.lua.
+local to = math.min(tonumber(ARGV[7]), last)
 if to <= mark then
   return {'ok', '0'}
 end

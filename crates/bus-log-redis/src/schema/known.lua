@@ -9,3 +9,15 @@ end
 local function whole(number)
   return string.format('%.0f', number)
 end
+
+-- The log's record says that there are tenants, their list names those with threads, and a tenant's list its threads,
+-- each of which has a head. One without the next was evicted, or deleted by hand: what it led to must not be taken for
+-- something that never was.
+local function has_lost_tenants(tenants)
+  return redis.call('EXISTS', tenants) == 0 and redis.call('HGET', KEYS[1], 'used')
+end
+
+local function has_lost_threads(threads, tenants, tenant)
+  return has_lost_tenants(tenants)
+    or redis.call('EXISTS', threads) == 0 and redis.call('ZSCORE', tenants, tenant)
+end

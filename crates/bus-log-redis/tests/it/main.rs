@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may")]
 
+mod errors;
+mod faults;
+mod keeping;
 mod laws;
+mod news;
 mod processes;
 mod support;

@@ -31,6 +31,9 @@ impl Cluster {
             ask.run::<()>(&slots);
             let epoch = ["CLUSTER", "SET-CONFIG-EPOCH", &(n + 1).to_string()];
             ask.run::<()>(&epoch);
+        }
+        for node in &cluster.0 {
+            let mut ask = Ask::connect(&node.url());
             for other in &cluster.0 {
                 let port = other.port().to_string();
                 let bus = other.bus_port().to_string();

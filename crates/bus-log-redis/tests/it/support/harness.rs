@@ -105,13 +105,13 @@ fn cluster() -> Arc<Cluster> {
 }
 
 /// Where the server listens.
-pub(crate) fn address(url: &str) -> SocketAddr {
+fn address(url: &str) -> SocketAddr {
     let (_, place) = url.rsplit_once('@').unwrap();
     let (host, _) = place.split_once('/').unwrap();
     host.parse().expect("the tests' URL names address and port")
 }
 
 /// The URL with the proxy in the server's place.
-pub(crate) fn through(url: &str, proxy: &FaultProxy) -> String {
+fn through(url: &str, proxy: &FaultProxy) -> String {
     url.replace(&address(url).to_string(), &proxy.address().to_string())
 }

@@ -13,7 +13,7 @@ use bus_testkit::{block_on, samples};
 
 pub(crate) use ask::Ask;
 pub(crate) use cluster::Cluster;
-pub(crate) use harness::{ClusterHarness, RedisHarness, address, through};
+pub(crate) use harness::{ClusterHarness, RedisHarness};
 
 const VARIABLE: &str = "BUS_TEST_REDIS_URL";
 

@@ -1,0 +1,17 @@
+//! What can go wrong between a log and its server: each append is there if it said so, and is wholly
+//! there or not at all if it said otherwise; and the recipe of law E1 never writes twice.
+//!
+//! Most tests have a server of their own. `BUS_TEST_ROUNDS` says how often the longer ones do their worst;
+//! `cargo xtask faults` sets it.
+
+mod cluster;
+mod cut;
+mod failover;
+mod garbage;
+mod gone;
+mod killed;
+mod memory;
+mod server;
+mod truncated;
+
+pub(crate) use server::own;

@@ -1,0 +1,163 @@
+//! A cluster whose slots move, and whose nodes come and go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::{block_on, eventually, samples};
+
+use super::server::{Writer, let_write, rounds};
+use crate::support::{Ask, Cluster, Log, append, open};
+
+/// Moves a slot with all its keys, step by step as an operator's tool does.
+fn migrate(cluster: &Cluster, slot: u16, from: usize, to: usize) {
+    let id = |n: usize| -> String { Ask::connect(&cluster.0[n].url()).run(&["CLUSTER", "MYID"]) };
+    let (from_id, to_id, slot) = (id(from), id(to), slot.to_string());
+    let (mut source, mut target) = (
+        Ask::connect(&cluster.0[from].url()),
+        Ask::connect(&cluster.0[to].url()),
+    );
+    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
+    let migrating = ["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id];
+    // The nodes may still be telling each other of the step before.
+    let is_owner = || source.try_run::<()>(&migrating).is_ok();
+    assert!(
+        eventually(Duration::from_secs(20), is_owner),
+        "slot {slot} is where it was moved to"
+    );
+    let port = cluster.0[to].port().to_string();
+    loop {
+        let keys: Vec<String> = source.run(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]);
+        if keys.is_empty() {
+            break;
+        }
+        for key in keys {
+            let words = [
+                "MIGRATE",
+                "127.0.0.1",
+                &port,
+                "",
+                "0",
+                "5000",
+                "AUTH",
+                "not-a-secret",
+                "KEYS",
+                &key,
+            ];
+            source.run::<()>(&words);
+        }
+    }
+    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+    source.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
+}
+
+#[test]
+fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
+    let cluster = Cluster::start(2);
+    let made = Log::at(&cluster.url());
+    let log = Arc::new(open(made.config()).unwrap());
+    let names: Vec<String> = (0..8).map(|n| format!("w{n}")).collect();
+    let writers: Vec<Writer> = names.iter().map(|name| Writer::start(&log, name)).collect();
+    let mut ask = Ask::connect(&cluster.url());
+    for round in 0..rounds(2) {
+        for part in 0..64 {
+            let tag = format!("{{{part}}}");
+            let slot: u16 = ask.run(&["CLUSTER", "KEYSLOT", &tag]);
+            let home = usize::from(slot >= 8192);
+            let (from, to) = if round % 2 == 0 {
+                (home, 1 - home)
+            } else {
+                (1 - home, home)
+            };
+            migrate(&cluster, slot, from, to);
+        }
+        let_write(&writers, 1);
+    }
+    let mut met = 0;
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        assert!(batches > 0);
+        met += errors;
+    }
+    println!(
+        "{} slots moved under 8 writers, {met} errors met, none lost",
+        64 * rounds(2)
+    );
+    assert_eq!(
+        block_on(log.list(samples::key("x").tenant_id(), None, 99))
+            .unwrap()
+            .len(),
+        8
+    );
+}
+
+#[test]
+fn a_node_that_is_killed_costs_its_threads_time_and_the_others_nothing() {
+    let mut cluster = Cluster::start(3);
+    let made = Log::at(&cluster.url());
+    // Without its slots nothing would go: the cluster is told to go on with the others.
+    for node in &cluster.0 {
+        let mut ask = Ask::connect(&node.url());
+        ask.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let log = Arc::new(open(made.config()).unwrap());
+    let names: Vec<String> = (0..12).map(|n| format!("w{n}")).collect();
+    for name in &names {
+        append(&*log, &samples::key(name), "before", 1).unwrap();
+    }
+    for _ in 0..rounds(2) {
+        cluster.0[1].kill().unwrap();
+        let mut there = 0;
+        for name in &names {
+            match append(&*log, &samples::key(name), "x", 1) {
+                Ok(_) => there += 1,
+                Err(error) => assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}"),
+            }
+        }
+        assert!(
+            there > 0 && there < names.len(),
+            "some threads are elsewhere: {there}"
+        );
+        cluster.0[1].start().unwrap();
+        let all = || {
+            names
+                .iter()
+                .all(|name| append(&*log, &samples::key(name), "y", 1).is_ok())
+        };
+        assert!(eventually(Duration::from_secs(60), all), "it goes on");
+    }
+    for name in &names {
+        let key = samples::key(name);
+        let last = block_on(log.bounds(&key)).unwrap().last;
+        assert_eq!(
+            block_on(log.load_since(&key, 0)).unwrap().len() as u64,
+            last
+        );
+    }
+}
+
+#[test]
+fn a_node_that_comes_back_empty_is_no_place_to_go_on() {
+    let cluster = Cluster::start(2);
+    let made = Log::at(&cluster.url());
+    let log = open(made.config()).unwrap();
+    let names: Vec<String> = (0..12).map(|n| format!("w{n}")).collect();
+    for name in &names {
+        append(&log, &samples::key(name), "before", 2).unwrap();
+    }
+    Ask::connect(&cluster.0[1].url()).run::<()>(&["FLUSHALL"]);
+    let mut refused = 0;
+    for name in &names {
+        match append(&log, &samples::key(name), "after", 1) {
+            Ok(end) => assert_eq!(end, 3),
+            Err(error) => {
+                assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && refused < names.len());
+    // Whoever lists is told, and does not get the half that is there.
+    let listed = block_on(log.list(samples::key("x").tenant_id(), None, 99));
+    assert_eq!(listed.unwrap_err().kind(), LogErrorKind::Unavailable);
+}
