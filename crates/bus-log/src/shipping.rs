@@ -7,6 +7,7 @@ mod account;
 mod books;
 mod config;
 mod lag;
+mod runs;
 mod shipper;
 
 use std::fmt;
@@ -278,7 +279,9 @@ impl SessionLog for ShippingLog {
                 LogErrorKind::Conflict
                 | LogErrorKind::Invalid
                 | LogErrorKind::Busy
-                | LogErrorKind::Unsupported => append.refused(),
+                | LogErrorKind::Unsupported
+                | LogErrorKind::Corrupt
+                | LogErrorKind::Closed => append.refused(),
                 _ => drop(append),
             },
         }

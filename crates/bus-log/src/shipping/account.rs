@@ -1,17 +1,11 @@
 //! What is known of one thread on its way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::ReplicateError;
+use super::runs::{Runs, portion};
 use crate::replicate::Pauses;
-
-/// Times kept of one thread's events; half of them go when there are more.
-const MARKS: usize = 64;
-
-/// Events appended within this time share one.
-const MARK_EVERY: Duration = Duration::from_millis(100);
+use crate::{Bounds, ReplicateError};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -23,21 +17,22 @@ pub(super) struct Account {
     pub(super) last: u64,
     /// The remote log has reached this, or is taken to have.
     pub(super) shipped: u64,
-    /// The remote log said so.
+    /// It said so once: it is not only taken to have.
+    asked: bool,
+    /// What it said still holds.
     pub(super) known: bool,
     /// The highest ordinal that it ever said so of.
     pub(super) proved: u64,
     /// How far a thread that was ever erased has been hidden in the remote log too.
     pub(super) erased: u64,
-    /// Bytes appended and not known to be shipped.
-    pub(super) bytes: u64,
-    /// The first event that they count: what was there before counts nothing.
-    counted_from: u64,
+    /// What waits.
+    runs: Runs,
+    /// Bytes of an append of which nobody knows what became, the largest of them, and the look under way at the
+    /// last one.
+    doubt: (u64, u64),
     /// How often the remote log had taken something when it last refused this thread, if it has taken nothing of it
     /// since.
     pub(super) refused_at: Option<u64>,
-    /// Ordinals, and when they were appended, for one in many.
-    marks: VecDeque<(u64, Instant)>,
     pub(super) state: State,
     /// Something came while it was under way.
     pub(super) again: bool,
@@ -86,13 +81,13 @@ impl Account {
         Self {
             last,
             shipped,
+            asked: false,
             known: false,
             proved: 0,
             erased: 0,
-            bytes: 0,
-            counted_from: 0,
+            runs: Runs::default(),
+            doubt: (0, 0),
             refused_at: None,
-            marks: VecDeque::new(),
             state: State::Resting,
             again: false,
             look: true,
@@ -117,70 +112,75 @@ impl Account {
 
     /// Since when the oldest of them has.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        let first = self.marks.front().map(|(_, at)| *at);
-        first.filter(|_| self.waiting() > 0)
+        self.runs.since()
+    }
+
+    /// Bytes of what waits, as far as they are known, and of what may.
+    pub(super) const fn bytes(&self) -> u64 {
+        self.runs.bytes() + self.doubt.0
     }
 
     /// Events from `first` to `last` were appended at `now`.
     pub(super) fn appended(&mut self, first: u64, last: u64, bytes: u64, now: Instant) {
         self.idle = false;
-        if last > self.shipped {
-            if self.bytes == 0 {
-                self.counted_from = first;
-            }
-            self.bytes += bytes;
-            let is_new = |(_, at): &(u64, Instant)| now.duration_since(*at) >= MARK_EVERY;
-            if self.marks.back().is_none_or(is_new) {
-                self.mark(first, now);
-            }
+        if !self.asked {
+            // One that was told before an earlier one.
+            self.shipped = self.shipped.min(first - 1);
         }
         self.last = self.last.max(last);
+        self.runs.cover(self.shipped, self.last, now, false);
+        let waits = first.max(self.shipped + 1);
+        if waits <= last {
+            let bytes = portion(bytes, last - waits + 1, last - first + 1);
+            self.runs.size(waits, last, bytes);
+        }
     }
 
     /// Others have appended up to `last`; that it was not there before is seen at `now`.
     pub(super) fn grew(&mut self, last: u64, now: Instant) {
-        if last > self.last {
-            if self.marks.is_empty() {
-                self.mark(self.last + 1, now);
+        self.last = self.last.max(last);
+        self.runs.cover(self.shipped, self.last, now, true);
+    }
+
+    /// Nobody knows what became of an append, which began before the look of this number ended.
+    pub(super) fn in_doubt(&mut self, bytes: u64, look: u64) {
+        // Of a batch that is tried again and again one is written at most.
+        self.doubt = (self.doubt.0.max(bytes), look);
+        self.look = true;
+    }
+
+    /// A look of this number found so much in the local log.
+    pub(super) fn saw(&mut self, bounds: Bounds, look: u64, now: Instant) {
+        let before = self.last;
+        self.grew(bounds.last, now);
+        let (bytes, during) = self.doubt;
+        if look > during {
+            self.doubt = (0, 0);
+            // What came is what was in doubt, or at least nothing else is known of its size.
+            if bytes > 0 && bounds.last > before.max(self.shipped) {
+                self.runs.size(before + 1, bounds.last, bytes);
             }
-            self.last = last;
         }
+        self.idle = self.seen == bounds.last;
+        self.seen = bounds.last;
     }
 
-    fn mark(&mut self, first: u64, now: Instant) {
-        if self.marks.len() >= MARKS {
-            // The later of two goes: what it stood for counts as older, never as younger.
-            let mut keep = false;
-            self.marks.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
-        self.marks.push_back((first, now));
-    }
-
-    /// The remote log has all up to `last`, of which a page had `bytes`.
-    pub(super) fn shipped_to(&mut self, last: u64, bytes: u64) {
+    /// The remote log has all up to `last`, of which the page that begins at `first` had `bytes`.
+    pub(super) fn shipped_to(&mut self, first: u64, last: u64, bytes: u64) {
+        self.asked = true;
         self.known = true;
         self.shipped = last;
         self.proved = self.proved.max(last);
         self.last = self.last.max(last);
-        if last >= self.counted_from {
-            self.bytes = self.bytes.saturating_sub(bytes);
-        }
         self.refused_at = None;
         self.trouble = None;
         self.stopped = false;
         self.told = Told::Nothing;
         self.pauses = None;
-        while let Some((next, _)) = self.marks.get(1)
-            && *next <= last + 1
-        {
-            self.marks.pop_front();
-        }
-        if self.waiting() == 0 {
-            self.bytes = 0;
-            self.marks = VecDeque::new();
+        self.runs.shipped_to(first, last, bytes);
+        self.runs.cover(last, self.last, Instant::now(), true);
+        if self.waiting() == 0 && !self.look {
+            self.doubt = (0, 0);
         }
     }
 
@@ -203,6 +203,3 @@ impl Account {
             .take()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -101,10 +101,8 @@ impl Books {
     pub(super) fn in_doubt(&mut self, key: &ThreadKey, bytes: u64) -> bool {
         self.bytes = self.bytes.saturating_sub(bytes);
         // It counts until it is known.
-        self.with(key, 0, |account| {
-            account.bytes += bytes;
-            account.look = true;
-        });
+        let look = self.looks_begun;
+        self.with(key, 0, |account| account.in_doubt(bytes, look));
         self.call(key)
     }
 
@@ -121,6 +119,7 @@ impl Books {
     pub(super) fn saw(&mut self, key: &ThreadKey, bounds: Bounds, keep: Option<u64>) -> bool {
         let is_new = !self.accounts.contains_key(key);
         let mut calls = false;
+        let look = self.looks_begun;
         self.with(key, bounds.last, |account| {
             if is_new && bounds.readable() == 0 && !bounds.erased {
                 // All that there was is shipped and given back, or archived: nothing can be done.
@@ -128,14 +127,13 @@ impl Books {
             }
             let erased = bounds.erased && bounds.watermark > account.erased;
             let gives_back = !bounds.erased && keep.is_some_and(|keep| bounds.readable() > keep);
-            account.idle = account.seen == bounds.last;
-            account.seen = bounds.last;
             account.look |= erased;
+            let has_more = bounds.last > account.last;
+            account.saw(bounds, look, Instant::now());
             calls = !account.known
                 || account.look
-                || bounds.last > account.last
+                || has_more
                 || account.idle && gives_back && account.waiting() == 0;
-            account.grew(bounds.last, Instant::now());
         });
         calls && self.call(key)
     }
@@ -188,9 +186,9 @@ impl Books {
             self.accounts.insert(key.clone(), account);
         }
         if let Some(account) = self.accounts.get_mut(key) {
-            let before = account.bytes;
+            let before = account.bytes();
             change(account);
-            self.bytes = self.bytes.saturating_sub(before) + account.bytes;
+            self.bytes = self.bytes.saturating_sub(before) + account.bytes();
         }
     }
 }

@@ -341,3 +341,58 @@ fn what_was_there_before_takes_nothing_from_what_counts() {
     books.moved(&key, &moved(101, 101, 10));
     assert_eq!(books.lag(Instant::now()).bytes, 0);
 }
+
+#[test]
+fn appends_of_which_nobody_knows_count_once_for_each_thread() {
+    let (mut books, key) = (books(Some(100)), key("s"));
+    for _ in 0..20 {
+        assert!(books.admit(10).is_ok());
+        books.in_doubt(&key, 10);
+    }
+    assert!(books.admit(10).is_ok());
+    books.withdrawn(10);
+    assert_eq!(books.lag(Instant::now()).bytes, 10);
+    // The next look finds nothing of it.
+    books.look_begins();
+    books.saw(&key, Bounds::default(), None);
+    assert_eq!(books.lag(Instant::now()).bytes, 0);
+}
+
+#[test]
+fn what_was_in_doubt_and_is_found_written_counts_until_it_is_shipped() {
+    let (mut books, key) = (books(None), key("s"));
+    let now = Instant::now();
+    books.admit(30).unwrap();
+    books.appended(&key, 3, 3, 30);
+    books.look_begins();
+    books.admit(20).unwrap();
+    books.in_doubt(&key, 20);
+    // This look may have asked before.
+    books.saw(&key, Bounds::new(0, 3, false), None);
+    assert_eq!(books.lag(now).bytes, 50);
+    books.look_begins();
+    books.saw(&key, Bounds::new(0, 5, false), None);
+    assert_eq!(books.lag(now).bytes, 50);
+    books.next(now).unwrap();
+    books.moved(&key, &moved(1, 3, 30));
+    assert_eq!(books.lag(now).bytes, 20);
+    books.moved(&key, &moved(4, 5, 20));
+    assert_eq!(books.lag(now).bytes, 0);
+}
+
+#[test]
+fn appends_that_are_told_in_another_order_count_the_same() {
+    let (mut books, key) = (books(None), key("s"));
+    let now = Instant::now();
+    books.appended(&key, 5, 2, 20);
+    books.saw(&key, Bounds::new(0, 8, false), None);
+    books.appended(&key, 8, 3, 30);
+    books.appended(&key, 3, 3, 30);
+    let lag = books.lag(now);
+    assert_eq!((lag.events, lag.bytes), (8, 80));
+    books.next(now).unwrap();
+    // One that is shipped before it is told counts for what is left of it.
+    books.moved(&key, &moved(1, 9, 90));
+    books.appended(&key, 10, 2, 20);
+    assert_eq!(books.lag(now).bytes, 10);
+}

@@ -99,7 +99,7 @@ impl Books {
         self.shipped += moved.last - moved.first + 1;
         let mut more = moved.more;
         self.with(key, 0, |account| {
-            account.shipped_to(moved.last, moved.bytes);
+            account.shipped_to(moved.first, moved.last, moved.bytes);
             more |= account.waiting() > 0;
         });
         let others_wait = !self.queue.is_empty();
@@ -116,7 +116,7 @@ impl Books {
     pub(in crate::shipping) fn level(&mut self, key: &ThreadKey, level: Level) {
         self.answers();
         self.with(key, 0, |account| {
-            account.shipped_to(level.source, 0);
+            account.shipped_to(level.source, level.source, 0);
             account.erased = level.erased;
         });
     }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{
-    Expect, InMemorySessionLog, LogErrorKind, SessionLog, ShippingConfig, encoded_bytes,
+    Expect, InMemorySessionLog, LogError, LogErrorKind, SessionLog, ShippingConfig, encoded_bytes,
 };
 use bus_testkit::{Fault, FaultyLog, Gate, samples};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Memory, append, assert_level, flush, quick, shipping};
-use crate::support::{RoughLog, block_on, key, roughness, wait_until};
+use crate::support::{Call, HookedLog, RoughLog, block_on, key, roughness, wait_until};
 
 #[test]
 fn an_outage_is_invisible_to_who_appends_and_over_when_the_remote_log_is_back() {
@@ -201,5 +201,38 @@ proptest! {
         prop_assert!(level, "{:?}", log.lag());
         drop(log);
         assert_level(&local, &remote);
+    }
+}
+
+#[test]
+fn appends_that_the_local_log_refuses_use_up_no_budget() {
+    for refusal in [
+        LogError::unavailable("no room"),
+        LogError::internal("broken"),
+        LogError::corrupt("damaged"),
+    ] {
+        let (local, remote) = (Memory::default(), Memory::default());
+        let full = Arc::new(HookedLog::new(local.clone()));
+        full.hook(move |call| {
+            let refused = matches!(call, Call::Append(_)).then(|| refusal.clone());
+            Box::pin(async { refused.map_or(Ok(()), Err) })
+        });
+        let away = Arc::new(FaultyLog::new(remote.clone()));
+        away.always(Fault::Refuse(LogErrorKind::Unavailable));
+        let batch = samples::batch("b", 1);
+        let bytes: usize = batch.iter().map(encoded_bytes).sum();
+        let log = shipping(&full, &away, quick().with_budget(Some(10 * bytes as u64)));
+        for _ in 0..1000 {
+            let refused = append(&log, &key("s"), &batch).unwrap_err();
+            assert!(!refused.to_string().contains("budget"), "{refused}");
+        }
+        // There is room again, though the remote log is still away.
+        full.heal();
+        append(&log, &key("s"), &batch).unwrap();
+        away.heal();
+        flush(&log);
+        let lag = log.lag();
+        assert_eq!((lag.refused, lag.bytes), (0, 0), "{lag:?}");
+        assert_level(&*local, &*remote);
     }
 }
