@@ -140,25 +140,29 @@ impl ShippingLog {
     ///
     /// # Errors
     ///
-    /// `Unavailable` at the deadline, and sooner where a thread that was tried since is stopped; it says how
-    /// much is not shipped, and its source why, where that is known.
+    /// `Unavailable` at the deadline, and sooner where a thread that was tried since is stopped, or the local log
+    /// can't name all its threads; it says how much is not shipped, and its source why, where that is known.
     pub async fn flush(&self, deadline: Instant) -> Result<()> {
         let shared = self.shared();
         let mut moves = shared.moves();
         // What others wrote to the local log is known only once it is looked through.
         let look = shared.want_look();
-        loop {
+        let (waiting, unnamed) = loop {
             moves.borrow_and_update();
-            if shared.books().has_looked(look) {
-                break;
+            let found = shared.books().found_by(look);
+            match found {
+                Some(found) => break found,
+                None => self.moved(&mut moves, deadline, None).await?,
             }
-            self.moved(&mut moves, deadline, None).await?;
-        }
-        let waiting = shared.books().unsettled();
+        };
         for (key, last) in waiting {
             self.shipped(&key, last, deadline).await?;
         }
-        Ok(())
+        match unnamed {
+            // What it could not name may wait.
+            Some(why) => Err(self.unshipped(Some(why))),
+            None => Ok(()),
+        }
     }
 
     /// Waits until a thread is shipped up to an ordinal.

@@ -37,6 +37,8 @@ pub(super) struct Books {
     looks_begun: u64,
     looked: u64,
     look_wanted: u64,
+    /// Why the last look could not name all threads.
+    pub(super) unnamed: Option<Arc<ReplicateError>>,
     opened: Instant,
     /// How often the remote log took something.
     answers: u64,
@@ -64,6 +66,7 @@ impl Books {
             looks_begun: 0,
             looked: 0,
             look_wanted: 0,
+            unnamed: None,
             opened: Instant::now(),
             answers: 0,
             shipped: 0,
@@ -155,14 +158,16 @@ impl Books {
         self.looks_begun
     }
 
-    /// Whether the look of this number, or a later one, has come to its end.
-    pub(super) const fn has_looked(&self, look: u64) -> bool {
-        self.looked >= look
+    /// The look could not go on.
+    pub(super) fn look_failed(&mut self, why: ReplicateError) {
+        self.unnamed = Some(Arc::new(why));
     }
 
-    /// The local log was looked through: what was stopped is tried again. True if there is any.
-    pub(super) fn looked(&mut self, look: u64) -> bool {
+    /// The local log was looked through, as far as it could name its threads: what was stopped is tried again. True
+    /// if there is any.
+    pub(super) fn looked(&mut self, look: u64, unnamed: Option<ReplicateError>) -> bool {
         self.looked = look;
+        self.unnamed = unnamed.map(Arc::new);
         let accounts = self.accounts.iter_mut();
         let stopped = accounts.filter(|(_, account)| account.stopped);
         let again: Vec<ThreadKey> = stopped

@@ -41,6 +41,9 @@ pub struct ShippingLag {
     pub troubled_threads: u64,
     /// Why, of at most 16 of them.
     pub troubled: Vec<Arc<ReplicateError>>,
+    /// Why the local log could not name all its threads when it was last looked through: those that it did not
+    /// name are shipped only if they are appended to.
+    pub unnamed: Option<Arc<ReplicateError>>,
     /// What the remote log said last, while it is away.
     pub outage: Option<Arc<ReplicateError>>,
 }
@@ -49,6 +52,10 @@ impl ShippingLag {
     /// True if all that the local log has is known to be in the remote one.
     #[must_use]
     pub const fn is_level(&self) -> bool {
-        self.events == 0 && self.unchecked == 0 && self.looked_through && self.stopped_threads == 0
+        self.events == 0
+            && self.unchecked == 0
+            && self.looked_through
+            && self.stopped_threads == 0
+            && self.unnamed.is_none()
     }
 }

@@ -165,6 +165,7 @@ impl Shared {
     async fn look(&self) -> bool {
         let look = self.books().look_begins();
         let mut names = Names::all(&*self.local);
+        let mut unnamed = None;
         loop {
             match names.next().await {
                 // Whoever tries to ship it says what is wrong.
@@ -176,16 +177,18 @@ impl Shared {
                     self.tell(|books| books.saw(&summary.key, summary.bounds, keep));
                 }
                 Ok(None) => {
-                    self.tell(|books| books.looked(look));
+                    self.tell(|books| books.looked(look, unnamed));
                     self.settled();
                     return true;
                 }
                 Err(error) if error.is_outage() || error.is_transient() => {
                     tracing::warn!(%error, "can't look through the local log for what to ship");
+                    self.books().look_failed(error);
                     return false;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the local log does not name all that is to be shipped");
+                    unnamed = unnamed.or(Some(error));
                 }
             }
         }

@@ -117,7 +117,7 @@ fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
 
     books.saw(&key, Bounds::new(0, 2, false), None);
     let look = books.look_begins();
-    assert!(books.looked(look));
+    assert!(books.looked(look, None));
     assert!(books.next(now).is_some());
     assert!(
         !books.is_shipped(&key, 2).unwrap(),
@@ -127,7 +127,7 @@ fn a_thread_that_fails_for_good_stops_alone_until_the_log_is_looked_through() {
     assert_eq!(told, Told::Nothing, "it was told before");
     books.ended(&key);
     let look = books.look_begins();
-    books.looked(look);
+    books.looked(look, None);
     books.next(now).unwrap();
     let level = Level {
         source: 2,
@@ -183,11 +183,11 @@ fn what_a_courier_found_before_it_was_called_for_is_no_answer() {
     books.failed(&key, ahead(), now);
     books.ended(&key);
     let look = books.look_begins();
-    books.looked(look);
+    books.looked(look, None);
     books.next(now).unwrap();
     // Somebody repairs it, and asks for it, while a courier is on its way back.
     let look = books.look_begins();
-    books.looked(look);
+    books.looked(look, None);
     books.failed(&key, ahead(), now);
     assert!(!books.is_shipped(&key, 1).unwrap());
     books.ended(&key);

@@ -12,6 +12,9 @@ use crate::{ReplicateError, ShippingLag};
 /// Reasons told of threads that are stopped, and of those in trouble.
 const TOLD: usize = 16;
 
+/// Threads, up to where, and why there may be others.
+type Found = (Vec<(ThreadKey, u64)>, Option<Arc<ReplicateError>>);
+
 impl Books {
     /// Whether the remote log ever had a thread up to an ordinal.
     pub(in crate::shipping) fn was_shipped(&self, key: &ThreadKey, ordinal: u64) -> bool {
@@ -47,7 +50,8 @@ impl Books {
         let accounts = || self.accounts.values();
         let stopped = || accounts().find(|account| account.stopped)?.trouble.clone();
         let any = || accounts().find_map(|account| account.trouble.clone());
-        self.outage().or_else(own).or_else(stopped).or_else(any)
+        let known = self.outage().or_else(own).or_else(stopped).or_else(any);
+        known.or_else(|| self.unnamed.clone())
     }
 
     /// What the remote log said last, while it is away.
@@ -56,8 +60,14 @@ impl Books {
         outage.map(|outage| Arc::clone(&outage.error))
     }
 
+    /// What is to be waited for once the look of this number, or a later one, has come to its end, and why it
+    /// could not name all; `None` while it has not.
+    pub(in crate::shipping) fn found_by(&self, look: u64) -> Option<Found> {
+        (self.looked >= look).then(|| (self.unsettled(), self.unnamed.clone()))
+    }
+
     /// Threads that are not known to be level, and up to where.
-    pub(in crate::shipping) fn unsettled(&self) -> Vec<(ThreadKey, u64)> {
+    fn unsettled(&self) -> Vec<(ThreadKey, u64)> {
         let unsettled = |account: &Account| !account.is_checked() || account.waiting() > 0;
         let accounts = self.accounts.iter();
         let accounts = accounts.filter(|(_, account)| unsettled(account));
@@ -72,6 +82,7 @@ impl Books {
             looked_through: self.looked > 0,
             shipped: self.shipped,
             refused: self.refused,
+            unnamed: self.unnamed.clone(),
             outage: self.outage(),
             ..ShippingLag::default()
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bus_log::{LogError, LogErrorKind, ReplicateError, SessionLog};
+use bus_log::{LogError, LogErrorKind, ReplicateError, SessionLog, TenantId, ThreadKey};
 use bus_testkit::samples;
 use futures_timer::Delay;
 
@@ -164,5 +164,41 @@ fn a_thread_that_is_refused_alone_is_named_and_a_flush_says_why() {
     hooked.heal();
     flush(&log);
     assert_eq!(log.lag().troubled_threads, 0);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn a_local_log_that_can_not_name_all_its_threads_is_never_level() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    for name in ["a", "b"] {
+        let key = ThreadKey::new(TenantId::new(name), "s");
+        append(&local, &key, &samples::batch("b", 3)).unwrap();
+    }
+    let hooked = Arc::new(HookedLog::new(local.clone()));
+    hooked.hook(|call| {
+        let is_damaged = matches!(call, Call::List(tenant) if tenant.as_str() == "a");
+        Box::pin(async move {
+            if is_damaged {
+                return Err(LogError::corrupt("a folder that can't be read"));
+            }
+            Ok(())
+        })
+    });
+    let log = shipping(&hooked, &remote, quick());
+    let error = block_on(log.flush(Instant::now() + LONG)).unwrap_err();
+    let why = std::error::Error::source(&error).map(ToString::to_string);
+    assert!(why.is_some_and(|why| why.contains("listed")), "{error:?}");
+    let other = ThreadKey::new(TenantId::new("b"), "s");
+    assert_eq!(
+        block_on(remote.bounds(&other)).unwrap().last,
+        3,
+        "it waits for the others"
+    );
+    let lag = log.lag();
+    assert!(!lag.is_level() && lag.unnamed.is_some(), "{lag:?}");
+    hooked.heal();
+    flush(&log);
+    let lag = log.lag();
+    assert!(lag.is_level() && lag.unnamed.is_none(), "{lag:?}");
     assert_level(&*local, &*remote);
 }
