@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 use super::account::Told;
 use super::books::{Books, Errand};
 use super::{ShippingConfig, ShippingLag};
+use crate::panic::caught;
 use crate::replicate::{Courier, Hides, Names, Step, give_way};
 use crate::{LogError, ReplicateError, Result, SessionLog};
 
@@ -208,14 +209,20 @@ impl Shared {
         if let Some(last) = knows {
             courier = courier.knowing(last);
         }
+        // Up to where it is shipped, and whether all of it may go.
+        let mut gives = None;
+        let mut shipped = 0;
         let outcome = loop {
             // Dropped, the page is there or is not: the next step looks.
             let step = tokio::time::timeout(self.config.answer_within, courier.step()).await;
             match step.unwrap_or_else(|_| Err(no_answer(&key, self.config.answer_within))) {
                 Ok(Step::Moved(moved)) => {
-                    let more = self.books().moved(&key, &moved);
+                    gives = Some((moved.last, false));
+                    shipped += moved.last - moved.first + 1;
+                    // What can be given back is, before more is sent.
+                    let goes_on = self.config.keep.is_none() || shipped < GIVEN_BACK;
+                    let more = self.books().moved(&key, &moved, goes_on);
                     self.settled();
-                    self.give_back(&key, moved.last, false).await;
                     if !more || self.ends.load(Ordering::Acquire) {
                         break Ok(());
                     }
@@ -228,7 +235,7 @@ impl Shared {
                     self.settled();
                     // Of what was erased nothing is given back: it could not be told from it.
                     if level.source == level.target && level.erased == 0 {
-                        self.give_back(&key, level.target, idle).await;
+                        gives = Some((level.target, idle));
                     }
                     break Ok(());
                 }
@@ -248,14 +255,19 @@ impl Shared {
                 Told::Nothing => {}
             }
         }
+        // Whatever the local log does now, the thread may set out again, and who asks whether the remote log is back.
         self.books().ended(&key);
+        self.wake.notify_one();
         self.settled();
+        if let Some((shipped, all)) = gives {
+            self.give_back(&key, shipped, all).await;
+        }
     }
 
     /// Archives in the local log what is shipped up to `shipped` and need not be kept.
     async fn give_back(&self, key: &ThreadKey, shipped: u64, all: bool) {
         let Some(keep) = self.config.keep else { return };
-        let Ok(bounds) = self.local.bounds(key).await else {
+        let Ok(bounds) = self.answer(self.local.bounds(key)).await else {
             return;
         };
         let until = shipped.min(bounds.last.saturating_sub(keep));
@@ -263,8 +275,18 @@ impl Shared {
         if bounds.erased || until.saturating_sub(bounds.watermark) < least {
             return;
         }
-        if let Err(error) = self.local.archive_before(key, until).await {
+        let archived = self.answer(self.local.archive_before(key, until)).await;
+        if let Err(error) = archived {
             tracing::warn!(%key, %error, "what was shipped can't be archived in the local log");
+        }
+    }
+
+    /// What a log says, unless it panics or takes too long.
+    async fn answer<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let within = self.config.answer_within;
+        match tokio::time::timeout(within, caught(call)).await {
+            Ok(said) => said.unwrap_or_else(Err),
+            Err(_) => Err(late(within)),
         }
     }
 }
@@ -309,10 +331,11 @@ impl Shipper {
 }
 
 fn live(shared: &Arc<Shared>, runtime: &Runtime) {
-    // A log's panics are caught where it is called; a `tracing` subscriber's are caught here.
+    // A log's panics are caught where it is called. Here those are of a `tracing` subscriber, or of a call that is
+    // dropped.
     while catch_unwind(AssertUnwindSafe(|| runtime.block_on(shared.run()))).is_err() {
         shared.books().restart();
-        runtime.block_on(tokio::time::sleep(LOOK_AGAIN));
+        runtime.block_on(async { tokio::time::sleep(LOOK_AGAIN).await });
     }
 }
 
@@ -346,8 +369,12 @@ impl std::fmt::Debug for Shared {
 fn no_answer(key: &ThreadKey, within: Duration) -> ReplicateError {
     ReplicateError::Target {
         key: key.clone(),
-        error: LogError::unavailable(format!("no answer within {within:?}")),
+        error: late(within),
     }
+}
+
+fn late(within: Duration) -> LogError {
+    LogError::unavailable(format!("no answer within {within:?}"))
 }
 
 /// An error, and what it comes from.

@@ -4,15 +4,16 @@ mod outages;
 mod stopped;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bus_log::{
     Bounds, Entry, Expect, InMemorySessionLog, Result, SessionLog, ShippingConfig, ShippingLog,
     ThreadKey,
 };
-use bus_testkit::{Ability, Harness, Profile, samples};
+use bus_testkit::{Ability, Gate, Harness, Profile, samples};
 
-use crate::support::{LONG, RoughLog, Roughness, block_on, key, wait_until};
+use crate::support::{Call, HookedLog, LONG, RoughLog, Roughness, block_on, key, wait_until};
 
 type Memory = Arc<InMemorySessionLog>;
 
@@ -234,9 +235,109 @@ fn shipped_events_past_those_kept_are_given_back_and_the_remote_log_keeps_them()
 }
 
 #[test]
+fn a_local_log_that_panics_where_it_is_given_back_disturbs_no_other_thread() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let spoilt = Arc::new(HookedLog::new(local.clone()));
+    let tried = Arc::new(AtomicUsize::new(0));
+    let archives = tried.clone();
+    spoilt.hook(move |call| {
+        if !matches!(call, Call::Archive(_)) {
+            return Box::pin(async { Ok(()) });
+        }
+        archives.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async { std::panic::resume_unwind(Box::new("by the test's script")) })
+    });
+    let gate = Arc::new(tokio::sync::watch::Sender::new(false));
+    let held = Arc::new(HookedLog::new(remote.clone()));
+    let (is_open, arrived) = (gate.clone(), Arc::new(AtomicUsize::new(0)));
+    let arrivals = arrived.clone();
+    held.hook(move |call| {
+        let waits = matches!(call, Call::Append(key) if key.thread_id() == "held");
+        arrivals.fetch_add(usize::from(waits), Ordering::SeqCst);
+        let mut gate = is_open.subscribe();
+        Box::pin(async move {
+            if waits {
+                gate.wait_for(|open| *open).await.unwrap();
+            }
+            Ok(())
+        })
+    });
+    let config = ShippingConfig::default()
+        .with_look_every(LONG)
+        .with_keep(Some(1));
+    let log = shipping(&spoilt, &held, config.with_threads_at_once(3));
+    append(&log, &key("held"), &samples::batch("b", 1)).unwrap();
+    wait_until("one is held", || arrived.load(Ordering::SeqCst) == 1);
+    for n in 0..3 {
+        let before = tried.load(Ordering::SeqCst);
+        append(&log, &key("s"), &samples::batch("b", 2000)).unwrap();
+        wait_until("it is shipped, and to be given back", || {
+            tried.load(Ordering::SeqCst) > before
+                && block_on(remote.bounds(&key("s"))).unwrap().last == 2000 * (n + 1)
+        });
+    }
+    assert_eq!(arrived.load(Ordering::SeqCst), 1, "the other was given up");
+    gate.send_replace(true);
+    flush(&log);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn a_local_log_that_hangs_where_it_is_given_back_holds_a_place_for_a_while_only() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let hanging = Arc::new(HookedLog::new(local.clone()));
+    hanging.hook(|call| {
+        let hangs = matches!(call, Call::Archive(_));
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    });
+    let config = quick().with_keep(Some(1)).with_threads_at_once(1);
+    let config = config.with_answer_within(Duration::from_millis(200));
+    let log = shipping(&hanging, &remote, config);
+    for name in ["a", "b", "c"] {
+        append(&log, &key(name), &samples::batch("b", 2000)).unwrap();
+    }
+    flush(&log);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn a_panic_that_nothing_catches_costs_a_second_and_not_the_shipper() {
+    struct Spoilt;
+    impl Drop for Spoilt {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("by the test's script"));
+        }
+    }
+    let (local, remote) = (Memory::default(), Memory::default());
+    let spoilt = Arc::new(HookedLog::new(remote.clone()));
+    let spoils = AtomicBool::new(true);
+    spoilt.hook(move |call| {
+        // Dropped, when it has taken too long, it panics.
+        let is_spoilt = matches!(call, Call::Append(_)) && spoils.swap(false, Ordering::SeqCst);
+        Box::pin(async move {
+            if is_spoilt {
+                let _spoilt = Spoilt;
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        })
+    });
+    let config = quick().with_answer_within(Duration::from_millis(200));
+    let log = shipping(&local, &spoilt, config);
+    append(&log, &key("s"), &samples::batch("b", 3)).unwrap();
+    flush(&log);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
 fn dropping_it_ends_at_once_and_opening_it_again_ships_the_rest() {
     let (local, remote) = (Memory::default(), Memory::default());
-    let gate = bus_testkit::Gate::closed();
+    let gate = Gate::closed();
     let hanging = Arc::new(bus_testkit::FaultyLog::new(remote.clone()));
     hanging.always(bus_testkit::Fault::Wait(gate));
     let log = shipping(&local, &hanging, quick());

@@ -43,7 +43,7 @@ fn bytes_are_let_in_up_to_the_budget_and_come_free_when_they_are_shipped_or_refu
     books.withdrawn(60);
     assert_eq!(books.lag(Instant::now()).bytes, 60);
     let errand = books.next(Instant::now()).unwrap();
-    assert!(!books.moved(&errand.key, &moved(1, 2, 60)));
+    assert!(!books.moved(&errand.key, &moved(1, 2, 60), true));
     books.ended(&key);
     let lag = books.lag(Instant::now());
     assert_eq!(
@@ -61,9 +61,9 @@ fn a_thread_has_one_courier_and_what_comes_meanwhile_has_another_turn() {
     assert_eq!(errand.knows, None);
     assert!(books.next(Instant::now()).is_none());
     assert!(!books.appended(&key, 3, 1, 10));
-    let more = books.moved(&key, &moved(1, 2, 20));
+    let more = books.moved(&key, &moved(1, 2, 20), true);
     assert!(more);
-    assert!(!books.moved(&key, &moved(3, 3, 10)));
+    assert!(!books.moved(&key, &moved(3, 3, 10), true));
     books.ended(&key);
     let errand = books.next(Instant::now()).unwrap();
     assert_eq!(errand.knows, Some(3));
@@ -89,7 +89,7 @@ fn while_the_remote_log_is_away_one_at_a_time_asks_for_it() {
     let probe = books.next(turn).unwrap().key;
     assert!(books.next(turn).is_none());
     assert!(books.lag(turn).outage.is_some());
-    books.moved(&probe, &moved(1, 1, 10));
+    books.moved(&probe, &moved(1, 1, 10), true);
     assert!(books.lag(turn).outage.is_none());
     assert!(books.next(turn).is_some());
     assert!(books.next(turn).is_some());
@@ -165,7 +165,7 @@ fn a_thread_that_another_writer_holds_is_left_alone_for_a_while_and_the_others_g
     books.ended(&busy);
     books.unpark(now + Duration::from_secs(60));
     books.next(now).unwrap();
-    books.moved(&busy, &moved(1, 1, 10));
+    books.moved(&busy, &moved(1, 1, 10), true);
     assert_eq!(books.lag(now).troubled_threads, 0);
 }
 
@@ -293,7 +293,7 @@ fn a_thread_that_is_refused_alone_does_not_stop_the_others() {
                 now,
             );
         } else {
-            books.moved(&other, &moved(1, 1, 10));
+            books.moved(&other, &moved(1, 1, 10), true);
             shipped += 1;
         }
         books.ended(&errand.key);
@@ -320,11 +320,11 @@ fn a_busy_thread_gives_way_after_a_page_to_one_that_waits() {
     books.appended(&busy, 3, 3, 30);
     assert_eq!(books.next(now).unwrap().key, busy);
     assert!(
-        books.moved(&busy, &moved(1, 1, 10)),
+        books.moved(&busy, &moved(1, 1, 10), true),
         "nobody waits: it goes on"
     );
     books.appended(&waits, 1, 1, 10);
-    assert!(!books.moved(&busy, &moved(2, 2, 10)));
+    assert!(!books.moved(&busy, &moved(2, 2, 10), true));
     books.ended(&busy);
     assert_eq!(books.next(now).unwrap().key, waits);
     assert_eq!(books.next(now).unwrap().key, busy);
@@ -336,9 +336,9 @@ fn what_was_there_before_takes_nothing_from_what_counts() {
     books.appended(&key, 101, 1, 10);
     books.saw(&key, Bounds::default(), None);
     books.next(Instant::now()).unwrap();
-    books.moved(&key, &moved(1, 100, 5000));
+    books.moved(&key, &moved(1, 100, 5000), true);
     assert_eq!(books.lag(Instant::now()).bytes, 10);
-    books.moved(&key, &moved(101, 101, 10));
+    books.moved(&key, &moved(101, 101, 10), true);
     assert_eq!(books.lag(Instant::now()).bytes, 0);
 }
 
@@ -374,9 +374,9 @@ fn what_was_in_doubt_and_is_found_written_counts_until_it_is_shipped() {
     books.saw(&key, Bounds::new(0, 5, false), None);
     assert_eq!(books.lag(now).bytes, 50);
     books.next(now).unwrap();
-    books.moved(&key, &moved(1, 3, 30));
+    books.moved(&key, &moved(1, 3, 30), true);
     assert_eq!(books.lag(now).bytes, 20);
-    books.moved(&key, &moved(4, 5, 20));
+    books.moved(&key, &moved(4, 5, 20), true);
     assert_eq!(books.lag(now).bytes, 0);
 }
 
@@ -392,7 +392,7 @@ fn appends_that_are_told_in_another_order_count_the_same() {
     assert_eq!((lag.events, lag.bytes), (8, 80));
     books.next(now).unwrap();
     // One that is shipped before it is told counts for what is left of it.
-    books.moved(&key, &moved(1, 9, 90));
+    books.moved(&key, &moved(1, 9, 90), true);
     books.appended(&key, 10, 2, 20);
     assert_eq!(books.lag(now).bytes, 10);
 }

@@ -93,23 +93,24 @@ impl Books {
         parked.into_iter().chain(outage.filter(|_| waits)).min()
     }
 
-    /// A page was shipped. True if the thread has more, and no other waits for its turn.
-    pub(in crate::shipping) fn moved(&mut self, key: &ThreadKey, moved: &Moved) -> bool {
+    /// A page was shipped. True if the courier goes on: it may, the thread has more, and no other waits for its
+    /// turn.
+    pub(in crate::shipping) fn moved(
+        &mut self,
+        key: &ThreadKey,
+        moved: &Moved,
+        may_go_on: bool,
+    ) -> bool {
         self.answers();
         self.shipped += moved.last - moved.first + 1;
+        let goes_on = may_go_on && self.queue.is_empty();
         let mut more = moved.more;
         self.with(key, 0, |account| {
             account.shipped_to(moved.first, moved.last, moved.bytes);
             more |= account.waiting() > 0;
+            account.again |= more && !goes_on;
         });
-        let others_wait = !self.queue.is_empty();
-        if more
-            && others_wait
-            && let Some(account) = self.accounts.get_mut(key)
-        {
-            account.again = true;
-        }
-        more && !others_wait
+        more && goes_on
     }
 
     /// The remote log has all of the thread.
