@@ -120,14 +120,9 @@ impl Books {
 
     /// What a look through the local log found. True if the shipper has something to do.
     pub(super) fn saw(&mut self, key: &ThreadKey, bounds: Bounds, keep: Option<u64>) -> bool {
-        let is_new = !self.accounts.contains_key(key);
         let mut calls = false;
         let look = self.looks_begun;
         self.with(key, bounds.last, |account| {
-            if is_new && bounds.readable() == 0 && !bounds.erased {
-                // All that there was is shipped and given back, or archived: nothing can be done.
-                account.known = true;
-            }
             let erased = bounds.erased && bounds.watermark > account.erased;
             let gives_back = !bounds.erased && keep.is_some_and(|keep| bounds.readable() > keep);
             account.look |= erased;

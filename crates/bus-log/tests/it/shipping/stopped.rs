@@ -202,3 +202,20 @@ fn a_local_log_that_can_not_name_all_its_threads_is_never_level() {
     assert!(lag.is_level() && lag.unnamed.is_none(), "{lag:?}");
     assert_level(&*local, &*remote);
 }
+
+#[test]
+fn what_was_archived_whole_before_it_was_shipped_is_told_as_a_gap() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let batch = samples::batch("b", 10);
+    append(&local, &key("s"), &batch).unwrap();
+    append(&remote, &key("s"), &batch[..4]).unwrap();
+    block_on(local.archive_before(&key("s"), 10)).unwrap();
+    let log = shipping(&local, &remote, quick());
+    block_on(log.flush(Instant::now() + LONG)).unwrap_err();
+    let lag = log.lag();
+    let why = lag.stopped.first().map(|why| &**why);
+    assert!(
+        matches!(why, Some(ReplicateError::Gap { key, first: 5, last: 10 }) if key.thread_id() == "s"),
+        "{why:?}"
+    );
+}
