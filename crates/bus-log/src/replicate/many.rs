@@ -45,7 +45,7 @@ impl Replication {
     /// # Errors
     ///
     /// If a whole log fails ([`ReplicateError::is_outage`]); what was moved before stays. Threads that
-    /// fail alone are in [`Copied::failed`].
+    /// fail alone are in [`Copied::failed`], also those that the source can't read while it answers otherwise.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<Copied, ReplicateError> {
         self.many(Scope::Tenant(tenant)).await
     }
@@ -91,10 +91,19 @@ impl Replication {
                     copied.events += thread.events;
                     copied.bytes += thread.bytes;
                 }
-                Err(error) if error.is_outage() => return Err(error),
+                Err(error) if error.is_outage() && !self.is_alone(&error).await => {
+                    return Err(error);
+                }
                 Err(error) => copied.failed.push(error),
             }
         }
+    }
+
+    /// Whether it is one thread that can't be read, and not the whole source.
+    async fn is_alone(&self, error: &ReplicateError) -> bool {
+        matches!(error, ReplicateError::Source { .. })
+            && error.is_transient()
+            && matches!(caught(self.from.tenants(None, 1)).await, Ok(Ok(_)))
     }
 
     /// The next thread; a log that may answer yet is asked again.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, LogErrorKind, Page, ReplicateError,
+    Bounds, Entry, Expect, InMemorySessionLog, LogError, LogErrorKind, Page, ReplicateError,
     ReplicateProgress, Replication, SessionLog, TenantId, ThreadKey, compare,
 };
 use bus_testkit::{Fault, FaultyLog, samples};
@@ -442,7 +442,7 @@ fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
         let (from, to) = (from.clone(), to.clone());
         hooked.hook(move |call| {
             let (from, to) = (from.clone(), to.clone());
-            let asks = matches!(call, Call::Bounds(_));
+            let asks = matches!(call, Call::Bounds);
             Box::pin(async move {
                 if asks {
                     let more = samples::batch("more", 1);
@@ -457,4 +457,41 @@ fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
     let compared = block_on(compare(&source, &target, &key("s"))).unwrap();
     assert_eq!(compared.only_target(), None);
     assert_eq!((compared.same, compared.differs_at), (4, None));
+}
+
+#[test]
+fn a_thread_that_the_source_can_not_read_stops_no_other_and_a_source_that_is_away_stops_all() {
+    for at_once in [1, 8] {
+        let (from, to) = logs();
+        for name in ["a", "b", "c"] {
+            append(&from, &key(name), &samples::batch("b", 2));
+        }
+        let hooked = Arc::new(HookedLog::new(from.clone()));
+        let copying = Replication::new(hooked.clone(), to.clone()).with_threads_at_once(at_once);
+        hooked.hook(|call| {
+            let fails = matches!(call, Call::ReadRaw(key) if key.thread_id() == "b");
+            Box::pin(async move {
+                if fails {
+                    return Err(LogError::unavailable("a sector that can't be read"));
+                }
+                Ok(())
+            })
+        });
+        let copied = block_on(copying.all()).unwrap();
+        assert_eq!((copied.threads, copied.events), (3, 4));
+        assert_eq!(copied.failed.len(), 1);
+        assert_eq!(copied.failed[0].key(), Some(&key("b")));
+
+        hooked.hook(|call| {
+            let names = matches!(call, Call::List(_));
+            Box::pin(async move {
+                if names {
+                    return Ok(());
+                }
+                Err(LogError::unavailable("gone"))
+            })
+        });
+        let error = block_on(copying.tenant(key("b").tenant_id())).unwrap_err();
+        assert!(error.is_outage(), "{error:?}");
+    }
 }
