@@ -20,7 +20,7 @@ use bus_core::{TenantId, ThreadKey};
 use crate::{Bounds, SessionLog};
 
 pub use compare::{Comparison, compare};
-pub(crate) use courier::{Courier, Hides, Level, Moved, Step};
+pub(crate) use courier::{Courier, Hides, Level, Moved, News, Step};
 pub use error::ReplicateError;
 pub(crate) use many::Names;
 pub(crate) use pause::{Pauses, give_way};

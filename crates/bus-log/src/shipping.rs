@@ -45,7 +45,8 @@ pub use lag::ShippingLag;
 ///
 /// One session has one writing host at a time. Where the remote log has more of a thread than the local
 /// one, or other events, that thread is *stopped*: it goes on here and is left as it is there,
-/// [`lag`](Self::lag) names it, and a `warn` tells of it once. The others go on.
+/// [`lag`](Self::lag) names it, and a `warn` tells of it once. The others go on, and what it has takes no room from
+/// them. It is tried again each time that the local log is looked through.
 ///
 /// [`erase`](SessionLog::erase) is passed on. [`archive_before`](SessionLog::archive_before) is not: it
 /// gives back local space, and waits until what it hides is shipped. (Of a thread that was ever erased it is
@@ -57,13 +58,16 @@ pub use lag::ShippingLag;
 /// [`longest_pause`](ShippingConfig::longest_pause), half of it by chance, by one thread at a time. What
 /// waits is bounded by [`budget`](ShippingConfig::budget): where that is used up, appends fail with
 /// `Unavailable` and nothing is written, until some of it is shipped; a sink over the log then waits and
-/// warns as for any log that is down. Nothing that was acknowledged is ever dropped. Reads go on. After
-/// the program is started anew, what waits from before counts as events and not as bytes.
+/// warns as for any log that is down. Nothing that was acknowledged is ever dropped. Reads go on. What waits
+/// from before the program was started counts too as long as the remote log is away, by events of average size.
+///
+/// What the remote log refuses of one thread alone is that thread's trouble: the others go on, [`lag`](Self::lag)
+/// names it, a `warn` tells of it once, and it is tried again after a pause that grows to 10 s.
 ///
 /// # The thread
 ///
 /// One thread `bus-log-shipper`, with a runtime of its own. It ends, at once, and is joined when the log is
-/// dropped; whoever wants all to be shipped by then calls [`flush`](Self::flush) before. It keeps some 250
+/// dropped; whoever wants all to be shipped by then calls [`flush`](Self::flush) before. It keeps some 300
 /// bytes for each thread that the local log has, and a page for each that is on its way.
 ///
 /// ```
@@ -264,7 +268,7 @@ impl SessionLog for ShippingLog {
         }
         let sizes = entries.iter().map(|entry| encoded_bytes(entry) as u64);
         let bytes = sizes.fold(0, u64::saturating_add);
-        let admitted = shared.books().admit(bytes);
+        let admitted = shared.books().admit(entries.len() as u64, bytes);
         admitted.map_err(|(waiting, why)| {
             let budget = shared.config.budget.unwrap_or(u64::MAX);
             let message = format!("{waiting} bytes wait to be shipped, the budget is {budget}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bus_core::{CustomEvent, Json, Meta, ThreadKey};
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 
 use super::ReplicateError;
 use super::compare::{Compared, compare_page, is_same};
@@ -47,6 +47,16 @@ pub(crate) struct Courier {
     search: Option<Search>,
     /// Where they differed before.
     suspect: Option<u64>,
+    news: News,
+}
+
+/// What a courier found on its way, whether it came to move anything or not.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// Where the copy stands, and the source's last ordinal.
+    pub(crate) place: Option<(u64, u64)>,
+    /// The first event that was not copied yet, and its time.
+    pub(crate) oldest: Option<(u64, DateTime<Utc>)>,
 }
 
 /// What is left to compare.
@@ -111,7 +121,14 @@ impl Courier {
             looked: (None, 0),
             search: None,
             suspect: None,
+            news: News::default(),
         }
+    }
+
+    /// What was found since this was last asked.
+    pub(crate) fn news(&mut self) -> Option<News> {
+        let news = std::mem::take(&mut self.news);
+        (news.place.is_some() || news.oldest.is_some()).then_some(news)
     }
 
     /// The same where both are known to have differed at an ordinal: it is looked at first.
@@ -176,6 +193,7 @@ impl Courier {
             return Ok(None);
         }
         self.check_unbroken(&page)?;
+        self.news.oldest = page.events.first().map(|event| (first, event.at));
         let more = page.more;
         let bytes = page.events.iter().map(|e| recorded_bytes(e) as u64).sum();
         let entries: Vec<Entry> = page.events.into_iter().map(Entry::from).collect();
@@ -272,6 +290,7 @@ impl Courier {
                 expect: Expect::Last(last),
             },
         };
+        self.news.place = Some((place.cursor, source.last));
         Ok(Look::At(place))
     }
 

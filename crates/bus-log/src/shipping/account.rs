@@ -27,13 +27,16 @@ pub(super) struct Account {
     pub(super) erased: u64,
     /// What waits.
     runs: Runs,
-    /// Bytes of an append of which nobody knows what became, the largest of them, and the look under way at the
-    /// last one.
-    doubt: (u64, u64),
+    /// Of which appends nobody knows what became.
+    doubt: Option<Doubt>,
     /// How often the remote log had taken something when it last refused this thread, if it has taken nothing of it
     /// since.
     pub(super) refused_at: Option<u64>,
+    /// Events that are taken to wait as the local log has not given them back.
+    assumed: u64,
     pub(super) state: State,
+    /// Looks that had begun when its courier set out.
+    pub(super) set_out: u64,
     /// Something came while it was under way.
     pub(super) again: bool,
     /// What is known of the remote log's end may be wrong: it has to be asked.
@@ -64,6 +67,47 @@ pub(super) enum State {
     Parked,
 }
 
+/// Appends of which nobody knows what became.
+#[derive(Debug)]
+struct Doubt {
+    /// Bytes of the largest.
+    bytes: u64,
+    /// Looks that had begun at the last one.
+    look: u64,
+}
+
+/// What becomes of a thread whose courier failed.
+pub(super) enum Failure {
+    /// The remote log did not serve it, nor anybody since: it may be away.
+    Refused,
+    /// It alone failed, and is left alone for so long.
+    Parked(Duration, Told),
+    Stopped(Told),
+}
+
+/// What waits of one thread, or of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Bytes of what waits, as far as they are known, and of what may.
+    pub(super) bytes: u64,
+    /// The same of what is stopped.
+    pub(super) stopped: u64,
+    /// Events that wait and are of unknown size.
+    pub(super) found: u64,
+    /// Events that are taken to wait.
+    pub(super) assumed: u64,
+}
+
+impl Counted {
+    /// One thread counted for `before`, and counts for `after`.
+    pub(super) const fn change(&mut self, before: Self, after: Self) {
+        self.bytes = self.bytes.saturating_sub(before.bytes) + after.bytes;
+        self.stopped = self.stopped.saturating_sub(before.stopped) + after.stopped;
+        self.found = self.found.saturating_sub(before.found) + after.found;
+        self.assumed = self.assumed.saturating_sub(before.assumed) + after.assumed;
+    }
+}
+
 /// What is to be told of a thread that failed, the gravest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Told {
@@ -86,9 +130,11 @@ impl Account {
             proved: 0,
             erased: 0,
             runs: Runs::default(),
-            doubt: (0, 0),
+            doubt: None,
+            assumed: 0,
             refused_at: None,
             state: State::Resting,
+            set_out: 0,
             again: false,
             look: true,
             seen: 0,
@@ -115,9 +161,24 @@ impl Account {
         self.runs.since()
     }
 
-    /// Bytes of what waits, as far as they are known, and of what may.
-    pub(super) const fn bytes(&self) -> u64 {
-        self.runs.bytes() + self.doubt.0
+    /// What it counts for.
+    pub(super) const fn counted(&self) -> Counted {
+        let doubt = match &self.doubt {
+            Some(doubt) => doubt.bytes,
+            None => 0,
+        };
+        let bytes = self.runs.bytes() + doubt;
+        let (waiting, stopped) = if self.stopped { (0, bytes) } else { (bytes, 0) };
+        Counted {
+            bytes: waiting,
+            stopped,
+            found: if self.stopped {
+                0
+            } else {
+                self.runs.unsized_events()
+            },
+            assumed: if self.stopped { 0 } else { self.assumed },
+        }
     }
 
     /// Events from `first` to `last` were appended at `now`.
@@ -127,6 +188,8 @@ impl Account {
             // One that was told before an earlier one.
             self.shipped = self.shipped.min(first - 1);
         }
+        // What is between is somebody else's, or of an append that is told later.
+        self.grew(first - 1, now);
         self.last = self.last.max(last);
         self.runs.cover(self.shipped, self.last, now, false);
         let waits = first.max(self.shipped + 1);
@@ -145,48 +208,110 @@ impl Account {
     /// Nobody knows what became of an append, which began before the look of this number ended.
     pub(super) fn in_doubt(&mut self, bytes: u64, look: u64) {
         // Of a batch that is tried again and again one is written at most.
-        self.doubt = (self.doubt.0.max(bytes), look);
+        let before = self.doubt.take().map_or(0, |doubt| doubt.bytes);
+        self.doubt = Some(Doubt {
+            bytes: before.max(bytes),
+            look,
+        });
         self.look = true;
     }
 
-    /// A look of this number found so much in the local log.
-    pub(super) fn saw(&mut self, bounds: Bounds, look: u64, now: Instant) {
-        let before = self.last;
+    /// A look of this number found so much in the local log, which gives back all but so many shipped events.
+    pub(super) fn saw(&mut self, bounds: Bounds, keep: Option<u64>, look: u64, now: Instant) {
         self.grew(bounds.last, now);
-        let (bytes, during) = self.doubt;
-        if look > during {
-            self.doubt = (0, 0);
-            // What came is what was in doubt, or at least nothing else is known of its size.
-            if bytes > 0 && bounds.last > before.max(self.shipped) {
-                self.runs.size(before + 1, bounds.last, bytes);
+        // Whatever came of it is found now, and counts as that.
+        self.doubt.take_if(|doubt| look > doubt.look);
+        self.assumed = match keep {
+            // Of what was ever erased nothing is given back.
+            Some(keep) if !self.asked && !bounds.erased => {
+                let more = bounds.readable().saturating_sub(keep);
+                more.saturating_sub(self.waiting())
             }
-        }
+            _ => 0,
+        };
         self.idle = self.seen == bounds.last;
         self.seen = bounds.last;
     }
 
-    /// The remote log has all up to `last`, of which the page that begins at `first` had `bytes`.
-    pub(super) fn shipped_to(&mut self, first: u64, last: u64, bytes: u64) {
+    /// A courier found that the remote log has all up to `shipped`, and the local one all up to `last`. It may not
+    /// come to ship it.
+    pub(super) fn found(&mut self, shipped: u64, last: u64, now: Instant) {
         self.asked = true;
-        self.known = true;
-        self.shipped = last;
-        self.proved = self.proved.max(last);
+        self.assumed = 0;
+        self.shipped = shipped;
         self.last = self.last.max(last);
+        self.runs.shipped_to(shipped);
+        self.runs.cover(shipped, self.last, now, true);
+    }
+
+    /// An event that was found says since when it waits.
+    pub(super) fn date(&mut self, ordinal: u64, since: Instant) {
+        self.runs.date(ordinal, since);
+    }
+
+    /// The remote log has taken a page of so many bytes.
+    pub(super) fn moved(&mut self, first: u64, last: u64, bytes: u64) {
+        self.runs.shipped(first, last, bytes);
+        self.shipped_to(last);
+    }
+
+    /// The remote log has all up to `last`.
+    pub(super) fn shipped_to(&mut self, last: u64) {
+        self.found(last, last, Instant::now());
+        self.known = true;
+        self.proved = self.proved.max(last);
         self.refused_at = None;
         self.trouble = None;
         self.stopped = false;
         self.told = Told::Nothing;
         self.pauses = None;
-        self.runs.shipped_to(first, last, bytes);
-        self.runs.cover(last, self.last, Instant::now(), true);
         if self.waiting() == 0 && !self.look {
-            self.doubt = (0, 0);
+            self.doubt = None;
         }
     }
 
+    /// Its courier failed, when the remote log had answered so often and the look of that number had come to its
+    /// end.
+    pub(super) fn failed(
+        &mut self,
+        error: &Arc<ReplicateError>,
+        answers: u64,
+        looked: u64,
+    ) -> Failure {
+        // Something has happened since it set out, or may have: what it found may be no longer true.
+        let has_to_look = std::mem::replace(&mut self.look, true) || self.set_out < looked;
+        let is_target = matches!(**error, ReplicateError::Target { .. });
+        if error.is_outage() && is_target {
+            // Others were served since it was last refused: it is refused alone, and must not stop them.
+            let before = self.refused_at.replace(answers);
+            if before.is_none_or(|before| before >= answers) {
+                self.state = State::Queued;
+                return Failure::Refused;
+            }
+        } else if error.is_answer() {
+            self.refused_at = None;
+        }
+        if error.is_transient() || error.is_outage() {
+            self.state = State::Parked;
+            // Of a local log that is away whoever appends to it hears.
+            let is_local = error.is_outage() && !is_target;
+            let gravity = if is_local {
+                Told::Nothing
+            } else {
+                Told::Troubled
+            };
+            let told = self.fails(error, gravity);
+            return Failure::Parked(self.pause(), told);
+        }
+        self.look = has_to_look;
+        self.again = false;
+        self.known = false;
+        Failure::Stopped(self.fails(error, Told::Stopped))
+    }
+
     /// It failed for a reason of its own. Each gravity is told once, until something of it is shipped.
-    pub(super) fn fails(&mut self, error: Arc<ReplicateError>, gravity: Told) -> Told {
-        self.trouble = Some(error);
+    fn fails(&mut self, error: &Arc<ReplicateError>, gravity: Told) -> Told {
+        self.trouble = Some(Arc::clone(error));
         self.stopped = gravity == Told::Stopped;
         if gravity <= self.told {
             return Told::Nothing;
@@ -196,7 +321,7 @@ impl Account {
     }
 
     /// How long to leave it alone after an error of its own.
-    pub(super) fn pause(&mut self) -> Duration {
+    fn pause(&mut self) -> Duration {
         let pauses = &mut self.pauses;
         pauses
             .get_or_insert_with(|| Pauses::new(FIRST_PAUSE, LONGEST_PAUSE))

@@ -11,13 +11,20 @@ use std::time::{Duration, Instant};
 
 use bus_core::ThreadKey;
 
-use super::account::Account;
+use super::account::{Account, Counted};
+use super::runs::portion;
 use crate::replicate::Pauses;
 use crate::{Bounds, ReplicateError};
 
 pub(super) use turns::Errand;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Events of which the average size is known well enough.
+const MANY: u64 = 1 << 20;
+
+/// Bytes that wait, and what the remote log said.
+type Refusal = (u64, Option<Arc<ReplicateError>>);
 
 /// The threads and whose turn it is. All under one lock, and nothing of others' is called under it.
 #[derive(Debug)]
@@ -27,8 +34,12 @@ pub(super) struct Books {
     parked: Vec<(Instant, ThreadKey)>,
     /// Couriers under way.
     moving: usize,
-    /// Bytes appended and not known to be shipped, and those of appends under way.
-    bytes: u64,
+    /// What all threads count for.
+    counted: Counted,
+    /// Bytes of appends under way.
+    coming: u64,
+    /// Events whose size was seen, and their bytes.
+    sizes: (u64, u64),
     budget: Option<u64>,
     outage: Option<Outage>,
     pauses: Pauses,
@@ -59,7 +70,9 @@ impl Books {
             queue: VecDeque::new(),
             parked: Vec::new(),
             moving: 0,
-            bytes: 0,
+            counted: Counted::default(),
+            coming: 0,
+            sizes: (0, 0),
             budget,
             outage: None,
             pauses: Pauses::new(FIRST_PAUSE.min(longest_pause), longest_pause),
@@ -74,25 +87,37 @@ impl Books {
         }
     }
 
-    /// Lets an append of so many bytes begin; if not, how many wait, and what the remote log said.
-    pub(super) fn admit(&mut self, bytes: u64) -> Result<(), (u64, Option<Arc<ReplicateError>>)> {
-        if self.budget.is_some_and(|budget| self.bytes >= budget) {
-            self.refused += 1;
-            return Err((self.bytes, self.why(None)));
+    /// Lets an append of so many events and bytes begin; if not, how many wait, and what the remote log said.
+    pub(super) fn admit(&mut self, count: u64, bytes: u64) -> Result<(), Refusal> {
+        let mut waiting = self.counted.bytes + self.coming;
+        if self.outage.is_some() {
+            // What waits from before is no reason to refuse while it is being shipped.
+            let (events, of) = if self.sizes.0 > 0 {
+                self.sizes
+            } else {
+                (count, bytes)
+            };
+            let before = self.counted.found + self.counted.assumed;
+            waiting = waiting.saturating_add(portion(of, before, events));
         }
-        self.bytes += bytes;
+        if self.budget.is_some_and(|budget| waiting >= budget) {
+            self.refused += 1;
+            return Err((waiting, self.why(None)));
+        }
+        self.coming += bytes;
         Ok(())
     }
 
     /// An append that was let in was refused by the local log.
     pub(super) fn withdrawn(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.coming = self.coming.saturating_sub(bytes);
     }
 
     /// An append that was let in is durable: so many events, up to `last`. True if the shipper has to
     /// be woken.
     pub(super) fn appended(&mut self, key: &ThreadKey, last: u64, count: u64, bytes: u64) -> bool {
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.coming = self.coming.saturating_sub(bytes);
+        self.sized(count, bytes);
         let before = last.saturating_sub(count);
         self.with(key, before, |account| {
             account.appended(before + 1, last, bytes, Instant::now());
@@ -102,7 +127,7 @@ impl Books {
 
     /// Nobody knows what became of an append that was let in.
     pub(super) fn in_doubt(&mut self, key: &ThreadKey, bytes: u64) -> bool {
-        self.bytes = self.bytes.saturating_sub(bytes);
+        self.coming = self.coming.saturating_sub(bytes);
         // It counts until it is known.
         let look = self.looks_begun;
         self.with(key, 0, |account| account.in_doubt(bytes, look));
@@ -127,7 +152,7 @@ impl Books {
             let gives_back = !bounds.erased && keep.is_some_and(|keep| bounds.readable() > keep);
             account.look |= erased;
             let has_more = bounds.last > account.last;
-            account.saw(bounds, look, Instant::now());
+            account.saw(bounds, keep, look, Instant::now());
             calls = !account.known
                 || account.look
                 || has_more
@@ -178,18 +203,34 @@ impl Books {
         calls
     }
 
-    /// Changes an account, and keeps the sum of bytes. One that is new is taken to be shipped up to
-    /// `shipped`.
-    fn with(&mut self, key: &ThreadKey, shipped: u64, change: impl FnOnce(&mut Account)) {
-        if !self.accounts.contains_key(key) {
-            let account = Account::new(shipped, shipped);
-            self.accounts.insert(key.clone(), account);
-        }
+    /// Changes an account, and keeps the sums. One that is new is taken to be shipped up to `shipped`.
+    fn with<T>(
+        &mut self,
+        key: &ThreadKey,
+        shipped: u64,
+        change: impl FnOnce(&mut Account) -> T,
+    ) -> T {
+        // Its name is copied only where it is new.
         if let Some(account) = self.accounts.get_mut(key) {
-            let before = account.bytes();
-            change(account);
-            self.bytes = self.bytes.saturating_sub(before) + account.bytes();
+            let before = account.counted();
+            let done = change(account);
+            self.counted.change(before, account.counted());
+            return done;
         }
+        let mut account = Account::new(shipped, shipped);
+        let done = change(&mut account);
+        self.counted.change(Counted::default(), account.counted());
+        self.accounts.insert(key.clone(), account);
+        done
+    }
+
+    /// So many events have so many bytes. What was seen long ago counts less and less.
+    fn sized(&mut self, events: u64, bytes: u64) {
+        let (all, of) = &mut self.sizes;
+        if *all > MANY {
+            (*all, *of) = (*all / 2, *of / 2);
+        }
+        (*all, *of) = (*all + events, of.saturating_add(bytes));
     }
 }
 

@@ -16,6 +16,12 @@ pub struct ShippingConfig {
     /// Bytes that may wait to be shipped, in [`encoded_bytes`](crate::encoded_bytes): where that many do,
     /// appends fail with `Unavailable` until some are shipped. What waits passes it by less than one
     /// batch for each append under way. `None`: no bound but the local log's own. 1 GiB by default.
+    ///
+    /// It counts what was appended since this log was opened, without what stopped threads have. While the
+    /// remote log is away it counts besides what waits from before, by the average size of events: as far as the
+    /// remote log was asked about it, and where [`keep`](Self::keep) is set, whatever the local log would have
+    /// given back by now. So a host that is started again and again during an outage stays within it, and one that
+    /// has much to ship is not held up while that goes on.
     pub budget: Option<u64>,
     /// Events of each thread that the local log keeps once they are shipped; those before are archived
     /// in it, 1,024 or more at a time, and all of them once the thread is idle: in a file log appends wait

@@ -14,13 +14,14 @@ use crate::ReplicateError;
 pub struct ShippingLag {
     /// Events that wait to be shipped.
     pub events: u64,
-    /// Their size, in [`encoded_bytes`](crate::encoded_bytes), of those that were appended through this
-    /// log: what [`budget`](crate::ShippingConfig::budget) bounds.
+    /// Their size, in [`encoded_bytes`](crate::encoded_bytes), those of stopped threads left out: what
+    /// [`budget`](crate::ShippingConfig::budget) bounds. Events that were not appended through this log count with
+    /// the average size of those that it saw.
     pub bytes: u64,
     /// Threads that have such events.
     pub threads: u64,
-    /// How long the oldest of them has been waiting, to a tenth of a second; zero where none does. What
-    /// was there before this log was opened counts from then.
+    /// How long the oldest of them has been waiting, to a tenth of a second; zero where none does. What was
+    /// not appended through this log counts from its own time, once the remote log was asked about it.
     pub behind: Duration,
     /// Threads that the remote log was not asked about yet, and, until the local log was looked through
     /// once, any number more.
@@ -36,6 +37,9 @@ pub struct ShippingLag {
     pub stopped_threads: u64,
     /// Why, of at most 16 of them.
     pub stopped: Vec<Arc<ReplicateError>>,
+    /// Bytes of their events that wait, of those that were appended through this log: the budget does not count
+    /// them, as nothing that the remote log does makes them fewer.
+    pub stopped_bytes: u64,
     /// Threads that alone can't be shipped, and are tried again after a pause, which grows to 10 s: the remote
     /// log refuses them though it serves others, another writer holds them, or the local log can't read them.
     pub troubled_threads: u64,

@@ -87,54 +87,88 @@ impl Runs {
 
     /// Events from `first` to `last`, which are covered, have so many bytes in all.
     pub(super) fn size(&mut self, first: u64, last: u64, bytes: u64) {
-        let mut bytes = Some(bytes);
-        for run in self.runs.iter_mut().rev() {
+        self.part_at(first);
+        self.part_at(last + 1);
+        let (mut left, mut events) = (bytes, last - first + 1);
+        for run in &mut self.runs {
             let (from, to) = (run.first.max(first), run.last.min(last));
-            if from <= to {
-                let sized = run.unsized_events.min(to - from + 1);
-                run.unsized_events -= sized;
-                self.unsized_events -= sized;
-                let bytes = bytes.take().unwrap_or(0);
-                run.bytes += bytes;
-                self.bytes += bytes;
+            if from > to {
+                continue;
             }
-            if run.first <= first {
-                break;
-            }
+            let count = to - from + 1;
+            let bytes = portion(left, count, events);
+            (left, events) = (left - bytes, events - count);
+            let sized = run.unsized_events.min(count);
+            run.unsized_events -= sized;
+            run.bytes += bytes;
+            self.unsized_events -= sized;
+            self.bytes += bytes;
         }
     }
 
-    /// The oldest waits since then, as it turns out, if it was found.
-    pub(super) fn date(&mut self, since: Instant) {
+    /// Makes a run begin there if it is in one of which nothing is known.
+    fn part_at(&mut self, ordinal: u64) {
+        let at = self.runs.partition_point(|run| run.last < ordinal);
+        let Some(run) = self.runs.get_mut(at) else {
+            return;
+        };
+        let events = run.last - run.first + 1;
+        if run.first >= ordinal || run.unsized_events < events {
+            return;
+        }
+        let mut rest = Run::found(ordinal, run.last, run.since);
+        rest.is_found = run.is_found;
+        run.last = ordinal - 1;
+        run.unsized_events -= rest.unsized_events;
+        self.runs.insert(at + 1, rest);
+    }
+
+    /// Event `first` has waited since then, as it turns out, if it is the oldest and was found.
+    pub(super) fn date(&mut self, first: u64, since: Instant) {
         if let Some(run) = self.runs.front_mut()
+            && run.first == first
             && run.is_found
         {
             run.since = since;
         }
     }
 
-    /// All up to `last` are shipped; the page of them that begins at `first` had so many bytes.
-    pub(super) fn shipped_to(&mut self, first: u64, last: u64, page: u64) {
+    /// The page from `first` to `last`, of so many bytes, is shipped, and all before it.
+    pub(super) fn shipped(&mut self, first: u64, last: u64, bytes: u64) {
         let Some(front) = self.runs.front().map(|run| run.first.max(first)) else {
             return;
         };
         let waited = (last + 1).saturating_sub(front);
-        // What is left of the page, and how many events of unknown size are in it.
-        let mut left = portion(page, waited, (last + 1).saturating_sub(first));
+        let bytes = portion(bytes, waited, (last + 1).saturating_sub(first));
+        self.skip(last, Some(bytes));
+    }
+
+    /// All up to `last` is shipped.
+    pub(super) fn shipped_to(&mut self, last: u64) {
+        self.skip(last, None);
+    }
+
+    /// Nothing waits up to `last`, which is so many bytes where that is known.
+    fn skip(&mut self, last: u64, mut bytes: Option<u64>) {
         let mut unknown = 0;
         while let Some(run) = self.runs.pop_front_if(|run| run.last <= last) {
             self.bytes -= run.bytes;
             self.unsized_events -= run.unsized_events;
-            left = left.saturating_sub(run.bytes);
+            bytes = bytes.map(|left| left.saturating_sub(run.bytes));
             unknown += run.unsized_events;
         }
         let Some(run) = self.runs.front_mut().filter(|run| run.first <= last) else {
             return;
         };
         let count = last - run.first + 1;
+        let events = run.last - run.first + 1;
         // A found run's events come first.
         let found = run.unsized_events.min(count);
-        let sized = portion(left, count - found, count + unknown).min(run.bytes);
+        let sized = match bytes {
+            Some(left) => portion(left, count - found, count + unknown),
+            None => portion(run.bytes, count - found, events - run.unsized_events),
+        };
+        let sized = sized.min(run.bytes);
         run.first = last + 1;
         run.bytes -= sized;
         run.unsized_events -= found;

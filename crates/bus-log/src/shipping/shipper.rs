@@ -215,7 +215,11 @@ impl Shared {
         let outcome = loop {
             // Dropped, the page is there or is not: the next step looks.
             let step = tokio::time::timeout(self.config.answer_within, courier.step()).await;
-            match step.unwrap_or_else(|_| Err(no_answer(&key, self.config.answer_within))) {
+            let step = step.unwrap_or_else(|_| Err(no_answer(&key, self.config.answer_within)));
+            if let Some(news) = courier.news() {
+                self.books().found(&key, &news, Instant::now());
+            }
+            match step {
                 Ok(Step::Moved(moved)) => {
                     gives = Some((moved.last, false));
                     shipped += moved.last - moved.first + 1;

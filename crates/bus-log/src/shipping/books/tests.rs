@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_core::{TenantId, ThreadKey};
+use chrono::Utc;
 
 use super::super::account::Told;
 use super::Books;
-use crate::replicate::{Level, Moved};
+use crate::replicate::{Level, Moved, News};
 use crate::{Bounds, LogError, ReplicateError};
 
 fn key(name: &str) -> ThreadKey {
@@ -35,11 +36,11 @@ fn moved(first: u64, last: u64, bytes: u64) -> Moved {
 #[test]
 fn bytes_are_let_in_up_to_the_budget_and_come_free_when_they_are_shipped_or_refused() {
     let (mut books, key) = (books(Some(100)), key("s"));
-    assert!(books.admit(60).is_ok());
+    assert!(books.admit(1, 60).is_ok());
     assert!(books.appended(&key, 2, 2, 60));
     // Passes the budget by less than itself.
-    assert!(books.admit(60).is_ok());
-    assert_eq!(books.admit(1).unwrap_err().0, 120);
+    assert!(books.admit(1, 60).is_ok());
+    assert_eq!(books.admit(1, 1).unwrap_err().0, 120);
     books.withdrawn(60);
     assert_eq!(books.lag(Instant::now()).bytes, 60);
     let errand = books.next(Instant::now()).unwrap();
@@ -230,9 +231,9 @@ fn a_remote_log_that_says_no_is_not_away() {
 #[test]
 fn an_append_of_which_nobody_knows_counts_until_it_is_looked_at() {
     let (mut books, key) = (books(Some(10)), key("s"));
-    assert!(books.admit(10).is_ok());
+    assert!(books.admit(1, 10).is_ok());
     assert!(books.in_doubt(&key, 10));
-    assert!(books.admit(1).is_err());
+    assert!(books.admit(1, 1).is_err());
     books.next(Instant::now()).unwrap();
     let level = Level {
         source: 0,
@@ -241,7 +242,7 @@ fn an_append_of_which_nobody_knows_counts_until_it_is_looked_at() {
     };
     books.level(&key, level);
     books.ended(&key);
-    assert!(books.admit(1).is_ok());
+    assert!(books.admit(1, 1).is_ok());
     assert_eq!(books.lag(Instant::now()).unchecked, 0);
 }
 
@@ -257,13 +258,13 @@ fn couriers_that_never_came_back_set_out_again() {
 #[test]
 fn a_refused_append_names_what_the_remote_log_said() {
     let (mut books, key) = (books(Some(1)), key("s"));
-    books.admit(5).unwrap();
+    books.admit(1, 5).unwrap();
     books.appended(&key, 1, 1, 5);
     let now = Instant::now();
     books.next(now).unwrap();
     books.failed(&key, failure(&key, LogError::unavailable("gone")), now);
     books.ended(&key);
-    let (waiting, why): (u64, Option<Arc<ReplicateError>>) = books.admit(1).unwrap_err();
+    let (waiting, why): (u64, Option<Arc<ReplicateError>>) = books.admit(1, 1).unwrap_err();
     assert_eq!(waiting, 5);
     assert!(why.unwrap().is_outage());
 }
@@ -346,10 +347,10 @@ fn what_was_there_before_takes_nothing_from_what_counts() {
 fn appends_of_which_nobody_knows_count_once_for_each_thread() {
     let (mut books, key) = (books(Some(100)), key("s"));
     for _ in 0..20 {
-        assert!(books.admit(10).is_ok());
+        assert!(books.admit(1, 10).is_ok());
         books.in_doubt(&key, 10);
     }
-    assert!(books.admit(10).is_ok());
+    assert!(books.admit(1, 10).is_ok());
     books.withdrawn(10);
     assert_eq!(books.lag(Instant::now()).bytes, 10);
     // The next look finds nothing of it.
@@ -359,17 +360,17 @@ fn appends_of_which_nobody_knows_count_once_for_each_thread() {
 }
 
 #[test]
-fn what_was_in_doubt_and_is_found_written_counts_until_it_is_shipped() {
+fn what_was_in_doubt_and_is_found_written_counts_as_what_others_wrote() {
     let (mut books, key) = (books(None), key("s"));
     let now = Instant::now();
-    books.admit(30).unwrap();
+    books.admit(3, 30).unwrap();
     books.appended(&key, 3, 3, 30);
     books.look_begins();
-    books.admit(20).unwrap();
-    books.in_doubt(&key, 20);
+    books.admit(2, 22).unwrap();
+    books.in_doubt(&key, 22);
     // This look may have asked before.
     books.saw(&key, Bounds::new(0, 3, false), None);
-    assert_eq!(books.lag(now).bytes, 50);
+    assert_eq!(books.lag(now).bytes, 52);
     books.look_begins();
     books.saw(&key, Bounds::new(0, 5, false), None);
     assert_eq!(books.lag(now).bytes, 50);
@@ -395,4 +396,82 @@ fn appends_that_are_told_in_another_order_count_the_same() {
     books.moved(&key, &moved(1, 9, 90), true);
     books.appended(&key, 10, 2, 20);
     assert_eq!(books.lag(now).bytes, 10);
+}
+
+fn ahead(key: &ThreadKey) -> ReplicateError {
+    ReplicateError::Ahead {
+        key: key.clone(),
+        source_last: 1,
+        target_last: 2,
+    }
+}
+
+#[test]
+fn what_a_stopped_thread_has_takes_no_room_from_the_others() {
+    let (mut books, key) = (books(Some(100)), key("s"));
+    books.admit(1, 150).unwrap();
+    books.appended(&key, 1, 1, 150);
+    let now = Instant::now();
+    assert!(books.admit(1, 10).is_err());
+    books.next(now).unwrap();
+    books.failed(&key, ahead(&key), now);
+    books.ended(&key);
+    let lag = books.lag(now);
+    assert_eq!((lag.bytes, lag.stopped_bytes), (0, 150));
+    books.admit(1, 10).unwrap();
+    books.appended(&key, 2, 1, 10);
+    // Once it is shipped again, what is left of it counts as before.
+    let look = books.look_begins();
+    books.looked(look, None);
+    books.next(now).unwrap();
+    books.moved(&key, &moved(1, 1, 150), true);
+    let lag = books.lag(now);
+    assert_eq!((lag.bytes, lag.stopped_bytes), (10, 0));
+}
+
+fn unavailable(books: &mut Books, now: Instant) {
+    let key = books.next(now).unwrap().key;
+    books.failed(&key, failure(&key, LogError::unavailable("gone")), now);
+    books.ended(&key);
+}
+
+#[test]
+fn while_the_remote_log_is_away_what_waits_from_before_counts_as_it_was_found() {
+    let (mut books, key) = (books(Some(1000)), key("s"));
+    let now = Instant::now();
+    books.saw(&key, Bounds::new(0, 500, false), None);
+    let news = News {
+        place: Some((300, 500)),
+        oldest: Some((301, Utc::now() - chrono::Duration::hours(1))),
+    };
+    let errand = books.next(now).unwrap();
+    books.found(&errand.key, &news, now);
+    let lag = books.lag(now);
+    assert_eq!(lag.events, 200);
+    assert!(lag.behind >= Duration::from_secs(3599), "{lag:?}");
+    // It is being shipped.
+    books.admit(1, 10).unwrap();
+    books.appended(&key, 501, 1, 10);
+    assert_eq!(books.lag(now).bytes, 2010);
+    books.admit(1, 10).unwrap();
+    books.withdrawn(10);
+    books.failed(&key, failure(&key, LogError::unavailable("gone")), now);
+    books.ended(&key);
+    assert_eq!(books.admit(1, 10).unwrap_err().0, 2010);
+}
+
+#[test]
+fn while_the_remote_log_is_away_what_was_not_given_back_counts_as_waiting() {
+    let now = Instant::now();
+    for (keep, is_admitted) in [(None, true), (Some(100), false), (Some(450), true)] {
+        let (mut books, key) = (books(Some(1000)), key("s"));
+        books.saw(&key, Bounds::new(0, 500, false), keep);
+        books.admit(1, 10).unwrap();
+        books.withdrawn(10);
+        unavailable(&mut books, now);
+        assert_eq!(books.admit(1, 10).is_ok(), is_admitted, "{keep:?}");
+        // Of what was erased nothing is given back.
+        books.saw(&key, Bounds::new(0, 500, true), keep);
+        assert!(books.admit(1, 10).is_ok());
+    }
 }

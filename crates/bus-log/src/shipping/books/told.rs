@@ -6,6 +6,7 @@ use std::time::Instant;
 use bus_core::ThreadKey;
 
 use super::super::account::{Account, State};
+use super::super::runs::portion;
 use super::Books;
 use crate::{ReplicateError, ShippingLag};
 
@@ -78,7 +79,10 @@ impl Books {
 
     pub(in crate::shipping) fn lag(&self, now: Instant) -> ShippingLag {
         let mut lag = ShippingLag {
-            bytes: self.bytes,
+            bytes: self.counted.bytes
+                + self.coming
+                + portion(self.sizes.1, self.counted.found, self.sizes.0),
+            stopped_bytes: self.counted.stopped,
             looked_through: self.looked > 0,
             shipped: self.shipped,
             refused: self.refused,

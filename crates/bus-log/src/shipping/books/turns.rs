@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bus_core::ThreadKey;
+use chrono::Utc;
 
-use super::super::account::{State, Told};
+use super::super::account::{Failure, State, Told};
 use super::{Books, Outage};
 use crate::ReplicateError;
-use crate::replicate::{Level, Moved};
+use crate::replicate::{Level, Moved, News};
 
 /// What a courier sets out with.
 pub(in crate::shipping) struct Errand {
@@ -55,6 +56,7 @@ impl Books {
         let account = self.accounts.get_mut(&key)?;
         account.state = State::Moving;
         account.again = false;
+        account.set_out = self.looks_begun;
         if std::mem::take(&mut account.look) {
             account.known = false;
         }
@@ -93,6 +95,20 @@ impl Books {
         parked.into_iter().chain(outage.filter(|_| waits)).min()
     }
 
+    /// A courier has found something out, whatever comes of it.
+    pub(in crate::shipping) fn found(&mut self, key: &ThreadKey, news: &News, now: Instant) {
+        self.with(key, 0, |account| {
+            if let Some((shipped, last)) = news.place {
+                account.found(shipped, last, now);
+            }
+            if let Some((ordinal, at)) = news.oldest {
+                let age = Utc::now().signed_duration_since(at).to_std();
+                let since = now.checked_sub(age.unwrap_or_default());
+                account.date(ordinal, since.unwrap_or(now));
+            }
+        });
+    }
+
     /// A page was shipped. True if the courier goes on: it may, the thread has more, and no other waits for its
     /// turn.
     pub(in crate::shipping) fn moved(
@@ -102,11 +118,13 @@ impl Books {
         may_go_on: bool,
     ) -> bool {
         self.answers();
-        self.shipped += moved.last - moved.first + 1;
+        let count = moved.last - moved.first + 1;
+        self.shipped += count;
+        self.sized(count, moved.bytes);
         let goes_on = may_go_on && self.queue.is_empty();
         let mut more = moved.more;
         self.with(key, 0, |account| {
-            account.shipped_to(moved.first, moved.last, moved.bytes);
+            account.moved(moved.first, moved.last, moved.bytes);
             more |= account.waiting() > 0;
             account.again |= more && !goes_on;
         });
@@ -117,7 +135,7 @@ impl Books {
     pub(in crate::shipping) fn level(&mut self, key: &ThreadKey, level: Level) {
         self.answers();
         self.with(key, 0, |account| {
-            account.shipped_to(level.source, level.source, 0);
+            account.shipped_to(level.source);
             account.erased = level.erased;
         });
     }
@@ -153,47 +171,21 @@ impl Books {
         if error.is_answer() {
             self.answers();
         }
-        let answers = self.answers;
-        let Some(account) = self.accounts.get_mut(key) else {
-            return Told::Nothing;
-        };
-        // Something has happened since it set out: what it found may be no longer true.
-        let has_to_look = account.look;
-        account.look = true;
-        let is_refused = error.is_outage() && matches!(*error, ReplicateError::Target { .. });
-        // Others were served since it was last refused: it is refused alone, and must not stop them.
-        let alone = is_refused
-            && account
-                .refused_at
-                .replace(answers)
-                .is_some_and(|at| at < answers);
-        if is_refused && !alone {
-            account.state = State::Queued;
-            // Behind the others: who asks whether the remote log is back is another one each time.
-            self.queue.push_back(key.clone());
-            self.is_away(error, now);
-            return Told::Nothing;
-        }
-        if error.is_answer() {
-            account.refused_at = None;
-        }
-        if error.is_transient() || error.is_outage() {
-            account.state = State::Parked;
-            let until = now + account.pause();
-            self.parked.push((until, key.clone()));
-            // Of a local log that is away whoever appends to it hears.
-            let is_local = error.is_outage() && matches!(*error, ReplicateError::Source { .. });
-            let gravity = if is_local {
+        let (answers, looked) = (self.answers, self.looked);
+        let failure = self.with(key, 0, |account| account.failed(&error, answers, looked));
+        match failure {
+            Failure::Refused => {
+                // Behind the others: who asks whether the remote log is back is another one each time.
+                self.queue.push_back(key.clone());
+                self.is_away(error, now);
                 Told::Nothing
-            } else {
-                Told::Troubled
-            };
-            return account.fails(error, gravity);
+            }
+            Failure::Parked(pause, told) => {
+                self.parked.push((now + pause, key.clone()));
+                told
+            }
+            Failure::Stopped(told) => told,
         }
-        account.look = has_to_look;
-        account.again = false;
-        account.known = false;
-        account.fails(error, Told::Stopped)
     }
 
     /// The remote log did not answer.

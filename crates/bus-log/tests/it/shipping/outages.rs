@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{
-    Expect, InMemorySessionLog, LogError, LogErrorKind, SessionLog, ShippingConfig, encoded_bytes,
+    Expect, InMemorySessionLog, LogError, LogErrorKind, SessionLog, ShippingConfig, Utc,
+    encoded_bytes,
 };
 use bus_testkit::{Fault, FaultyLog, Gate, samples};
 use proptest::collection::vec;
@@ -235,4 +236,59 @@ fn appends_that_the_local_log_refuses_use_up_no_budget() {
         assert_eq!((lag.refused, lag.bytes), (0, 0), "{lag:?}");
         assert_level(&*local, &*remote);
     }
+}
+
+#[test]
+fn a_host_that_starts_again_and_again_during_an_outage_stays_within_the_budget() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let away = Arc::new(HookedLog::new(remote.clone()));
+    away.hook(|_| Box::pin(async { Err(LogError::unavailable("gone")) }));
+    let batch = samples::batch("b", 10);
+    let bytes: usize = batch.iter().map(encoded_bytes).sum();
+    let config = quick()
+        .with_budget(Some(20 * bytes as u64))
+        .with_keep(Some(0));
+    for start in 0..10 {
+        let log = shipping(&local, &away, config.clone());
+        wait_until("the outage is noticed", || {
+            let lag = log.lag();
+            lag.looked_through && (lag.outage.is_some() || start == 0)
+        });
+        for _ in 0..5 {
+            // The first start's first ones come before the outage.
+            let _ = append(&log, &key("s"), &batch);
+        }
+        wait_until("it knows of the outage", || log.lag().outage.is_some());
+    }
+    let last = block_on(local.bounds(&key("s"))).unwrap().last;
+    assert!((190..=260).contains(&last), "{last} events");
+    away.heal();
+    let log = shipping(&local, &away, config);
+    flush(&log);
+    append(&log, &key("s"), &batch).unwrap();
+    flush(&log);
+    let lag = log.lag();
+    assert_eq!((lag.bytes, lag.refused), (0, 0));
+    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().last, last + 10);
+}
+
+#[test]
+fn what_waits_from_before_the_start_has_waited_since_it_happened() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let mut old = samples::batch("b", 10);
+    for entry in &mut old {
+        entry.at = Utc::now() - chrono::Duration::hours(2);
+    }
+    append(&*local, &key("s"), &old).unwrap();
+    let away = Arc::new(FaultyLog::new(remote.clone()));
+    away.always(Fault::Refuse(LogErrorKind::Unavailable));
+    let log = shipping(&local, &away, quick());
+    wait_until("it was tried", || log.lag().events == 10);
+    let lag = log.lag();
+    assert!(lag.behind >= Duration::from_secs(7199), "{lag:?}");
+    append(&log, &key("t"), &samples::batch("b", 1)).unwrap();
+    away.heal();
+    flush(&log);
+    assert_eq!(log.lag().behind, Duration::ZERO);
+    assert_level(&*local, &*remote);
 }
