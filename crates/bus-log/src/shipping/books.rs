@@ -235,4 +235,6 @@ impl Books {
 }
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
