@@ -26,5 +26,5 @@ mod process;
 mod redis;
 
 pub use place::folder_below;
-pub use postgres::{Postgres, ScratchPostgres};
+pub use postgres::{Part, Postgres, ScratchPostgres, may_mount};
 pub use redis::{Redis, ScratchRedis};

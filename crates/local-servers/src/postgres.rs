@@ -16,7 +16,8 @@ use rustix::process::Signal;
 
 use crate::account::Account;
 use crate::{port, process};
-pub use scratch::ScratchPostgres;
+use init::told;
+pub use scratch::{Part, ScratchPostgres, may_mount};
 
 /// The user that Debian's package makes.
 const USER: &str = "postgres";

@@ -6,6 +6,7 @@
 
 mod cut;
 mod failover;
+mod full;
 mod gone;
 mod killed;
 mod server;

@@ -100,7 +100,8 @@ impl Postgres {
     }
 }
 
-fn told(output: Output, program: &str) -> io::Result<()> {
+/// What a program says when it fails, as an error.
+pub(super) fn told(output: Output, program: &str) -> io::Result<()> {
     if output.status.success() {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! A server for one test.
 
+mod disk;
+
 use std::fs;
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -8,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Postgres, USER};
 use crate::{port, process};
+use disk::SmallDisk;
+pub use disk::{Part, may_mount};
 
 /// How often another port is tried.
 const TRIES: u32 = 3;
@@ -20,6 +24,7 @@ const PORT_TAKEN: &str = "could not create any TCP/IP sockets";
 pub struct ScratchPostgres {
     server: Postgres,
     folder: PathBuf,
+    disk: Option<SmallDisk>,
 }
 
 impl ScratchPostgres {
@@ -61,6 +66,7 @@ impl ScratchPostgres {
         let mut scratch = Self {
             folder: server.folder().to_owned(),
             server,
+            disk: None,
         };
         scratch.start_at_a_free_port()?;
         Ok(scratch)
@@ -102,6 +108,7 @@ fn sweep(parent: &Path) {
             let _ = server.resume();
             let _ = server.kill();
         }
+        disk::clear(&folder);
         let _ = fs::remove_dir_all(&folder);
     }
 }
@@ -133,6 +140,7 @@ impl Drop for ScratchPostgres {
         // It may be down, or paused, as its test left it; what remains is a folder to be thrown away.
         let _ = self.server.resume();
         let _ = self.server.stop();
+        drop(self.disk.take());
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
