@@ -9,5 +9,7 @@ mod failover;
 mod full;
 mod gone;
 mod killed;
+mod opening;
 mod server;
+mod settling;
 mod synchronous;
