@@ -10,6 +10,7 @@ mod full;
 mod gone;
 mod killed;
 mod opening;
+mod processes;
 mod server;
 mod settling;
 mod synchronous;
