@@ -26,6 +26,7 @@
 //! # }).unwrap();
 //! ```
 
+mod later;
 mod open;
 mod percent;
 #[cfg(feature = "postgres")]

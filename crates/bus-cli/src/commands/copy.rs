@@ -1,6 +1,7 @@
 //! `bus copy`: threads into another log.
 
 mod progress;
+mod total;
 
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -132,7 +133,12 @@ async fn copy(
         (None, Some(tenant)) => Scope::Tenant(tenant),
         (None, None) => Scope::All,
     };
-    let shown = Arc::new(Shown::new());
+    // Of one that goes on and on there is no total.
+    let total = match args.follow {
+        true => None,
+        false => total::total(from, to, &scope).await,
+    };
+    let shown = Arc::new(Shown::new(total));
     let (lines, mut said) = mpsc::unbounded_channel();
     let copying = replication(from, to, args, Arc::clone(&shown), lines);
     let begun = Instant::now();

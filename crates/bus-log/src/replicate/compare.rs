@@ -13,37 +13,52 @@ use crate::{Bounds, Page, Recorded, SessionLog};
 const PAGE: usize = 512;
 
 /// How one thread stands in two logs.
+///
+/// Either log may go on meanwhile, and the other one follow it: what one had when the comparison began, the
+/// other must have when it ends. So a log and its copy are level also while they move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Comparison {
-    /// How far it reached in the first log.
+    /// How far it reached in the first log, at the beginning.
     pub source: Bounds,
-    /// How far it reached in the second.
+    /// How far it reached in the second, at the beginning.
     pub target: Bounds,
+    /// The last ordinal that both have, at the end.
+    pub until: u64,
     /// Events that were compared, and are the same.
     pub same: u64,
     /// The first ordinal at which they are not.
     pub differs_at: Option<u64>,
+    /// Their last ordinals at the end.
+    ends: (u64, u64),
 }
 
 impl Comparison {
-    /// True if no event differs, and both have the same last ordinal. What one of them has archived or
-    /// erased can't be compared, and does not count.
+    /// True if no event differs, and each has all that the other had at the beginning. What one of them has
+    /// archived or erased can't be compared, and does not count.
     #[must_use]
     pub const fn is_level(&self) -> bool {
-        self.differs_at.is_none() && self.source.last == self.target.last
+        self.differs_at.is_none()
+            && self.ends.1 >= self.source.last
+            && self.ends.0 >= self.target.last
+    }
+
+    /// True if one of them went on while they were compared.
+    #[must_use]
+    pub const fn has_moved(&self) -> bool {
+        self.ends.0 != self.source.last || self.ends.1 != self.target.last
     }
 
     /// Ordinals at the end that only the first log has.
     #[must_use]
     pub fn only_source(&self) -> Option<RangeInclusive<u64>> {
-        past(self.target.last, self.source.last)
+        past(self.ends.1, self.source.last)
     }
 
     /// Ordinals at the end that only the second log has.
     #[must_use]
     pub fn only_target(&self) -> Option<RangeInclusive<u64>> {
-        past(self.source.last, self.target.last)
+        past(self.ends.0, self.target.last)
     }
 }
 
@@ -51,9 +66,8 @@ fn past(one: u64, other: u64) -> Option<RangeInclusive<u64>> {
     (other > one).then(|| one + 1..=other)
 }
 
-/// Compares one thread in two logs: every ordinal that both can read, byte for byte, up to the last
-/// that both had when it began. The second is asked first: where it is sent what the first one has, it is
-/// behind at most, however much is written meanwhile.
+/// Compares one thread in two logs: every ordinal that both can read, byte for byte, up to the last that
+/// both have. Where they are not level at first, each is looked at once more.
 ///
 /// # Errors
 ///
@@ -62,7 +76,7 @@ fn past(one: u64, other: u64) -> Option<RangeInclusive<u64>> {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, TenantId, ThreadKey, compare};
+/// use bus_log::{InMemorySessionLog, SessionEvent, SessionLog, ThreadKey, TenantId, compare};
 ///
 /// let (a, b) = (InMemorySessionLog::new(), InMemorySessionLog::new());
 /// let key = ThreadKey::new(TenantId::new("acme"), "session-7");
@@ -78,22 +92,55 @@ pub async fn compare(
     target: &dyn SessionLog,
     key: &ThreadKey,
 ) -> Result<Comparison, ReplicateError> {
-    let there = of_target(key, caught(target.bounds(key)).await)?;
-    let here = of_source(key, caught(source.bounds(key)).await)?;
+    let logs = (source, target);
+    let (here, there) = look(logs, key).await?;
+    let after = here.watermark.max(there.watermark);
     let mut compared = Comparison {
         source: here,
         target: there,
+        until: here.last.min(there.last),
         same: 0,
         differs_at: None,
+        ends: (here.last, there.last),
     };
+    (compared.same, compared.differs_at) = walk(logs, key, after, compared.until).await?;
+    if compared.is_level() || compared.differs_at.is_some() {
+        return Ok(compared);
+    }
+    let (here, there) = look(logs, key).await?;
     let until = here.last.min(there.last);
-    let mut cursor = here.watermark.max(there.watermark);
+    let after = compared.until.max(here.watermark).max(there.watermark);
+    let (same, differs_at) = walk(logs, key, after, until).await?;
+    compared.ends = (here.last, there.last);
+    compared.until = until;
+    compared.same += same;
+    compared.differs_at = differs_at;
+    Ok(compared)
+}
+
+async fn look(
+    (source, target): (&dyn SessionLog, &dyn SessionLog),
+    key: &ThreadKey,
+) -> Result<(Bounds, Bounds), ReplicateError> {
+    let here = caught(source.bounds(key));
+    let there = caught(target.bounds(key));
+    let (here, there) = join(here, there).await;
+    Ok((of_source(key, here)?, of_target(key, there)?))
+}
+
+/// How many events after `after` are the same, and the first ordinal up to `until` that is not.
+async fn walk(
+    logs: (&dyn SessionLog, &dyn SessionLog),
+    key: &ThreadKey,
+    after: u64,
+    until: u64,
+) -> Result<(u64, Option<u64>), ReplicateError> {
+    let (mut cursor, mut same) = (after, 0);
     loop {
-        let page = compare_page((source, target), key, cursor, until).await?;
-        compared.same += page.same;
-        compared.differs_at = page.differs_at;
+        let page = compare_page(logs, key, cursor, until).await?;
+        same += page.same;
         if page.is_over || page.differs_at.is_some() {
-            return Ok(compared);
+            return Ok((same, page.differs_at));
         }
         cursor = page.cursor;
         give_way().await;

@@ -20,6 +20,10 @@ use crate::{SessionLog, ThreadSummary};
 /// Threads and tenants of one page.
 const NAMES: usize = 1000;
 
+/// Threads that may fail one after the other, as a log does that is away, before it counts as away although it
+/// answers: one that takes no writes, say.
+const REFUSED_IN_A_ROW: usize = 16;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -45,7 +49,8 @@ impl Replication {
     /// # Errors
     ///
     /// If a whole log fails ([`ReplicateError::is_outage`]); what was moved before stays. Threads that
-    /// fail alone are in [`Copied::failed`], also those that the source can't read while it answers otherwise.
+    /// fail alone are in [`Copied::failed`], also those that a log refuses as it does when it is away, while
+    /// it answers otherwise, and a target takes others; 16 of these in a row are the whole log.
     pub async fn tenant(&self, tenant: &TenantId) -> Result<Copied, ReplicateError> {
         self.many(Scope::Tenant(tenant)).await
     }
@@ -63,6 +68,7 @@ impl Replication {
         let mut names = Names::new(&*self.from, scope);
         let mut copied = Copied::default();
         let mut going = FuturesUnordered::new();
+        let mut refused = 0;
         loop {
             while going.len() < self.threads_at_once {
                 match self.next_of(&mut names).await {
@@ -74,8 +80,11 @@ impl Replication {
                         });
                     }
                     Ok(None) => break,
-                    Err(error) if error.is_outage() => return Err(error),
+                    Err(error) if self.ends(&error, &copied, &mut refused).await => {
+                        return Err(error);
+                    }
                     Err(error) => {
+                        names.pass_over();
                         self.tell(ReplicateProgress::Failed { error: &error });
                         copied.failed.push(error);
                     }
@@ -87,23 +96,31 @@ impl Replication {
             copied.threads += 1;
             match outcome {
                 Ok(thread) => {
+                    refused = 0;
                     self.remember(summary);
                     copied.events += thread.events;
                     copied.bytes += thread.bytes;
                 }
-                Err(error) if error.is_outage() && !self.is_alone(&error).await => {
-                    return Err(error);
-                }
+                Err(error) if self.ends(&error, &copied, &mut refused).await => return Err(error),
                 Err(error) => copied.failed.push(error),
             }
         }
     }
 
-    /// Whether it is one thread that can't be read, and not the whole source.
-    async fn is_alone(&self, error: &ReplicateError) -> bool {
-        matches!(error, ReplicateError::Source { .. })
-            && error.is_transient()
-            && matches!(caught(self.from.tenants(None, 1)).await, Ok(Ok(_)))
+    /// Whether an error ends it all: the log that has failed is away. One that answers, and a target that has
+    /// taken something, has refused a thread alone, of which there were `refused` in a row.
+    async fn ends(&self, error: &ReplicateError, copied: &Copied, refused: &mut usize) -> bool {
+        if !error.is_outage() {
+            return false;
+        }
+        *refused += 1;
+        let log = match error {
+            ReplicateError::Target { .. } if copied.events == 0 => return true,
+            ReplicateError::Target { .. } => &self.to,
+            _ => &self.from,
+        };
+        let answer = caught(log.tenants(None, 1)).await.unwrap_or_else(Err);
+        answer.is_err() || *refused >= REFUSED_IN_A_ROW
     }
 
     /// The next thread; a log that may answer yet is asked again.
@@ -257,6 +274,11 @@ impl<'a> Names<'a> {
             };
             self.after_thread = None;
         }
+    }
+
+    /// Leaves a tenant alone whose threads can't be listed.
+    fn pass_over(&mut self) {
+        self.tenant = None;
     }
 
     async fn next_threads(&mut self, tenant: TenantId) -> Result<(), ReplicateError> {

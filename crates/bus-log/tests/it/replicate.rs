@@ -12,7 +12,7 @@ use bus_log::{
 };
 use bus_testkit::{Fault, FaultyLog, samples};
 
-use crate::support::{Call, HookedLog, LONG, block_on, key};
+use crate::support::{Call, HookedLog, LONG, MovingLog, PickyLog, block_on, key};
 
 type Memory = Arc<InMemorySessionLog>;
 
@@ -292,6 +292,76 @@ fn an_outage_ends_the_call_and_one_refused_thread_does_not() {
 }
 
 #[test]
+fn a_log_and_its_copy_are_level_also_while_they_move() {
+    let (from, to) = logs();
+    for log in [&from, &to] {
+        append(log, &key("s"), &samples::batch("b", 5));
+    }
+    let moving = MovingLog::new(vec![from.clone(), to.clone()]);
+    for compared in [
+        block_on(compare(&moving, &to, &key("s"))).unwrap(),
+        block_on(compare(&to, &moving, &key("s"))).unwrap(),
+    ] {
+        assert!(compared.is_level(), "{compared:?}");
+        assert_eq!(
+            (compared.only_source(), compared.only_target()),
+            (None, None)
+        );
+        assert_eq!(compared.same, compared.until);
+    }
+    // One that is not followed is not.
+    let alone = MovingLog::new(vec![from]);
+    let compared = block_on(compare(&alone, &to, &key("s"))).unwrap();
+    assert!(compared.is_level(), "it had no more at the beginning");
+    let compared = block_on(compare(&alone, &to, &key("s"))).unwrap();
+    assert!(!compared.is_level() && compared.has_moved(), "{compared:?}");
+    assert!(compared.only_source().is_some());
+}
+
+#[test]
+fn a_thread_that_a_log_refuses_as_if_it_were_away_is_named_and_the_others_are_copied() {
+    let (from, to) = logs();
+    let names: Vec<String> = (0..40).map(|n| format!("t{n:02}")).collect();
+    for name in &names {
+        append(&from, &key(name), &samples::batch("b", 2));
+    }
+    let shut = |name: &str| Arc::new(PickyLog::new(from.clone(), &[name]));
+    let copied = block_on(Replication::new(shut("t03"), to.clone()).all()).unwrap();
+    assert_eq!(
+        (copied.threads, copied.events, copied.failed.len()),
+        (40, 78, 1)
+    );
+    assert_eq!(copied.failed[0].key(), Some(&key("t03")));
+    assert!(copied.failed[0].is_outage());
+    // A tenant whose threads can't be listed is as much.
+    append(
+        &from,
+        &ThreadKey::new(TenantId::new("zeta"), "s"),
+        &samples::batch("b", 3),
+    );
+    let copied = block_on(Replication::new(shut("acme"), to.clone()).all()).unwrap();
+    assert_eq!((copied.events, copied.failed.len()), (3, 1));
+
+    // A target that takes the others.
+    let (_, to) = logs();
+    let picky = Arc::new(PickyLog::new(to.clone(), &["t39"]));
+    let copied = block_on(Replication::new(from.clone(), picky).all()).unwrap();
+    assert_eq!((copied.events, copied.failed.len()), (81, 1));
+    // Many in a row are the whole log.
+    let (_, to) = logs();
+    let names: Vec<&str> = names[10..].iter().map(String::as_str).collect();
+    let picky = Arc::new(PickyLog::new(from.clone(), &names));
+    let error = block_on(Replication::new(picky, to.clone()).tenant(&TenantId::new("acme")));
+    assert!(error.unwrap_err().is_outage());
+    assert_eq!(
+        block_on(to.list(&TenantId::new("acme"), None, 99))
+            .unwrap()
+            .len(),
+        10
+    );
+}
+
+#[test]
 fn others_have_their_turn_between_two_pages_also_where_no_log_waits() {
     use std::task::{Context, Waker};
     let (from, to) = logs();
@@ -456,7 +526,7 @@ fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
     }
     let compared = block_on(compare(&source, &target, &key("s"))).unwrap();
     assert_eq!(compared.only_target(), None);
-    assert_eq!((compared.same, compared.differs_at), (4, None));
+    assert_eq!((compared.same, compared.differs_at), (compared.until, None));
 }
 
 #[test]

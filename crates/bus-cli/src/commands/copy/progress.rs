@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::diagnostics::note;
-use crate::output::text::{bytes, counted};
+use crate::output::text::{bytes, count, counted};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -18,6 +18,8 @@ pub(super) struct Shown {
 }
 
 struct State {
+    /// Events to copy, where that is known.
+    total: Option<u64>,
     events: u64,
     bytes: u64,
     threads: u64,
@@ -26,7 +28,8 @@ struct State {
 }
 
 impl Shown {
-    pub(super) fn new() -> Self {
+    /// Of so many events, if that is known.
+    pub(super) fn new(total: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
             bar.set_style(style);
@@ -38,6 +41,7 @@ impl Shown {
         Self {
             bar,
             state: Mutex::new(State {
+                total,
                 events: 0,
                 bytes: 0,
                 threads: 0,
@@ -85,12 +89,23 @@ impl Shown {
 impl State {
     fn words(&self) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
+        let events = match self.total {
+            Some(total) if total > 0 => {
+                // The source may go on meanwhile.
+                let percent = (self.events.min(total) as u128 * 100 / total as u128) as u64;
+                let total = counted(total.max(self.events), "event");
+                format!("{percent} %: {} of {total}", count(self.events))
+            }
+            _ => counted(self.events, "event"),
+        };
         format!(
-            "copied {} of {}, {} ({}/s)",
-            counted(self.events, "event"),
+            "copied {events}, {} done, {} ({}/s)",
             counted(self.threads, "thread"),
             bytes(self.bytes),
             bytes((self.bytes as f64 / seconds) as u64),
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

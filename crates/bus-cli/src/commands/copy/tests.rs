@@ -94,3 +94,24 @@ async fn following_goes_on_until_it_is_told_to_stop() {
     // It was looked at more than once.
     assert_eq!(text.matches("ahead").count(), 1, "{text}");
 }
+
+#[tokio::test]
+async fn what_is_to_be_copied_is_what_the_target_has_not() {
+    use super::Scope;
+    use super::total::total;
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 10).await;
+    fill(&from, "b", 5).await;
+    fill(&from, "c", 4).await;
+    fill(&to, "a", 3).await;
+    fill(&to, "c", 9).await;
+    from.log
+        .archive_before(&from.key("b").unwrap(), 2)
+        .await
+        .unwrap();
+    assert_eq!(total(&from, &to, &Scope::All).await, Some(7 + 3));
+    let key = from.key("a").unwrap();
+    let tenant = Scope::Tenant(key.tenant_id().clone());
+    assert_eq!(total(&from, &to, &tenant).await, Some(7 + 3));
+    assert_eq!(total(&from, &to, &Scope::Thread(key)).await, Some(7));
+}

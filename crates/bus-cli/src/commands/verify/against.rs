@@ -3,15 +3,20 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use bus_log::{Bounds, Comparison, TenantId, ThreadKey, ThreadSummary, compare};
+use bus_log::{Bounds, Comparison, ReplicateError, TenantId, ThreadKey, ThreadSummary, compare};
 use serde::Serialize;
 
 use crate::logs::{Logs, same_place};
 use crate::output::Out;
 use crate::output::text::{counted, one_line};
 use crate::pages::{Threads, tenants};
+
+/// How long a log may take to come up with one that goes on, and how long between two looks.
+const COMES_UP: Duration = Duration::from_secs(2);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(Serialize)]
 struct AgainstLine<'a> {
@@ -111,7 +116,7 @@ pub(crate) async fn against(
             for side in [&mut ours, &mut theirs] {
                 side.page.pop_front_if(|summary| summary.key == key);
             }
-            match compare(here.log.as_ref(), there.log.as_ref(), &key).await {
+            match compare_in_time(here, there, &key).await {
                 Ok(compared) => tell(out, &mut tally, &key, &compared)?,
                 Err(error) => {
                     let thread = Some(key.thread_id());
@@ -126,6 +131,23 @@ pub(crate) async fn against(
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// Compares a thread. While one log goes on and the other follows it, it is given some time to come up.
+async fn compare_in_time(
+    here: &Logs,
+    there: &Logs,
+    key: &ThreadKey,
+) -> Result<Comparison, ReplicateError> {
+    let begun = Instant::now();
+    loop {
+        let compared = compare(here.log.as_ref(), there.log.as_ref(), key).await?;
+        let may_come_up = compared.has_moved() && compared.differs_at.is_none();
+        if compared.is_level() || !may_come_up || begun.elapsed() >= COMES_UP {
+            return Ok(compared);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Whether a thread has nothing to be compared, and nothing that the other side could have: all that there
@@ -145,7 +167,7 @@ fn tell(
     let hidden = if compared.differs_at.is_some() {
         0
     } else {
-        (source.last.min(target.last)).saturating_sub(compared.same)
+        compared.until.saturating_sub(compared.same)
     };
     tally.threads += 1;
     tally.same += compared.same;

@@ -1,6 +1,8 @@
 //! A log that fails as it is told to, and what tests ask of logs.
 
 mod hooked;
+mod moving;
+mod picky;
 mod rough;
 mod scripted;
 
@@ -10,6 +12,8 @@ use bus_log::{Event, GraphEvent, SessionLog, TenantId, ThreadKey};
 
 pub(crate) use bus_testkit::block_on;
 pub(crate) use hooked::{Call, HookedLog};
+pub(crate) use moving::MovingLog;
+pub(crate) use picky::PickyLog;
 pub(crate) use rough::{RoughLog, Roughness, roughness};
 pub(crate) use scripted::{Fault, ScriptedLog};
 
