@@ -1,16 +1,18 @@
 //! `cargo xtask services`: private servers for the tests, each with a data folder below
 //! `target/services` and a free port. No test depends on what happens to run on a standard port.
 
+mod guard;
+
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use local_servers::{Postgres, Redis};
 
 use crate::cargo;
+use guard::{Guard, are_root};
 
 #[derive(Subcommand)]
 pub(crate) enum Services {
@@ -194,7 +196,11 @@ impl Service {
         fs::create_dir_all(&folder)?;
         let mut file = File::options();
         let file = file.create(true).truncate(false).write(true);
-        Ok(file.open(folder.with_extension("lock"))?)
+        Ok(file.open(self.lock_file(root))?)
+    }
+
+    fn lock_file(&self, root: &Path) -> PathBuf {
+        self.folder(root).with_extension("lock")
     }
 
     /// Is there while the server is to go on with nobody using it.
@@ -240,31 +246,49 @@ impl Service {
 
 /// Debian's way, where there is one and we may go it.
 fn install(package: &str) -> Result<()> {
+    let has = |program: &str| {
+        let tried = Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
+        tried.is_ok_and(|status| status.success())
+    };
+    if !has("apt-get") {
+        bail!(
+            "{package} is missing, and there is no apt-get to install it with: install it in your system's way"
+        );
+    }
+    let as_root: &[&str] = match are_root() {
+        true => &[],
+        false if has("sudo") => &["sudo"],
+        false => {
+            bail!("{package} is missing, and only root can install it: apt-get install {package}")
+        }
+    };
     let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        command
-            .args(arguments)
-            .env("DEBIAN_FRONTEND", "noninteractive");
+        let words = [
+            as_root,
+            &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"],
+            arguments,
+        ]
+        .concat();
+        let mut command = Command::new(words[0]);
         // What it says is not ours to print where output is read.
-        command.stdout(Stdio::null());
+        command.args(&words[1..]).stdout(Stdio::null());
         command
     };
-    match apt(&["--version"]).status() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!("{package} is missing, and there is no apt-get to install it with");
-        }
-        tried => ensure!(tried?.success(), "apt-get does not run"),
-    }
     eprintln!("{package} is missing and will be installed");
     // The lists may be older than what the mirrors still have.
-    cargo::run(&mut apt(&["update"]))?;
-    cargo::run(&mut apt(&[
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        package,
-    ]))
-    .with_context(|| format!("{package} is missing; as root: apt-get install {package}"))
+    cargo::run(&mut apt(&["update"]))
+        .and_then(|()| {
+            cargo::run(&mut apt(&[
+                "install",
+                "--yes",
+                "--no-install-recommends",
+                package,
+            ]))
+        })
+        .with_context(|| format!("{package} is missing; as root: apt-get install {package}"))
 }
 
 /// The services while something needs them. Whoever lets go last stops them, but for those that are kept
@@ -288,10 +312,15 @@ impl Lent {
             let lock = service.lock(root)?;
             let server = service.start_or_share(root, &lock)?;
             lent.environment.push((service.variable, server.url()));
+            let kept = service.kept(root);
+            let guard = server
+                .pid()
+                .and_then(|pid| Guard::over(pid, &service.lock_file(root), &kept));
             lent.ours.push(InUse {
+                guard,
                 server: Some(server),
                 lock,
-                kept: service.kept(root),
+                kept,
             });
         }
         Ok(lent)
@@ -309,6 +338,7 @@ impl Lent {
 
 /// A server that is up for us, and perhaps for others.
 struct InUse {
+    guard: Option<Guard>,
     /// `None` only while it is dropped.
     server: Option<Box<dyn Server>>,
     lock: File,
@@ -320,6 +350,7 @@ impl Drop for InUse {
         let Some(mut server) = self.server.take() else {
             return;
         };
+        drop(self.guard.take());
         let is_last = self.lock.try_lock().is_ok();
         if !is_last || self.kept.exists() {
             server.leave_running();

@@ -12,6 +12,7 @@ mod instructions;
 mod large;
 mod latency;
 mod memory;
+mod postgres;
 mod replay;
 mod session;
 mod stuck;
@@ -37,6 +38,7 @@ pub(crate) fn all(effort: Effort) -> Vec<Family> {
         disk::family(effort),
         replay::family(effort),
         audit::family(effort),
+        postgres::family(effort),
         memory::family(effort),
         build::family(effort),
         sustained::family(effort),

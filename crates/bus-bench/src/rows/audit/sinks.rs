@@ -14,6 +14,7 @@ use bus_core::{AuditSink, GraphEvent};
 use bus_log::{InMemorySessionLog, SessionAuditSink, SessionLog};
 use bus_log_file::FileSessionLog;
 use bus_tokio::SessionBus;
+use local_servers::ScratchPostgres;
 use tokio::runtime::{Handle, Runtime};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 
@@ -41,6 +42,8 @@ fn place_of(event: &GraphEvent) -> Result<(u64, u64)> {
 pub(super) struct LogSinks {
     log: Arc<dyn SessionLog>,
     sink: SessionAuditSink,
+    /// Ends after the log.
+    _server: Option<Arc<ScratchPostgres>>,
 }
 
 impl LogSinks {
@@ -53,9 +56,20 @@ impl LogSinks {
         Ok(Self::over(Arc::new(InMemorySessionLog::new()), run))
     }
 
+    pub(super) fn on_postgres(dir: &Path, run: u64) -> Result<Self> {
+        let (server, log) = crate::rows::postgres::open(dir)?;
+        let mut sinks = Self::over(Arc::new(log), run);
+        sinks._server = Some(server);
+        Ok(sinks)
+    }
+
     fn over(log: Arc<dyn SessionLog>, run: u64) -> Self {
         let sink = SessionAuditSink::new(Arc::clone(&log), key(run as usize));
-        Self { log, sink }
+        Self {
+            log,
+            sink,
+            _server: None,
+        }
     }
 }
 
