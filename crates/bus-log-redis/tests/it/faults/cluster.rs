@@ -59,17 +59,16 @@ fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
     let names: Vec<String> = (0..8).map(|n| format!("w{n}")).collect();
     let writers: Vec<Writer> = names.iter().map(|name| Writer::start(&log, name)).collect();
     let mut ask = Ask::connect(&cluster.url());
+    let slot =
+        |ask: &mut Ask, part| -> u16 { ask.run(&["CLUSTER", "KEYSLOT", &format!("{{{part}}}")]) };
+    let slots: Vec<u16> = (0..64).map(|part| slot(&mut ask, part)).collect();
+    let mut moved = 0;
     for round in 0..rounds(2) {
-        for part in 0..64 {
-            let tag = format!("{{{part}}}");
-            let slot: u16 = ask.run(&["CLUSTER", "KEYSLOT", &tag]);
-            let home = usize::from(slot >= 8192);
-            let (from, to) = if round % 2 == 0 {
-                (home, 1 - home)
-            } else {
-                (1 - home, home)
-            };
-            migrate(&cluster, slot, from, to);
+        // All one way, as nodes that take each other's slots at once may never agree.
+        let (from, to) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
+        for slot in slots.iter().filter(|slot| round > 0 || **slot < 8192) {
+            migrate(&cluster, *slot, from, to);
+            moved += 1;
         }
         let_write(&writers, 1);
     }
@@ -79,10 +78,7 @@ fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
         assert!(batches > 0);
         met += errors;
     }
-    println!(
-        "{} slots moved under 8 writers, {met} errors met, none lost",
-        64 * rounds(2)
-    );
+    println!("{moved} slots moved under 8 writers, {met} errors met, none lost");
     assert_eq!(
         block_on(log.list(samples::key("x").tenant_id(), None, 99))
             .unwrap()

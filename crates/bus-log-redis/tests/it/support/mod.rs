@@ -169,7 +169,7 @@ fn until_done<T>(on_error: &mut impl FnMut(&LogError), mut ask: impl FnMut() -> 
                     bus_log::LogErrorKind::Unavailable,
                     "{error:?}"
                 );
-                assert!(begun.elapsed().as_secs() < 60, "{error:?}");
+                assert!(begun.elapsed().as_secs() < 30, "{error:?}");
                 std::thread::park_timeout(std::time::Duration::from_millis(5));
             }
         }
