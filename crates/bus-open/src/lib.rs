@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | `file:///var/lib/bus`, `file:rel/path`, a plain path | the embedded log in that directory | `file` (on by default) |
 //! | `postgres://user@host/database?option=value`, `postgresql://…` | the log in that PostgreSQL database; options as in `bus_log_postgres::PostgresConfig::parse` | `postgres` (on by default) |
+//! | `redis://user@host:port/database?option=value`, `rediss://…` | the log in that Redis, or cluster; options as in `bus_log_redis::RedisConfig::parse` | `redis` (on by default) |
 //! | `memory:` | a new, empty log in memory, for tests | none |
 //!
 //! # Example
@@ -29,7 +30,7 @@
 mod later;
 mod open;
 mod percent;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 mod server;
 mod url;
 

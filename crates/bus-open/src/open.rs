@@ -18,14 +18,14 @@ pub async fn open(url: &str) -> Result<Arc<dyn SessionLog>> {
 }
 
 impl LogUrl {
-    /// Opens the log. A directory that does not exist is created, and so are the tables on a server;
+    /// Opens the log. A directory that does not exist is created, and so is the log on a server;
     /// `memory:` gives a new log each time.
     ///
     /// # Errors
     ///
     /// `Invalid` if the backend is not built in; otherwise what it says on opening.
     #[cfg_attr(
-        not(feature = "postgres"),
+        not(any(feature = "postgres", feature = "redis")),
         expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open(&self) -> Result<Arc<dyn SessionLog>> {
@@ -35,6 +35,11 @@ impl LogUrl {
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => {
                 let log = bus_log_postgres::PostgresSessionLog::open(url.with_password()).await?;
+                Ok(Arc::new(log))
+            }
+            #[cfg(feature = "redis")]
+            Place::Redis(url) => {
+                let log = bus_log_redis::RedisSessionLog::open(url.with_password()).await?;
                 Ok(Arc::new(log))
             }
         }
@@ -66,6 +71,12 @@ impl LogUrl {
                 let log = bus_log_postgres::PostgresSessionLog::open_existing(config).await?;
                 return Ok(log.map(|log| Arc::new(log) as Arc<dyn SessionLog>));
             }
+            #[cfg(feature = "redis")]
+            Place::Redis(url) => {
+                let config = bus_log_redis::RedisConfig::parse(url.with_password())?;
+                let log = bus_log_redis::RedisSessionLog::open_existing(config).await?;
+                return Ok(log.map(|log| Arc::new(log) as Arc<dyn SessionLog>));
+            }
         }
         self.open().await.map(Some)
     }
@@ -80,7 +91,7 @@ impl LogUrl {
     ///
     /// As [`open`](Self::open).
     #[cfg_attr(
-        not(feature = "postgres"),
+        not(any(feature = "postgres", feature = "redis")),
         expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open_read_only(&self) -> Result<ReadOnly> {
@@ -94,6 +105,15 @@ impl LogUrl {
             Place::Postgres(url) => {
                 let config = bus_log_postgres::PostgresConfig::parse(url.with_password())?;
                 let log = bus_log_postgres::PostgresSessionLog::open_with(config.read_only());
+                Ok(ReadOnly {
+                    log: Arc::new(log.await?),
+                    unsettled: false,
+                })
+            }
+            #[cfg(feature = "redis")]
+            Place::Redis(url) => {
+                let config = bus_log_redis::RedisConfig::parse(url.with_password())?;
+                let log = bus_log_redis::RedisSessionLog::open_with(config.read_only());
                 Ok(ReadOnly {
                     log: Arc::new(log.await?),
                     unsettled: false,
@@ -113,6 +133,8 @@ impl LogUrl {
             Place::Memory => Ok(None),
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(None),
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => Ok(None),
         }
     }
 }
@@ -131,6 +153,8 @@ impl LogUrl {
             // A server keeps its own house.
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(Vec::new()),
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => Ok(Vec::new()),
         }
     }
 }

@@ -20,14 +20,19 @@ impl ServerUrl {
 /// Options that hold nothing secret. Any other may: a password, or one that was mistyped.
 const SHOWN: &[&str] = &[
     "application_name",
+    "call_timeout",
     "connect_timeout",
+    "durability",
     "keepalives",
     "keepalives_idle",
     "keepalives_interval",
     "keepalives_retries",
     "max_connections",
     "pool_timeout",
+    "prefix",
+    "replicas",
     "schema",
+    "sentinel",
     "sslmode",
     "sslrootcert",
     "statement_timeout",
@@ -48,7 +53,9 @@ impl fmt::Display for ServerUrl {
         let place = match place.rsplit_once('@') {
             Some((login, place)) => {
                 let user = login.split([':', '/']).next().unwrap_or_default();
-                write!(f, "{user}@")?;
+                if !user.is_empty() {
+                    write!(f, "{user}@")?;
+                }
                 place
             }
             None if options.contains('@') => return f.write_str("(not shown)"),

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use bus_log::{LogError, Result};
 
 use crate::percent;
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "redis"))]
 use crate::server::ServerUrl;
 
 /// The schemes that are built in.
@@ -18,10 +18,12 @@ pub const SCHEMES: &[&str] = &[
     "memory",
     #[cfg(feature = "postgres")]
     "postgres",
+    #[cfg(feature = "redis")]
+    "redis",
 ];
 
 /// Schemes of this workspace's backends, built in or not.
-const KNOWN: &[&str] = &["file", "memory", "postgres"];
+const KNOWN: &[&str] = &["file", "memory", "postgres", "redis"];
 
 /// The address of a log, checked but not opened.
 ///
@@ -47,6 +49,8 @@ pub(crate) enum Place {
     Memory,
     #[cfg(feature = "postgres")]
     Postgres(ServerUrl),
+    #[cfg(feature = "redis")]
+    Redis(ServerUrl),
 }
 
 impl LogUrl {
@@ -58,7 +62,8 @@ impl LogUrl {
     /// - a plain path, which has no scheme: taken as it is, not decoded;
     /// - `memory:`;
     /// - `postgres://user:password@host:port/database?option=value`, or `postgresql://…`, with several
-    ///   hosts between commas.
+    ///   hosts between commas;
+    /// - `redis://user:password@host:port/database?option=value`, or `rediss://…` for TLS, with several hosts between commas.
     ///
     /// In a URL of a directory `%20` and its like stand for bytes; `?` and `#` must be written `%3F` and `%23`.
     ///
@@ -72,6 +77,7 @@ impl LogUrl {
             None => Ok(Self::from_path(url)),
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
                 "postgres" | "postgresql" => postgres(rest),
+                tls @ ("redis" | "rediss") => redis(tls, rest),
                 "file" => directory(rest).map(Self::from_path),
                 "memory" if rest.is_empty() || rest == "//" => Ok(Self(Place::Memory)),
                 "memory" => Err(LogError::invalid("url of scheme memory has a path")),
@@ -94,6 +100,8 @@ impl LogUrl {
             Place::Memory => "memory",
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => "postgres",
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => "redis",
         }
     }
 
@@ -105,6 +113,8 @@ impl LogUrl {
             Place::Memory => None,
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => None,
+            #[cfg(feature = "redis")]
+            Place::Redis(_) => None,
         }
     }
 
@@ -132,6 +142,8 @@ impl fmt::Display for LogUrl {
             Place::Memory => f.write_str("memory:"),
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => url.fmt(f),
+            #[cfg(feature = "redis")]
+            Place::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -158,6 +170,19 @@ fn postgres(rest: &str) -> Result<LogUrl> {
 #[cfg(not(feature = "postgres"))]
 fn postgres(_rest: &str) -> Result<LogUrl> {
     Err(not_built_in("postgres"))
+}
+
+/// The server that stands after `redis:` or `rediss:`; the backend checks what it says.
+#[cfg(feature = "redis")]
+fn redis(scheme: &str, rest: &str) -> Result<LogUrl> {
+    let url = format!("{scheme}:{rest}");
+    bus_log_redis::RedisConfig::parse(&url)?;
+    Ok(LogUrl(Place::Redis(ServerUrl::new(&url))))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(_scheme: &str, _rest: &str) -> Result<LogUrl> {
+    Err(not_built_in("redis"))
 }
 
 /// The directory that stands after `file:`.

@@ -84,3 +84,31 @@ fn a_server_s_log_is_opened_and_read_only_where_asked() {
     assert_eq!(url.usage().unwrap(), None);
     assert!(url.torn_ends().unwrap().is_empty());
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn a_redis_server_s_log_is_opened_and_read_only_where_asked() {
+    let parent = std::env::temp_dir();
+    let server = local_servers::ScratchRedis::start(&parent).unwrap();
+    let url: crate::LogUrl = server.url().parse().unwrap();
+    block_on(async {
+        // There is nothing to read yet, and reading makes nothing.
+        let missing = url.open_read_only().await.err().unwrap();
+        assert_eq!(missing.kind(), LogErrorKind::Unavailable);
+        assert!(url.open_existing().await.unwrap().is_none());
+        assert!(url.open_existing().await.unwrap().is_none());
+        let log = url.open().await.unwrap();
+        log.append(&key(), &[SessionEvent::Done.into()])
+            .await
+            .unwrap();
+        let existing = url.open_existing().await.unwrap().unwrap();
+        assert_eq!(existing.bounds(&key()).await.unwrap().last, 1);
+        let reader = url.open_read_only().await.unwrap();
+        assert_eq!(reader.log.bounds(&key()).await.unwrap().last, 1);
+        let event = [SessionEvent::Done.into()];
+        let refused = reader.log.append(&key(), &event).await.unwrap_err();
+        assert_eq!(refused.kind(), LogErrorKind::Unsupported);
+    });
+    assert_eq!(url.usage().unwrap(), None);
+    assert!(url.torn_ends().unwrap().is_empty());
+}

@@ -161,3 +161,32 @@ fn a_server_whose_url_is_wrong_is_refused_without_its_password() {
         assert!(!refused(url).contains("s3cret"), "{}", refused(url));
     }
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn a_redis_server_is_shown_without_its_password() {
+    for (url, shown) in [
+        ("redis://u:s3cret@h:1,i:2/0", "redis://u@h:1,i:2/0"),
+        ("rediss://:s3cret@h", "rediss://h"),
+        ("REDISS://u@h/3", "rediss://u@h/3"),
+        (
+            "redis://h?prefix=a&sentinel=m&sentinel_password=s3cret&durability=memory",
+            "redis://h?prefix=a&sentinel=m&durability=memory",
+        ),
+        // What should have been encoded.
+        ("redis://u:s3cret/s3cret@h/0", "redis://u@h/0"),
+    ] {
+        let parsed = LogUrl::parse(url).unwrap();
+        assert_eq!(parsed.to_string(), shown);
+        assert_eq!((parsed.scheme(), parsed.path()), ("redis", None));
+        assert!(!format!("{parsed:?}").contains("s3cret"), "{parsed:?}");
+        assert_eq!(LogUrl::parse(shown).unwrap().to_string(), shown);
+    }
+    for url in [
+        "redis:u:s3cret@h",
+        "redis://u:s3cret@h?durability=s3cret",
+        "redis://u:s3cret@h:s3cret",
+    ] {
+        assert!(!refused(url).contains("s3cret"), "{}", refused(url));
+    }
+}
