@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_testkit::{runtime, samples};
+use futures_util::StreamExt;
 
 use super::server::{Writer, let_write, own, rounds};
 use crate::support::{Log, open, texts};
@@ -125,18 +126,14 @@ fn many_appends_of_one_thread_in_flight_stay_whole_while_connections_and_scripts
     let outcomes = runtime().block_on(async {
         let appends = (0..rounds(400)).map(|n| {
             let (log, key) = (Arc::clone(&log), key.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_micros(u64::from(n) * 150)).await;
+            async move {
                 let batch = samples::batch(&format!("batch {n}"), 3);
                 let done = log.append_entries(&key, Expect::Any, &batch).await;
                 (n, done.map_err(|error| error.kind()))
-            })
+            }
         });
-        let mut outcomes = Vec::new();
-        for append in appends.collect::<Vec<_>>() {
-            outcomes.push(append.await.unwrap());
-        }
-        outcomes
+        let in_flight = futures_util::stream::iter(appends).buffer_unordered(8);
+        in_flight.collect::<Vec<_>>().await
     });
     over.store(true, Ordering::SeqCst);
     worst.join().unwrap();
