@@ -1,18 +1,19 @@
 //! Copies between logs.
 
+mod compare;
 mod random;
+mod refused;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bus_log::{
-    Bounds, Entry, Expect, InMemorySessionLog, LogError, LogErrorKind, Page, ReplicateError,
-    ReplicateProgress, Replication, SessionLog, TenantId, ThreadKey, compare,
+    Bounds, Entry, Expect, InMemorySessionLog, Page, ReplicateError, ReplicateProgress,
+    Replication, SessionLog, TenantId, ThreadKey, compare,
 };
-use bus_testkit::{Fault, FaultyLog, samples};
+use bus_testkit::samples;
 
-use crate::support::{Call, HookedLog, LONG, MovingLog, PickyLog, block_on, key};
+use crate::support::{block_on, key};
 
 type Memory = Arc<InMemorySessionLog>;
 
@@ -246,122 +247,6 @@ fn a_thread_that_the_source_does_not_know_leaves_no_trace() {
 }
 
 #[test]
-fn a_target_that_comes_back_in_time_is_tried_again() {
-    let (from, to) = logs();
-    append(&from, &key("s"), &samples::batch("b", 10));
-    let faulty = Arc::new(FaultyLog::new(to.clone()));
-    faulty.next(Fault::Refuse(LogErrorKind::Unavailable));
-    faulty.next(Fault::WriteThenFail);
-    let retries = Arc::new(AtomicU64::new(0));
-    let counted = retries.clone();
-    let copying = Replication::new(from.clone(), faulty.clone())
-        .with_retry_for(Duration::from_secs(60))
-        .with_progress(move |progress| {
-            if let ReplicateProgress::Retrying { .. } = progress {
-                counted.fetch_add(1, Ordering::SeqCst);
-            }
-        });
-    block_on(copying.thread(&key("s"))).unwrap();
-    assert_eq!(retries.load(Ordering::SeqCst), 2);
-    // The one whose answer was lost is recognised, and not written again.
-    assert_eq!(faulty.tried(), [10, 10]);
-    assert_equal(&from, &to, &key("s"));
-}
-
-#[test]
-fn an_outage_ends_the_call_and_one_refused_thread_does_not() {
-    let (from, to) = logs();
-    for name in ["a", "b", "c"] {
-        append(&from, &key(name), &samples::batch("b", 2));
-    }
-    let faulty = Arc::new(FaultyLog::new(to.clone()));
-    let copying = Replication::new(from.clone(), faulty.clone()).with_threads_at_once(1);
-    faulty.always(Fault::Refuse(LogErrorKind::Unavailable));
-    let error = block_on(copying.all()).unwrap_err();
-    assert!(error.is_outage(), "{error:?}");
-    assert_eq!(faulty.tried().len(), 1);
-
-    faulty.heal();
-    faulty.next(Fault::Refuse(LogErrorKind::Invalid));
-    let copied = block_on(copying.all()).unwrap();
-    assert_eq!(
-        (copied.threads, copied.events, copied.failed.len()),
-        (3, 4, 1)
-    );
-    assert_eq!(copied.failed[0].key(), Some(&key("a")));
-}
-
-#[test]
-fn a_log_and_its_copy_are_level_also_while_they_move() {
-    let (from, to) = logs();
-    for log in [&from, &to] {
-        append(log, &key("s"), &samples::batch("b", 5));
-    }
-    let moving = MovingLog::new(vec![from.clone(), to.clone()]);
-    for compared in [
-        block_on(compare(&moving, &to, &key("s"))).unwrap(),
-        block_on(compare(&to, &moving, &key("s"))).unwrap(),
-    ] {
-        assert!(compared.is_level(), "{compared:?}");
-        assert_eq!(
-            (compared.only_source(), compared.only_target()),
-            (None, None)
-        );
-        assert_eq!(compared.same, compared.until);
-    }
-    // One that is not followed is not.
-    let alone = MovingLog::new(vec![from]);
-    let compared = block_on(compare(&alone, &to, &key("s"))).unwrap();
-    assert!(compared.is_level(), "it had no more at the beginning");
-    let compared = block_on(compare(&alone, &to, &key("s"))).unwrap();
-    assert!(!compared.is_level() && compared.has_moved(), "{compared:?}");
-    assert!(compared.only_source().is_some());
-}
-
-#[test]
-fn a_thread_that_a_log_refuses_as_if_it_were_away_is_named_and_the_others_are_copied() {
-    let (from, to) = logs();
-    let names: Vec<String> = (0..40).map(|n| format!("t{n:02}")).collect();
-    for name in &names {
-        append(&from, &key(name), &samples::batch("b", 2));
-    }
-    let shut = |name: &str| Arc::new(PickyLog::new(from.clone(), &[name]));
-    let copied = block_on(Replication::new(shut("t03"), to.clone()).all()).unwrap();
-    assert_eq!(
-        (copied.threads, copied.events, copied.failed.len()),
-        (40, 78, 1)
-    );
-    assert_eq!(copied.failed[0].key(), Some(&key("t03")));
-    assert!(copied.failed[0].is_outage());
-    // A tenant whose threads can't be listed is as much.
-    append(
-        &from,
-        &ThreadKey::new(TenantId::new("zeta"), "s"),
-        &samples::batch("b", 3),
-    );
-    let copied = block_on(Replication::new(shut("acme"), to.clone()).all()).unwrap();
-    assert_eq!((copied.events, copied.failed.len()), (3, 1));
-
-    // A target that takes the others.
-    let (_, to) = logs();
-    let picky = Arc::new(PickyLog::new(to.clone(), &["t39"]));
-    let copied = block_on(Replication::new(from.clone(), picky).all()).unwrap();
-    assert_eq!((copied.events, copied.failed.len()), (81, 1));
-    // Many in a row are the whole log.
-    let (_, to) = logs();
-    let names: Vec<&str> = names[10..].iter().map(String::as_str).collect();
-    let picky = Arc::new(PickyLog::new(from.clone(), &names));
-    let error = block_on(Replication::new(picky, to.clone()).tenant(&TenantId::new("acme")));
-    assert!(error.unwrap_err().is_outage());
-    assert_eq!(
-        block_on(to.list(&TenantId::new("acme"), None, 99))
-            .unwrap()
-            .len(),
-        10
-    );
-}
-
-#[test]
 fn others_have_their_turn_between_two_pages_also_where_no_log_waits() {
     use std::task::{Context, Waker};
     let (from, to) = logs();
@@ -402,50 +287,6 @@ fn progress_adds_up_to_what_was_copied() {
     let seen = seen.lock().unwrap();
     assert_eq!((seen.0, seen.1, seen.2), (2, copied.events, copied.bytes));
     assert_eq!(seen.3, [(2500, 2500), (2500, 2500)]);
-}
-
-#[test]
-fn compare_says_what_only_one_side_has() {
-    let (a, b) = logs();
-    append(&a, &key("s"), &samples::batch("b", 1200));
-    append(&b, &key("s"), &samples::batch("b", 1000));
-    block_on(b.archive_before(&key("s"), 100)).unwrap();
-    let compared = block_on(compare(&a, &b, &key("s"))).unwrap();
-    assert_eq!((compared.same, compared.differs_at), (900, None));
-    assert_eq!(compared.only_source(), Some(1001..=1200));
-    assert_eq!(compared.only_target(), None);
-    assert!(!compared.is_level());
-    block_on(Replication::new(a.clone(), b.clone()).all()).unwrap();
-    assert!(block_on(compare(&a, &b, &key("s"))).unwrap().is_level());
-}
-
-#[test]
-fn a_comparison_ends_also_where_all_that_it_compares_is_hidden_meanwhile() {
-    let (a, b) = logs();
-    for log in [&a, &b] {
-        append(log, &key("s"), &samples::batch("b", 10));
-    }
-    let hooked = HookedLog::new(a.clone());
-    let both = [a, b.clone()];
-    hooked.hook(move |call| {
-        let both = both.clone();
-        let reads = matches!(call, Call::ReadRaw(_));
-        Box::pin(async move {
-            for log in both.iter().filter(|_| reads) {
-                if log.bounds(&key("s")).await?.watermark == 0 {
-                    let more = samples::batch("more", 5);
-                    log.append_entries(&key("s"), Expect::Any, &more).await?;
-                    log.archive_before(&key("s"), 10).await?;
-                }
-            }
-            Ok(())
-        })
-    });
-    let (told, ended) = std::sync::mpsc::channel();
-    // One that goes round for ever is left behind.
-    std::thread::spawn(move || told.send(block_on(compare(&hooked, &*b, &key("s")))));
-    let compared = ended.recv_timeout(LONG).expect("it ends").unwrap();
-    assert_eq!((compared.same, compared.differs_at), (0, None));
 }
 
 #[test]
@@ -500,68 +341,4 @@ fn an_erasure_that_took_all_that_was_copied_is_told_as_what_it_hides() {
         "{copied:?}"
     );
     assert_eq!(block_on(to.bounds(&key("s"))).unwrap().last, 8);
-}
-
-#[test]
-fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
-    let (from, to) = logs();
-    append(&from, &key("s"), &samples::batch("b", 3));
-    block_on(Replication::new(from.clone(), to.clone()).all()).unwrap();
-    let [source, target] = [&from, &to].map(|log| HookedLog::new(log.clone()));
-    for hooked in [&source, &target] {
-        let (from, to) = (from.clone(), to.clone());
-        hooked.hook(move |call| {
-            let (from, to) = (from.clone(), to.clone());
-            let asks = matches!(call, Call::Bounds);
-            Box::pin(async move {
-                if asks {
-                    let more = samples::batch("more", 1);
-                    from.append_entries(&key("s"), Expect::Any, &more).await?;
-                    let copied = Replication::new(from, to).thread(&key("s")).await;
-                    copied.unwrap();
-                }
-                Ok(())
-            })
-        });
-    }
-    let compared = block_on(compare(&source, &target, &key("s"))).unwrap();
-    assert_eq!(compared.only_target(), None);
-    assert_eq!((compared.same, compared.differs_at), (compared.until, None));
-}
-
-#[test]
-fn a_thread_that_the_source_can_not_read_stops_no_other_and_a_source_that_is_away_stops_all() {
-    for at_once in [1, 8] {
-        let (from, to) = logs();
-        for name in ["a", "b", "c"] {
-            append(&from, &key(name), &samples::batch("b", 2));
-        }
-        let hooked = Arc::new(HookedLog::new(from.clone()));
-        let copying = Replication::new(hooked.clone(), to.clone()).with_threads_at_once(at_once);
-        hooked.hook(|call| {
-            let fails = matches!(call, Call::ReadRaw(key) if key.thread_id() == "b");
-            Box::pin(async move {
-                if fails {
-                    return Err(LogError::unavailable("a sector that can't be read"));
-                }
-                Ok(())
-            })
-        });
-        let copied = block_on(copying.all()).unwrap();
-        assert_eq!((copied.threads, copied.events), (3, 4));
-        assert_eq!(copied.failed.len(), 1);
-        assert_eq!(copied.failed[0].key(), Some(&key("b")));
-
-        hooked.hook(|call| {
-            let names = matches!(call, Call::List(_));
-            Box::pin(async move {
-                if names {
-                    return Ok(());
-                }
-                Err(LogError::unavailable("gone"))
-            })
-        });
-        let error = block_on(copying.tenant(key("b").tenant_id())).unwrap_err();
-        assert!(error.is_outage(), "{error:?}");
-    }
 }
