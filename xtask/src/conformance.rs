@@ -20,7 +20,7 @@ use report::Report;
 const KIT: &str = "bus-testkit";
 
 /// Logs that need a server, which `services` has.
-pub(crate) const ON_SERVERS: &[&str] = &["bus-log-postgres", "bus-log-redis"];
+pub(crate) const ON_SERVERS: &[&str] = &["bus-log-nats", "bus-log-postgres", "bus-log-redis"];
 
 pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
     // What nobody names means all of them; a word for it is easier to type than nothing.

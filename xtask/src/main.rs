@@ -43,7 +43,7 @@ enum Verb {
     Lint,
     /// Run the laws of a session log and show laws × logs
     Conformance {
-        /// Only this log: `memory`, `file`, `postgres`, `redis`, or a crate's name
+        /// Only this log: `memory`, `file`, `postgres`, `redis`, `nats`, or a crate's name
         log: Option<String>,
     },
     /// Try what can go wrong with the embedded log, on a simulated disk

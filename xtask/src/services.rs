@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use local_servers::{Postgres, Redis};
+use local_servers::{Nats, Postgres, Redis};
 
 use crate::cargo;
 use guard::{Guard, are_root};
@@ -55,6 +55,13 @@ const SERVICES: &[Service] = &[
         variable: "BUS_TEST_REDIS_URL",
         open: |folder| Ok(Box::new(Redis::prepare(folder)?)),
     },
+    Service {
+        name: "nats",
+        package: Nats::PACKAGE,
+        is_installed: Nats::is_installed,
+        variable: "BUS_TEST_NATS_URL",
+        open: |folder| Ok(Box::new(Nats::prepare(folder)?)),
+    },
 ];
 
 /// What a server of any kind can do.
@@ -89,6 +96,28 @@ impl Server for Postgres {
 }
 
 impl Server for Redis {
+    fn url(&self) -> String {
+        Self::url(self)
+    }
+
+    fn pid(&self) -> Option<u32> {
+        Self::pid(self)
+    }
+
+    fn start(&mut self) -> std::io::Result<()> {
+        Self::start(self)
+    }
+
+    fn stop(&mut self) -> std::io::Result<()> {
+        Self::stop(self)
+    }
+
+    fn leave_running(self: Box<Self>) {
+        Self::leave_running(*self);
+    }
+}
+
+impl Server for Nats {
     fn url(&self) -> String {
         Self::url(self)
     }

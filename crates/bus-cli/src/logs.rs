@@ -15,7 +15,7 @@ use crate::output::diagnostics::note;
 /// Where the log is, for every command.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// The log: file:///dir, a plain path, postgres://user@host/database, redis://user@host/0 [env: BUS_LOG] [default: the platform's data folder + /bus]
+    /// The log: file:///dir, a plain path, postgres://user@host/database, redis://user@host/0, nats://host/stream [env: BUS_LOG] [default: the platform's data folder + /bus]
     // Not clap's own `env`: it would show the value, which may hold a password, and take an empty
     // variable for a value.
     #[arg(long, value_name = "URL", global = true, value_parser = NonEmptyStringValueParser::new())]

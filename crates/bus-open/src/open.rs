@@ -25,13 +25,18 @@ impl LogUrl {
     ///
     /// `Invalid` if the backend is not built in; otherwise what it says on opening.
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "redis")),
+        not(any(feature = "nats", feature = "postgres", feature = "redis")),
         expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open(&self) -> Result<Arc<dyn SessionLog>> {
         match self.place() {
             Place::Directory(path) => open_directory(path),
             Place::Memory => Ok(Arc::new(InMemorySessionLog::new())),
+            #[cfg(feature = "nats")]
+            Place::Nats(url) => {
+                let log = bus_log_nats::NatsSessionLog::open(url.with_password()).await?;
+                Ok(Arc::new(log))
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => {
                 let log = bus_log_postgres::PostgresSessionLog::open(url.with_password()).await?;
@@ -65,6 +70,12 @@ impl LogUrl {
                 }
             }
             Place::Memory => {}
+            #[cfg(feature = "nats")]
+            Place::Nats(url) => {
+                let config = bus_log_nats::NatsConfig::parse(url.with_password())?;
+                let log = bus_log_nats::NatsSessionLog::open_existing(config).await?;
+                return Ok(log.map(|log| Arc::new(log) as Arc<dyn SessionLog>));
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => {
                 let config = bus_log_postgres::PostgresConfig::parse(url.with_password())?;
@@ -91,7 +102,7 @@ impl LogUrl {
     ///
     /// As [`open`](Self::open).
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "redis")),
+        not(any(feature = "nats", feature = "postgres", feature = "redis")),
         expect(clippy::unused_async, reason = "a backend on a server awaits here")
     )]
     pub async fn open_read_only(&self) -> Result<ReadOnly> {
@@ -101,6 +112,15 @@ impl LogUrl {
                 log: Arc::new(InMemorySessionLog::new()),
                 unsettled: false,
             }),
+            #[cfg(feature = "nats")]
+            Place::Nats(url) => {
+                let config = bus_log_nats::NatsConfig::parse(url.with_password())?;
+                let log = bus_log_nats::NatsSessionLog::open_with(config.read_only());
+                Ok(ReadOnly {
+                    log: Arc::new(log.await?),
+                    unsettled: false,
+                })
+            }
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => {
                 let config = bus_log_postgres::PostgresConfig::parse(url.with_password())?;
@@ -131,6 +151,8 @@ impl LogUrl {
         match self.place() {
             Place::Directory(path) => usage_of_directory(path).map(Some),
             Place::Memory => Ok(None),
+            #[cfg(feature = "nats")]
+            Place::Nats(_) => Ok(None),
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(None),
             #[cfg(feature = "redis")]
@@ -151,6 +173,8 @@ impl LogUrl {
             Place::Directory(path) if path.exists() => torn_in_directory(path),
             Place::Directory(_) | Place::Memory => Ok(Vec::new()),
             // A server keeps its own house.
+            #[cfg(feature = "nats")]
+            Place::Nats(_) => Ok(Vec::new()),
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => Ok(Vec::new()),
             #[cfg(feature = "redis")]

@@ -22,6 +22,7 @@ const SHOWN: &[&str] = &[
     "application_name",
     "call_timeout",
     "connect_timeout",
+    "domain",
     "durability",
     "keepalives",
     "keepalives_idle",
@@ -36,8 +37,11 @@ const SHOWN: &[&str] = &[
     "sslmode",
     "sslrootcert",
     "statement_timeout",
+    "storage",
     "target_session_attrs",
     "tcp_user_timeout",
+    "timeout",
+    "tls_ca",
 ];
 
 /// The URL without its password, wherever one can stand: after the user, or among the options, of
@@ -53,7 +57,9 @@ impl fmt::Display for ServerUrl {
         let place = match place.rsplit_once('@') {
             Some((login, place)) => {
                 let user = login.split([':', '/']).next().unwrap_or_default();
-                if !user.is_empty() {
+                // NATS takes what stands alone for a token.
+                let is_token = !login.contains(':') && matches!(scheme, "nats" | "tls");
+                if !is_token && !user.is_empty() {
                     write!(f, "{user}@")?;
                 }
                 place

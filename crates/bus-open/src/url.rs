@@ -8,7 +8,7 @@ use std::str::FromStr;
 use bus_log::{LogError, Result};
 
 use crate::percent;
-#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 use crate::server::ServerUrl;
 
 /// The schemes that are built in.
@@ -16,6 +16,8 @@ pub const SCHEMES: &[&str] = &[
     #[cfg(feature = "file")]
     "file",
     "memory",
+    #[cfg(feature = "nats")]
+    "nats",
     #[cfg(feature = "postgres")]
     "postgres",
     #[cfg(feature = "redis")]
@@ -23,7 +25,7 @@ pub const SCHEMES: &[&str] = &[
 ];
 
 /// Schemes of this workspace's backends, built in or not.
-const KNOWN: &[&str] = &["file", "memory", "postgres", "redis"];
+const KNOWN: &[&str] = &["file", "memory", "nats", "postgres", "redis"];
 
 /// The address of a log, checked but not opened.
 ///
@@ -47,6 +49,8 @@ pub struct LogUrl(Place);
 pub(crate) enum Place {
     Directory(PathBuf),
     Memory,
+    #[cfg(feature = "nats")]
+    Nats(ServerUrl),
     #[cfg(feature = "postgres")]
     Postgres(ServerUrl),
     #[cfg(feature = "redis")]
@@ -61,6 +65,7 @@ impl LogUrl {
     ///   directory;
     /// - a plain path, which has no scheme: taken as it is, not decoded;
     /// - `memory:`;
+    /// - `nats://user:password@host:port/stream?option=value`, or `tls://…`, with several hosts between commas;
     /// - `postgres://user:password@host:port/database?option=value`, or `postgresql://…`, with several
     ///   hosts between commas;
     /// - `redis://user:password@host:port/database?option=value`, or `rediss://…` for TLS, with several hosts between commas.
@@ -76,6 +81,7 @@ impl LogUrl {
             None if url.is_empty() => Err(LogError::invalid("log url is empty")),
             None => Ok(Self::from_path(url)),
             Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+                "nats" | "tls" => nats(&format!("{}:{rest}", scheme.to_ascii_lowercase())),
                 "postgres" | "postgresql" => postgres(rest),
                 tls @ ("redis" | "rediss") => redis(tls, rest),
                 "file" => directory(rest).map(Self::from_path),
@@ -98,6 +104,8 @@ impl LogUrl {
         match self.0 {
             Place::Directory(_) => "file",
             Place::Memory => "memory",
+            #[cfg(feature = "nats")]
+            Place::Nats(_) => "nats",
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => "postgres",
             #[cfg(feature = "redis")]
@@ -111,6 +119,8 @@ impl LogUrl {
         match &self.0 {
             Place::Directory(path) => Some(path),
             Place::Memory => None,
+            #[cfg(feature = "nats")]
+            Place::Nats(_) => None,
             #[cfg(feature = "postgres")]
             Place::Postgres(_) => None,
             #[cfg(feature = "redis")]
@@ -140,6 +150,8 @@ impl fmt::Display for LogUrl {
                 write!(f, "file:{slashes}{}", percent::Encoded(bytes))
             }
             Place::Memory => f.write_str("memory:"),
+            #[cfg(feature = "nats")]
+            Place::Nats(url) => url.fmt(f),
             #[cfg(feature = "postgres")]
             Place::Postgres(url) => url.fmt(f),
             #[cfg(feature = "redis")]
@@ -157,6 +169,18 @@ fn split_scheme(url: &str) -> Option<(&str, &str)> {
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     is_scheme.then_some((scheme, rest))
+}
+
+/// The servers of a whole URL; the backend checks what it says.
+#[cfg(feature = "nats")]
+fn nats(url: &str) -> Result<LogUrl> {
+    bus_log_nats::NatsConfig::parse(url)?;
+    Ok(LogUrl(Place::Nats(ServerUrl::new(url))))
+}
+
+#[cfg(not(feature = "nats"))]
+fn nats(_url: &str) -> Result<LogUrl> {
+    Err(not_built_in("nats"))
 }
 
 /// The server that stands after `postgres:`; the backend checks what it says.

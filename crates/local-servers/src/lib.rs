@@ -19,12 +19,14 @@
 //! ```
 
 mod account;
+mod nats;
 mod place;
 mod port;
 mod postgres;
 mod process;
 mod redis;
 
+pub use nats::{Nats, NatsCluster, ScratchNats};
 pub use place::folder_below;
 pub use postgres::{Part, Postgres, ScratchPostgres, may_mount};
 pub use redis::{Redis, ScratchRedis};

@@ -57,12 +57,23 @@ fn an_unknown_scheme_is_invalid() {
     assert_eq!(error.kind(), LogErrorKind::Invalid);
 }
 
+#[cfg(feature = "nats")]
+#[test]
+fn a_log_in_nats_is_opened_and_read_only_where_asked() {
+    let server = local_servers::ScratchNats::start(&std::env::temp_dir()).unwrap();
+    opened_and_read_only_where_asked(&server.url());
+}
+
 #[cfg(feature = "postgres")]
 #[test]
-fn a_server_s_log_is_opened_and_read_only_where_asked() {
-    let parent = std::env::temp_dir();
-    let server = local_servers::ScratchPostgres::start(&parent).unwrap();
-    let url: crate::LogUrl = server.url().parse().unwrap();
+fn a_log_in_postgres_is_opened_and_read_only_where_asked() {
+    let server = local_servers::ScratchPostgres::start(&std::env::temp_dir()).unwrap();
+    opened_and_read_only_where_asked(&server.url());
+}
+
+#[cfg(any(feature = "nats", feature = "postgres"))]
+fn opened_and_read_only_where_asked(url: &str) {
+    let url: crate::LogUrl = url.parse().unwrap();
     block_on(async {
         // There is nothing to read yet, and reading makes nothing.
         let missing = url.open_read_only().await.err().unwrap();

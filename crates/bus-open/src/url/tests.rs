@@ -122,6 +122,27 @@ fn a_path_and_its_url_are_equal() {
     );
 }
 
+#[cfg(feature = "nats")]
+#[test]
+fn urls_of_nats_hide_passwords_and_tokens() {
+    for (url, shown) in [
+        (
+            "nats://u:s3cret@h:1,i:2/d?replicas=3",
+            "nats://u@h:1,i:2/d?replicas=3",
+        ),
+        ("tls://s3cret@h", "tls://h"),
+        ("NATS://h/d?timeout=3", "nats://h/d?timeout=3"),
+        ("nats://u:s3cret/s3cret@h", "nats://u@h"),
+    ] {
+        let parsed = LogUrl::parse(url).unwrap();
+        assert_eq!((parsed.scheme(), parsed.path()), ("nats", None));
+        assert_eq!(parsed.to_string(), shown);
+        assert!(!format!("{parsed:?}").contains("s3cret"));
+    }
+    let error = LogUrl::parse("nats://u:s3cret@h/d?s3cret=1").unwrap_err();
+    assert!(!format!("{error:?}").contains("s3cret"));
+}
+
 #[cfg(feature = "postgres")]
 #[test]
 fn a_server_is_shown_without_its_password() {

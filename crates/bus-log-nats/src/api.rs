@@ -1,0 +1,271 @@
+//! Questions to the server and their answers, with a time limit, and an end that is told apart: answered, never sent,
+//! or unknown.
+
+mod link;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind};
+use bus_log::{LogError, Result};
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::select;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::config::{Login, NatsConfig};
+use crate::error::Told;
+pub(crate) use link::Link;
+
+/// How long a call waits for a connection that was lost; then it is for its caller to come again.
+const FOR_A_LINK: Duration = Duration::from_secs(2);
+
+/// How long a server may take over the smallest of questions before the connection is taken for dead.
+const FOR_A_WORD: Duration = Duration::from_secs(1);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Silence {
+    /// Nobody listens to the subject: nothing happened.
+    Nobody,
+    /// Nothing was sent: nothing happened.
+    Unsent(LogError),
+    /// Whether it happened is not known.
+    Unknown(LogError),
+}
+
+impl From<Silence> for LogError {
+    fn from(silence: Silence) -> Self {
+        match silence {
+            Silence::Nobody => Self::unavailable(
+                "nobody answers: JetStream is off, or the log is not there any more",
+            ),
+            Silence::Unsent(error) | Silence::Unknown(error) => error,
+        }
+    }
+}
+
+/// The connection, as those who ask see it.
+pub(crate) struct Api {
+    client: Client,
+    link: watch::Receiver<Link>,
+    timeout: Duration,
+    /// `$JS.API`, or that of a domain.
+    root: String,
+}
+
+impl Api {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if no server can be reached or the login is refused; `Invalid` if a file can't be read.
+    pub(crate) async fn connect(config: &NatsConfig) -> Result<Self> {
+        let (sender, link) = watch::channel(Link::default());
+        let sender = Arc::new(sender);
+        let mut options = ConnectOptions::new()
+            .name("bus")
+            .connection_timeout(config.connect_timeout())
+            .require_tls(config.asks_for_tls())
+            .ping_interval(Duration::from_secs(5))
+            .client_capacity(256)
+            .skip_subject_validation(true)
+            .reconnect_delay_callback(|tries| {
+                // The first round is at once: another server may be there.
+                let tries = u32::try_from(tries).unwrap_or(u32::MAX);
+                Duration::from_millis(20 * u64::from(tries.saturating_sub(1).min(25)))
+            })
+            .event_callback(move |event| {
+                let sender = Arc::clone(&sender);
+                async move { sender.send_modify(|link| link.hear(&event)) }
+            });
+        options = match config.login() {
+            Login::Nobody => options,
+            Login::Token(token) => options.token(token.clone()),
+            Login::User(user, password) => {
+                options.user_and_password(user.clone(), password.clone())
+            }
+        };
+        if let Some(path) = config.tls_ca() {
+            std::fs::metadata(path)
+                .map_err(|error| unreadable("tls_ca", path).with_source(error))?;
+            options = options.add_root_certificates(path.to_owned());
+        }
+        let limit =
+            config.connect_timeout() * u32::try_from(config.servers().len()).unwrap_or(u32::MAX);
+        let connecting = timeout(limit, options.connect(config.servers()));
+        let client = match connecting.await {
+            Ok(connected) => connected.map_err(|error| {
+                LogError::unavailable(match error.kind() {
+                    async_nats::ConnectErrorKind::Authentication
+                    | async_nats::ConnectErrorKind::AuthorizationViolation => {
+                        "server refuses the login"
+                    }
+                    async_nats::ConnectErrorKind::Tls => "no connection: TLS failed",
+                    _ => "no connection: server can't be reached",
+                })
+                .with_source(error)
+            })?,
+            Err(_) => {
+                return Err(LogError::unavailable(format!(
+                    "server does not answer within {limit:?}"
+                )));
+            }
+        };
+        Ok(Self {
+            client,
+            link,
+            timeout: config.timeout(),
+            root: match config.domain() {
+                Some(domain) => format!("$JS.{domain}.API"),
+                None => "$JS.API".into(),
+            },
+        })
+    }
+
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Counts lost connections: what was known of the server before may not be true after.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.link.borrow().epoch()
+    }
+
+    /// What changes with the connection.
+    pub(crate) fn link(&self) -> watch::Receiver<Link> {
+        self.link.clone()
+    }
+
+    /// Waits for the connection to be up, for a while.
+    async fn up(&self, link: &mut watch::Receiver<Link>) -> Result<u64, Silence> {
+        let is_up = link.wait_for(Link::is_up);
+        match timeout(FOR_A_LINK.min(self.timeout), is_up).await {
+            Ok(Ok(link)) => Ok(link.epoch()),
+            Ok(Err(_)) => Err(Silence::Unsent(LogError::closed("connection was closed"))),
+            Err(_) => Err(Silence::Unsent(broken(
+                io::ErrorKind::NotConnected,
+                "connection to the server was lost, and is not there again yet",
+            ))),
+        }
+    }
+
+    /// Sends a message and waits for the answer.
+    pub(crate) async fn ask(
+        &self,
+        subject: &str,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<Message, Silence> {
+        let mut link = self.link.clone();
+        let epoch = self.up(&mut link).await?;
+        let refusals = link.borrow().refusals();
+        let request = Request::new().payload(payload).timeout(Some(self.timeout));
+        let request = match headers {
+            Some(headers) => request.headers(headers),
+            None => request,
+        };
+        let asked = select! {
+            asked = self.client.send_request(subject.to_owned(), request) => asked,
+            changed = link.wait_for(|link| link.epoch() != epoch || link.refuses(subject, refusals)) => {
+                return Err(match changed {
+                    Ok(link) if link.epoch() == epoch => Silence::Unsent(LogError::unavailable(
+                        "server refuses a permission to publish or to subscribe",
+                    )),
+                    _ => Silence::Unknown(broken(io::ErrorKind::ConnectionReset, "connection to the server was lost")),
+                });
+            }
+        };
+        asked.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => Silence::Nobody,
+            RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                Silence::Unsent(
+                    LogError::invalid("message does not fit the server").with_source(error),
+                )
+            }
+            RequestErrorKind::TimedOut => {
+                self.doubt();
+                let silent = format!("server does not answer within {:?}", self.timeout);
+                Silence::Unknown(LogError::unavailable(silent).with_source(error))
+            }
+            RequestErrorKind::Other => Silence::Unknown(
+                LogError::unavailable("question without an answer").with_source(error),
+            ),
+        })
+    }
+
+    /// Finds out whether the server is there at all, and leaves it for another one if not.
+    fn doubt(&self) {
+        let client = self.client.clone();
+        let limit = FOR_A_WORD.min(self.timeout);
+        tokio::spawn(async move {
+            // Nobody listens there, which a server that lives says at once.
+            let word = Request::new().timeout(Some(limit));
+            let asked = client.send_request(client.new_inbox(), word).await;
+            if asked.is_err_and(|error| error.kind() == RequestErrorKind::TimedOut) {
+                // It fails only where the client is gone.
+                let _ = client.force_reconnect().await;
+            }
+        });
+    }
+
+    /// Asks JetStream, in JSON. What it says instead of an answer is the inner error.
+    pub(crate) async fn call<A: DeserializeOwned>(
+        &self,
+        what: &str,
+        question: &impl Serialize,
+    ) -> Result<Result<A, Told>, Silence> {
+        let answer = self.ask(&self.subject(what), None, json(question)?).await?;
+        parse(&answer.payload)
+    }
+
+    /// The subject of a question to JetStream.
+    pub(crate) fn subject(&self, what: &str) -> String {
+        format!("{}.{what}", self.root)
+    }
+
+    /// Until `deadline`, or the moment at which a change is given up.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+}
+
+/// # Errors
+///
+/// `Internal`, which never happens: what is asked has a JSON form.
+pub(crate) fn json(question: &impl Serialize) -> Result<Bytes, Silence> {
+    let text = serde_json::to_vec(question);
+    let text = text.map_err(|error| {
+        Silence::Unsent(LogError::internal("question without a form").with_source(error))
+    });
+    text.map(Bytes::from)
+}
+
+/// An answer in JSON.
+pub(crate) fn parse<A: DeserializeOwned>(answer: &[u8]) -> Result<Result<A, Told>, Silence> {
+    #[derive(serde::Deserialize)]
+    struct Error {
+        error: Option<Told>,
+    }
+    let garbage = |error| {
+        Silence::Unknown(LogError::unavailable("answer that makes no sense").with_source(error))
+    };
+    let told: Error = serde_json::from_slice(answer).map_err(garbage)?;
+    match told.error {
+        Some(told) => Ok(Err(told)),
+        None => serde_json::from_slice(answer).map(Ok).map_err(garbage),
+    }
+}
+
+/// What the driver tells as an event, as an error.
+fn broken(kind: io::ErrorKind, what: &str) -> LogError {
+    LogError::unavailable(what).with_source(io::Error::from(kind))
+}
+
+fn unreadable(option: &str, path: &Path) -> LogError {
+    LogError::invalid(format!("{option} can't be read: {}", path.display()))
+}

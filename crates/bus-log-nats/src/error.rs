@@ -1,0 +1,82 @@
+//! What the server says, as kinds of [`LogError`].
+
+use bus_log::LogError;
+use serde::Deserialize;
+
+/// What JetStream says instead of an answer.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct Told {
+    #[serde(default)]
+    pub(crate) code: u16,
+    #[serde(default)]
+    pub(crate) err_code: u32,
+    #[serde(default)]
+    pub(crate) description: String,
+}
+
+/// Another stands last on the subject than the writer expected.
+const WRONG_LAST_SEQUENCE: u32 = 10071;
+const STREAM_NOT_FOUND: u32 = 10059;
+const MESSAGE_NOT_FOUND: u32 = 10037;
+/// A stream of that name is there, with other settings.
+const NAME_IN_USE: u32 = 10058;
+
+pub(crate) const GONE: &str =
+    "log is not there any more: the server is empty, or its stream was deleted";
+
+impl Told {
+    pub(crate) fn is_wrong_last(&self) -> bool {
+        self.err_code == WRONG_LAST_SEQUENCE
+    }
+
+    pub(crate) fn is_no_stream(&self) -> bool {
+        self.err_code == STREAM_NOT_FOUND
+    }
+
+    pub(crate) fn is_no_message(&self) -> bool {
+        self.err_code == MESSAGE_NOT_FOUND
+    }
+
+    pub(crate) fn is_name_in_use(&self) -> bool {
+        self.err_code == NAME_IN_USE
+    }
+
+    /// Whether it may pass soon, by itself: a leader is being chosen, a server comes up.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self.err_code, 10008 | 10009 | 10041 | 10071) || self.code == 503
+    }
+}
+
+/// The error of a question that was answered so. `what` could not be done.
+///
+/// The numbers are those of <https://github.com/nats-io/nats-server/blob/main/server/errors.json>.
+pub(crate) fn refused(what: &str, told: &Told) -> LogError {
+    type Make = fn(String) -> LogError;
+    let unavailable: Make = LogError::unavailable;
+    let (make, why) = match told.err_code {
+        10039 | 10076 => (
+            unavailable,
+            "JetStream is not enabled, on the server or for the account",
+        ),
+        STREAM_NOT_FOUND => (unavailable, GONE),
+        10008 | 10009 | 10041 => (unavailable, "cluster has no leader for now"),
+        10005 | 10074 => (
+            unavailable,
+            "cluster has not as many servers as the replicas that were asked for",
+        ),
+        10002 | 10023 | 10028 | 10047 | 10077 => (unavailable, "server or stream is full"),
+        10109 | 10110 => (unavailable, "stream is sealed, or denies it"),
+        10053 | 10054 => (
+            LogError::invalid as Make,
+            "message is too large for the stream",
+        ),
+        NAME_IN_USE | 10065 => (unavailable, "stream or its subjects are taken by another"),
+        _ => (unavailable, "server refuses"),
+    };
+    let Told {
+        code,
+        err_code,
+        description,
+    } = told;
+    make(format!("{what}: {why}: {description} ({code}, {err_code})"))
+}

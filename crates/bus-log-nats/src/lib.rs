@@ -1,0 +1,32 @@
+#![doc = include_str!("docs.md")]
+//!
+//! [`SessionLog`]: bus_log::SessionLog
+//! [`Expect::Last`]: bus_log::Expect::Last
+//! [`Expect::Any`]: bus_log::Expect::Any
+
+mod api;
+mod change;
+mod config;
+mod error;
+mod fold;
+mod hide;
+mod listing;
+mod log;
+mod news;
+mod read;
+mod run;
+mod server;
+mod stream;
+mod subject;
+mod threads;
+mod wire;
+
+pub use config::{NatsConfig, Storage};
+pub use log::NatsSessionLog;
+
+/// Longest name of a tenant or a thread: 1 KiB. Both stand in one subject, which a server takes up to 4 KiB by default. A
+/// longer one is `Invalid` to append to, and unknown otherwise.
+pub const MAX_NAME_BYTES: usize = 1 << 10;
+
+/// Largest batch, by the bytes of its events and metas: 256 MiB. A larger one is `Invalid`.
+pub const MAX_BATCH_BYTES: usize = 256 << 20;

@@ -1,0 +1,352 @@
+//! Pages of a thread, from any place in it.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bus_log::{LogError, PAGE_BYTES, Result, ThreadKey};
+use bytes::Bytes;
+use futures_util::stream::{self as streams, StreamExt};
+use tokio::time::sleep;
+
+use crate::fold::{State, Step};
+use crate::server::{Get, Got, Server};
+use crate::threads::Seen;
+use crate::wire::{self, Append, Change, Chunk, Found, Head, Id, Records};
+
+/// Messages that are asked for at once, at most.
+const AT_ONCE: u64 = 64;
+
+/// How often it is looked again for what seems to be missing, and after what pause, growing.
+const LOOKS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// Which of several replicas answers is chance.
+const REPLICAS_ASKED: u32 = 12;
+
+/// A message that counts, with what the thread was before and after it.
+type Link = (Head, Bytes, State, State);
+
+enum Read {
+    Page(RawPage),
+    /// Of these ordinals nothing is there, though it was not hidden.
+    Hole(RangeInclusive<u64>),
+}
+
+/// Events of a page that are not yet what they say: to be read elsewhere than on the log's one thread.
+#[derive(Debug, Default)]
+pub(crate) struct RawPage {
+    pub(crate) events: Vec<Found>,
+    pub(crate) more: bool,
+}
+
+impl Server {
+    /// # Errors
+    ///
+    /// `Corrupt` if what is stored is damaged.
+    pub(crate) async fn page(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<RawPage> {
+        for again in 0.. {
+            let mut seen = self.see(key).await?;
+            let from = cursor.max(seen.state.watermark).saturating_add(1);
+            if from > seen.state.last || cursor == u64::MAX {
+                return Ok(RawPage::default());
+            }
+            let read = self.page_from(key, &mut seen, from, limit.max(1)).await?;
+            self.threads.put(key, &seen);
+            match read {
+                Read::Page(page) => return Ok(page),
+                // Archived meanwhile: once more, after what is hidden now. Or a server that comes up has not all yet.
+                Read::Hole(_) if again < LOOKS => sleep(PAUSE * again).await,
+                Read::Hole(hole) => {
+                    return Err(LogError::corrupt(format!(
+                        "ordinals {} to {}: the server has lost messages that it had stored",
+                        hole.start(),
+                        hole.end()
+                    )));
+                }
+            }
+        }
+        Ok(RawPage::default())
+    }
+
+    async fn page_from(
+        &self,
+        key: &ThreadKey,
+        seen: &mut Seen,
+        from: u64,
+        limit: usize,
+    ) -> Result<Read> {
+        let subject = self.stream.subjects.thread(key);
+        let mut state = self.locate(&subject, seen, from).await?;
+        let mut page = Page {
+            from,
+            limit,
+            bytes: 0,
+            events: Vec::new(),
+        };
+        let (mut at, mut width) = (state.seq, 1);
+        while !page.is_full() && state.last < seen.state.last {
+            let gots = self.some(&subject, at + 1, width).await?;
+            let Some(last) = gots.last() else {
+                return Ok(Read::Hole(
+                    from.max(state.last.saturating_add(1))..=seen.state.last,
+                ));
+            };
+            let dense = gots.len() as u64 == width;
+            let heaviest = gots
+                .iter()
+                .map(|got| got.payload.len())
+                .max()
+                .unwrap_or(1)
+                .max(1);
+            let lightest = u64::try_from(PAGE_BYTES / heaviest).unwrap_or(1).max(1);
+            at = last.seq;
+            // Where others' messages lie between, most that are asked for are the same.
+            width = if dense {
+                (width * 2).min(AT_ONCE).min(lightest)
+            } else {
+                1
+            };
+            for got in gots {
+                let Some((head, body)) = wire::parse(got.payload)? else {
+                    continue;
+                };
+                let Step::Counts { before, after } = state.step(got.seq, &head) else {
+                    continue;
+                };
+                let mut next = vec![(head, body, before, after)];
+                // What lies between was deleted, because it was hidden; or it is lost here.
+                if before.last >= from && before.last > state.last {
+                    let Some(found) = self.mend(&state, &before).await? else {
+                        return Ok(Read::Hole(from.max(state.last + 1)..=before.last));
+                    };
+                    next.splice(0..0, found);
+                }
+                for (head, body, before, after) in next {
+                    state = after;
+                    if let Change::Append(append) = head.change
+                        && after.last >= from
+                        && !page.is_full()
+                    {
+                        seen.remember(before);
+                        page.take(self, &head, append, body).await?;
+                    }
+                }
+                if page.is_full() {
+                    break;
+                }
+            }
+        }
+        let end = page.events.last().map_or(0, |event| event.ordinal);
+        Ok(Read::Page(RawPage {
+            more: end < seen.state.last,
+            events: page.events,
+        }))
+    }
+
+    /// What lies between two states of a thread and the leader does not have: each message names the one before it, and
+    /// another replica may have kept it.
+    async fn mend(&self, from: &State, to: &State) -> Result<Option<Vec<Link>>> {
+        let mut found: Vec<Link> = Vec::new();
+        let mut after = *to;
+        while (after.seq, after.id) != (from.seq, from.id) {
+            if after.seq <= from.seq {
+                return Ok(None);
+            }
+            let Some((head, body)) = self.get_anywhere(after.seq, after.id).await? else {
+                return Ok(None);
+            };
+            let before = head.base;
+            found.push((head, body, before, after));
+            after = before;
+        }
+        tracing::warn!(
+            stream = self.stream.name,
+            messages = found.len(),
+            "the stream's leader has lost messages, which another replica still has"
+        );
+        found.reverse();
+        Ok(Some(found))
+    }
+
+    async fn get_anywhere(&self, seq: u64, id: Id) -> Result<Option<(Head, Bytes)>> {
+        for _ in 0..REPLICAS_ASKED {
+            let Some(got) = self.get_of_any(Get::at(seq)).await? else {
+                continue;
+            };
+            if let Some(found) = wire::parse(got.payload)?.filter(|(head, _)| head.id == id) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The messages of the subject from a sequence on: as many as lie one behind the other, at most `width`.
+    async fn some(&self, subject: &str, from: u64, width: u64) -> Result<Vec<Got>> {
+        let asked = (0..width).map(|n| self.get(Get::next(subject, from + n)));
+        let asked: Vec<_> = futures_util::future::join_all(asked).await;
+        let mut gots: Vec<Got> = Vec::new();
+        for got in asked {
+            match got? {
+                Some(got) if gots.last().is_none_or(|last| last.seq < got.seq) => gots.push(got),
+                _ => {}
+            }
+        }
+        Ok(gots)
+    }
+
+    /// A state from which the message with the ordinal is near.
+    ///
+    /// Each message says what it builds on, and that is true also where the message itself is void: so any that is met
+    /// tells on which side of it to look.
+    async fn locate(&self, subject: &str, seen: &Seen, ordinal: u64) -> Result<State> {
+        const NEAR: u64 = 4;
+        let (mut before, after) = seen.around(ordinal);
+        let (mut low, mut high) = (before.seq + 1, after.seq);
+        while low < high && ordinal - before.last > NEAR {
+            let middle = low + (high - low) / 2;
+            let Some(got) = self
+                .get(Get::next(subject, middle))
+                .await?
+                .filter(|got| got.seq <= high)
+            else {
+                high = middle;
+                continue;
+            };
+            let base = wire::parse(got.payload)?.map(|(head, _)| head.base);
+            match base {
+                Some(base) if base.last >= ordinal => high = middle,
+                Some(base) => {
+                    if base.seq > before.seq {
+                        before = base;
+                    }
+                    low = got.seq + 1;
+                }
+                None => low = got.seq + 1,
+            }
+        }
+        Ok(before)
+    }
+
+    /// The sequence of the message that holds the ordinal; `None` if it is not there any more.
+    pub(crate) async fn message_of(&self, key: &ThreadKey, ordinal: u64) -> Result<Option<u64>> {
+        let subject = self.stream.subjects.thread(key);
+        let seen = self.see(key).await?;
+        let mut state = self.locate(&subject, &seen, ordinal).await?;
+        let mut at = state.seq;
+        while let Some(got) = self.get(Get::next(&subject, at + 1)).await? {
+            at = got.seq;
+            let Some((head, _)) = wire::parse(got.payload)? else {
+                continue;
+            };
+            if let Step::Counts { before, after } = state.step(at, &head) {
+                if before.last >= ordinal {
+                    return Ok(None);
+                }
+                if after.last >= ordinal {
+                    return Ok(Some(at));
+                }
+                state = after;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A chunk's bytes.
+    async fn chunk(&self, head: Head, part: usize, chunk: Chunk) -> Result<Bytes> {
+        let missing = || {
+            LogError::corrupt(format!(
+                "chunk {part} of a batch, at sequence {}",
+                chunk.seq
+            ))
+        };
+        let got = self.get(Get::at(chunk.seq)).await?.ok_or_else(missing)?;
+        let number = u32::try_from(part).unwrap_or(u32::MAX);
+        wire::part_of(head.id, number, got.payload).ok_or_else(missing)
+    }
+}
+
+/// A page that grows.
+struct Page {
+    from: u64,
+    limit: usize,
+    bytes: usize,
+    events: Vec<Found>,
+}
+
+impl Page {
+    fn is_full(&self) -> bool {
+        self.events.len() >= self.limit || (self.bytes >= PAGE_BYTES && !self.events.is_empty())
+    }
+
+    /// Takes a record, if there is room; the first always has.
+    fn add(&mut self, found: Found) {
+        if found.ordinal >= self.from && !self.is_full() {
+            self.bytes += found.bytes();
+            if self.bytes <= PAGE_BYTES || self.events.is_empty() {
+                self.events.push(found);
+            }
+        }
+    }
+
+    /// Takes the events of a message.
+    async fn take(
+        &mut self,
+        server: &Server,
+        head: &Head,
+        append: Append,
+        body: Bytes,
+    ) -> Result<()> {
+        let damaged = |error: LogError| {
+            let (first, count) = (append.first, append.count);
+            LogError::corrupt(format!("batch of {count} events from ordinal {first}"))
+                .with_source(error)
+        };
+        if !append.chunked {
+            let mut records = Records::from(append.first);
+            records.add(body);
+            let mut count = 0;
+            while let Some(found) = records.next() {
+                count += 1;
+                self.add(found);
+            }
+            if count != append.count {
+                return Err(damaged(LogError::corrupt(format!(
+                    "{count} events are there"
+                ))));
+            }
+            return records.end().map_err(damaged);
+        }
+        let chunks = Chunk::parse_all(body).map_err(damaged)?;
+        let skip = u32::try_from(self.from.saturating_sub(append.first)).unwrap_or(u32::MAX);
+        let begun = chunks
+            .iter()
+            .enumerate()
+            .filter(|(_, chunk)| chunk.record != u32::MAX && chunk.record <= skip);
+        let Some((begin, first)) = begun.max_by_key(|(part, _)| *part) else {
+            return Err(damaged(LogError::corrupt("no chunk has its beginning")));
+        };
+        let mut records = Records::from(append.first + u64::from(first.record));
+        let mut offset = first.offset as usize;
+        let mut parts = streams::iter(chunks.clone().into_iter().enumerate().skip(begin))
+            .map(|(part, chunk)| server.chunk(*head, part, chunk))
+            .buffered(2);
+        while !self.is_full()
+            && let Some(part) = parts.next().await
+        {
+            let mut part = part?;
+            if offset > part.len() {
+                return Err(damaged(LogError::corrupt(
+                    "record that begins past its chunk",
+                )));
+            }
+            records.add(part.split_off(std::mem::take(&mut offset)));
+            while let Some(found) = records.next() {
+                self.add(found);
+            }
+        }
+        if !self.is_full() {
+            records.end().map_err(damaged)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! The stream that holds the log: made, or checked, when the log is opened.
+
+use bus_log::{LogError, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::api::{Api, Silence};
+use crate::config::{NatsConfig, Storage};
+use crate::error;
+use crate::subject::Subjects;
+
+/// How long the server knows the ids of messages, in nanoseconds. It spares the stream what is sent twice; nothing
+/// depends on it.
+const REMEMBERED: i64 = 20_000_000_000;
+
+/// What a stream can be set to, as far as it matters here.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    name: String,
+    #[serde(default)]
+    subjects: Vec<String>,
+    retention: String,
+    storage: String,
+    discard: String,
+    num_replicas: usize,
+    #[serde(default)]
+    max_age: i64,
+    #[serde(default = "unlimited")]
+    max_msgs: i64,
+    #[serde(default = "unlimited")]
+    max_bytes: i64,
+    #[serde(default = "unlimited")]
+    max_msgs_per_subject: i64,
+    #[serde(default = "unlimited")]
+    max_msg_size: i64,
+    #[serde(default)]
+    max_consumers: i64,
+    #[serde(default)]
+    duplicate_window: i64,
+    #[serde(default)]
+    allow_direct: bool,
+    #[serde(default)]
+    no_ack: bool,
+    #[serde(default)]
+    sealed: bool,
+    #[serde(default)]
+    deny_purge: bool,
+    #[serde(default)]
+    mirror: Option<serde_json::Value>,
+    #[serde(default)]
+    sources: Option<Vec<serde_json::Value>>,
+}
+
+const fn unlimited() -> i64 {
+    -1
+}
+
+#[derive(Debug, Deserialize)]
+struct Info {
+    config: Settings,
+}
+
+/// What is to be known of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) name: String,
+    pub(crate) subjects: Subjects,
+    /// True if one server has it all, and may be asked in the shortest way. Of several, all but the leader may be behind.
+    pub(crate) direct: bool,
+    /// True if one server keeps it alone.
+    pub(crate) alone: bool,
+    /// True if any replica may be asked.
+    pub(crate) any: bool,
+    /// Largest message that it takes, where that is limited.
+    pub(crate) max_message: Option<usize>,
+}
+
+/// Finds the stream, or makes it where that is asked. `None` if there is none.
+///
+/// # Errors
+///
+/// `Unavailable` if it is not to be had; `Unsupported`, naming the setting, if it may lose what it took.
+pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream>> {
+    let name = config.stream();
+    if let Some(found) = look(api, name).await? {
+        return checked(found, config).map(Some);
+    }
+    if !config.creates() {
+        return Ok(None);
+    }
+    let subjects = Subjects::new(config.prefix().unwrap_or(name));
+    let wanted = Settings {
+        name: name.into(),
+        subjects: vec![subjects.all()],
+        retention: "limits".into(),
+        storage: match config.storage() {
+            Some(Storage::Memory) => "memory".into(),
+            Some(Storage::File) | None => "file".into(),
+        },
+        // What the stream has no room for is refused, and nothing goes in its place.
+        discard: "new".into(),
+        num_replicas: config.replicas().unwrap_or(1),
+        max_age: 0,
+        max_msgs: -1,
+        max_bytes: -1,
+        max_msgs_per_subject: -1,
+        max_msg_size: -1,
+        max_consumers: -1,
+        duplicate_window: REMEMBERED,
+        allow_direct: true,
+        no_ack: false,
+        sealed: false,
+        deny_purge: false,
+        mirror: None,
+        sources: None,
+    };
+    let made = api
+        .call::<Info>(&format!("STREAM.CREATE.{name}"), &wanted)
+        .await?;
+    match made {
+        Ok(made) => checked(made.config, config).map(Some),
+        // Somebody else was faster, with an identity of its own.
+        Err(told) if told.is_name_in_use() => match look(api, name).await? {
+            Some(found) => checked(found, config).map(Some),
+            None => Err(error::refused("stream can't be made", &told)),
+        },
+        Err(told) => Err(error::refused("stream can't be made", &told)),
+    }
+}
+
+/// Checks that the stream is still the one that was found.
+///
+/// # Errors
+///
+/// `Unavailable` if it is gone, or another one stands in its place.
+pub(crate) async fn check(api: &Api, stream: &Stream) -> Result<()> {
+    let found = look(api, &stream.name).await?;
+    let found = found.ok_or_else(|| LogError::unavailable(error::GONE))?;
+    if found.subjects == [stream.subjects.all()] {
+        return Ok(());
+    }
+    // Ordinals would start anew: that is no place to go on.
+    Err(LogError::unavailable(
+        "another log has taken its place on the server",
+    ))
+}
+
+async fn look(api: &Api, name: &str) -> Result<Option<Settings>> {
+    let question = serde_json::json!({});
+    match api
+        .call::<Info>(&format!("STREAM.INFO.{name}"), &question)
+        .await
+    {
+        Ok(Ok(info)) => Ok(Some(info.config)),
+        Ok(Err(told)) if told.is_no_stream() => Ok(None),
+        Ok(Err(told)) => Err(error::refused("stream can't be looked at", &told)),
+        Err(Silence::Nobody) => Err(LogError::unavailable(
+            "JetStream is not enabled, on the server or for the account",
+        )),
+        Err(silence) => Err(silence.into()),
+    }
+}
+
+/// # Errors
+///
+/// `Unsupported`, naming what is wrong.
+fn checked(found: Settings, config: &NatsConfig) -> Result<Stream> {
+    let name = &found.name;
+    let wrong = |what: String| {
+        Err(LogError::unsupported(format!(
+            "stream {name} is not fit for a log: {what}"
+        )))
+    };
+    let [stored] = &found.subjects[..] else {
+        return wrong(format!(
+            "it stores {} subjects, not one of a log's",
+            found.subjects.len()
+        ));
+    };
+    let Some(subjects) = Subjects::of_stream(stored) else {
+        return wrong("the subject that it stores is no log's".into());
+    };
+    if let Some(prefix) = config.prefix()
+        && prefix != subjects.prefix()
+    {
+        return wrong(format!(
+            "prefix is {}, asked for is {prefix}",
+            subjects.prefix()
+        ));
+    }
+    if found.retention != "limits" {
+        return wrong(format!(
+            "retention is {}, which deletes what was read; it must be limits",
+            found.retention
+        ));
+    }
+    if found.max_age != 0 {
+        return wrong("max_age is set: events would expire".into());
+    }
+    if found.max_msgs_per_subject > 0 {
+        return wrong("max_msgs_per_subject is set: threads would lose their beginning".into());
+    }
+    let is_limited = found.max_msgs > 0 || found.max_bytes > 0;
+    if found.discard != "new" && is_limited {
+        return wrong(
+            "it is limited and discard is old: new events would push out old ones".into(),
+        );
+    }
+    if found.no_ack {
+        return wrong("no_ack is set: nobody would know what was stored".into());
+    }
+    if found.sealed && !config.is_read_only() {
+        return wrong("it is sealed".into());
+    }
+    if found.deny_purge && !config.is_read_only() {
+        return wrong("deny_purge is set: nothing could be erased".into());
+    }
+    if found.mirror.is_some() || found.sources.is_some_and(|sources| !sources.is_empty()) {
+        return wrong("it is a mirror, or has sources".into());
+    }
+    if let Some(replicas) = config.replicas()
+        && replicas != found.num_replicas
+    {
+        return wrong(format!(
+            "replicas are {}, asked for are {replicas}",
+            found.num_replicas
+        ));
+    }
+    let storage = if found.storage == "memory" {
+        Storage::Memory
+    } else {
+        Storage::File
+    };
+    if config.storage().is_some_and(|asked| asked != storage) {
+        return wrong(format!(
+            "storage is {}, asked for is the other",
+            found.storage
+        ));
+    }
+    Ok(Stream {
+        subjects,
+        alone: found.num_replicas == 1,
+        any: found.allow_direct,
+        direct: found.allow_direct && found.num_replicas == 1,
+        max_message: usize::try_from(found.max_msg_size)
+            .ok()
+            .filter(|size| *size > 0),
+        name: found.name,
+    })
+}

@@ -1,0 +1,115 @@
+//! Names as subjects.
+//!
+//! ```text
+//! PREFIX.v1.LOG.t.TENANT.THREAD   what a thread is made of
+//! PREFIX.v1.LOG.c.TENANT.THREAD   chunks of batches that are too large for one message
+//! PREFIX.v1.LOG.n.TENANT          says that there is such a tenant
+//! ```
+//!
+//! `LOG` is drawn when the stream is made. So a log that is open finds nothing to write to in a stream that somebody made
+//! in place of its own.
+
+use base64::Engine;
+use base64::alphabet::Alphabet;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use bus_log::{LogError, Result, TenantId, ThreadKey};
+
+/// 64 characters that may stand in a subject, in byte order: so coded, names keep their order, and no two become one.
+const IN_ORDER: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+const CODE: GeneralPurpose = {
+    let Ok(alphabet) = Alphabet::new(IN_ORDER) else {
+        panic!("64 characters, each once");
+    };
+    GeneralPurpose::new(
+        &alphabet,
+        GeneralPurposeConfig::new()
+            .with_encode_padding(false)
+            .with_decode_padding_mode(base64::engine::DecodePaddingMode::RequireNone),
+    )
+};
+
+/// Subjects of one log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subjects {
+    /// `PREFIX.v1.LOG`
+    root: String,
+}
+
+impl Subjects {
+    /// Those of a new log.
+    pub(crate) fn new(prefix: &str) -> Self {
+        let log = fastrand::u64(..);
+        Self {
+            root: format!("{prefix}.v1.{log:016x}"),
+        }
+    }
+
+    /// Those of a stream that was found, by the subject that it stores.
+    pub(crate) fn of_stream(stored: &str) -> Option<Self> {
+        let root = stored.strip_suffix(".>")?;
+        let mut parts = root.rsplit('.');
+        let log = parts.next()?;
+        let is_ours = log.len() == 16 && log.bytes().all(|b| b.is_ascii_hexdigit());
+        (is_ours && parts.next() == Some("v1") && parts.next().is_some())
+            .then(|| Self { root: root.into() })
+    }
+
+    /// The subject that the stream stores.
+    pub(crate) fn all(&self) -> String {
+        format!("{}.>", self.root)
+    }
+
+    /// What the log's subjects begin with, before its own identity.
+    pub(crate) fn prefix(&self) -> &str {
+        self.root.rsplitn(3, '.').last().unwrap_or_default()
+    }
+
+    pub(crate) fn thread(&self, key: &ThreadKey) -> String {
+        let (tenant, thread) = (encoded(key.tenant_id().as_str()), encoded(key.thread_id()));
+        format!("{}.t.{tenant}.{thread}", self.root)
+    }
+
+    pub(crate) fn chunks(&self, key: &ThreadKey) -> String {
+        let (tenant, thread) = (encoded(key.tenant_id().as_str()), encoded(key.thread_id()));
+        format!("{}.c.{tenant}.{thread}", self.root)
+    }
+
+    pub(crate) fn tenant(&self, tenant: &TenantId) -> String {
+        format!("{}.n.{}", self.root, encoded(tenant.as_str()))
+    }
+
+    pub(crate) fn all_tenants(&self) -> String {
+        format!("{}.n.*", self.root)
+    }
+
+    pub(crate) fn all_threads(&self) -> String {
+        format!("{}.t.>", self.root)
+    }
+
+    pub(crate) fn threads_of(&self, tenant: &TenantId) -> String {
+        format!("{}.t.{}.*", self.root, encoded(tenant.as_str()))
+    }
+}
+
+/// A name as a token of a subject.
+pub(crate) fn encoded(name: &str) -> String {
+    CODE.encode(name)
+}
+
+/// The name that a subject ends with.
+///
+/// # Errors
+///
+/// `Corrupt` if it stands for none.
+pub(crate) fn last_name(subject: &str) -> Result<String> {
+    let token = subject.rsplit('.').next().unwrap_or_default();
+    let damaged = || LogError::corrupt("name of a tenant or thread, in a subject");
+    let bytes = CODE
+        .decode(token)
+        .map_err(|error| damaged().with_source(error))?;
+    String::from_utf8(bytes).map_err(|error| damaged().with_source(error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,284 @@
+//! What is known of threads, so that not every call has to find out anew.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bus_log::{LogError, Result, ThreadKey};
+
+use crate::fold::{State, Step};
+use crate::server::{Get, Got, Server};
+use crate::wire::{self, Head, Id};
+
+/// An epoch that never comes.
+const DOUBTED: u64 = u64::MAX;
+
+/// Threads that are remembered, at least; twice as many at most.
+const REMEMBERED: usize = 8192;
+
+/// Places that are remembered of one thread.
+const PLACES: usize = 32;
+
+/// A thread, as far as its messages were seen.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    /// Of the connection: see [`Api::epoch`](crate::api::Api::epoch).
+    epoch: u64,
+    /// The last message that was taken into account, also if it was void.
+    pub(crate) seq: u64,
+    pub(crate) state: State,
+    /// Where ordinals are: states after messages, by last ordinal.
+    places: Vec<State>,
+}
+
+impl Seen {
+    /// What is known after a message that counts.
+    pub(crate) fn at(epoch: u64, state: State) -> Self {
+        Self {
+            epoch,
+            seq: state.seq,
+            state,
+            places: Vec::new(),
+        }
+    }
+
+    /// Whether it was learned over that connection.
+    pub(crate) const fn is_of(&self, epoch: u64) -> bool {
+        self.epoch == epoch
+    }
+
+    /// Takes the next message of the subject into account.
+    ///
+    /// # Errors
+    ///
+    /// As [`wire::parse`].
+    fn take(&mut self, got: &Got) -> Result<Option<(Head, Step)>> {
+        self.seq = got.seq;
+        let Some((head, _)) = wire::parse(got.payload.clone())? else {
+            return Ok(None);
+        };
+        let step = self.state.step(got.seq, &head);
+        if let Step::Counts { after, .. } = step {
+            self.state = after;
+        }
+        Ok(Some((head, step)))
+    }
+
+    /// Remembers where an ordinal is.
+    pub(crate) fn remember(&mut self, place: State) {
+        match self
+            .places
+            .binary_search_by_key(&place.last, |place| place.last)
+        {
+            Ok(_) => {}
+            Err(at) => {
+                if self.places.len() >= PLACES {
+                    self.places.remove(if at == 0 { PLACES - 1 } else { 0 });
+                    return self.remember(place);
+                }
+                self.places.insert(at, place);
+            }
+        }
+    }
+
+    /// The nearest known places around an ordinal: before it, and at or after it.
+    pub(crate) fn around(&self, ordinal: u64) -> (State, State) {
+        let at = self.places.partition_point(|place| place.last < ordinal);
+        let before = at
+            .checked_sub(1)
+            .map_or_else(State::default, |at| self.places[at]);
+        (before, self.places.get(at).copied().unwrap_or(self.state))
+    }
+}
+
+/// The threads that were used last.
+#[derive(Debug, Default)]
+pub(crate) struct Threads(Mutex<Generations>);
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<ThreadKey, Seen>,
+    old: HashMap<ThreadKey, Seen>,
+}
+
+impl Threads {
+    /// What is known of a thread, and was learned over the same connection.
+    pub(crate) fn get(&self, key: &ThreadKey, epoch: u64) -> Option<Seen> {
+        let mut all = self.all();
+        let seen = match all.young.get(key) {
+            Some(seen) => seen.clone(),
+            None => {
+                let seen = all.old.remove(key)?;
+                all.put(key, seen.clone());
+                seen
+            }
+        };
+        (seen.epoch == epoch).then_some(seen)
+    }
+
+    /// Keeps what is known, unless more is.
+    pub(crate) fn put(&self, key: &ThreadKey, seen: &Seen) {
+        let mut all = self.all();
+        if let Some(known) = all.young.get_mut(key)
+            && known.epoch == seen.epoch
+            && known.seq >= seen.seq
+        {
+            seen.places.iter().for_each(|place| known.remember(*place));
+            return;
+        }
+        all.put(key, seen.clone());
+    }
+
+    /// Has the thread seen anew before what is known of it is used again.
+    pub(crate) fn doubt(&self, key: &ThreadKey) {
+        let mut all = self.all();
+        let Generations { young, old } = &mut *all;
+        if let Some(seen) = young.get_mut(key).or_else(|| old.get_mut(key)) {
+            seen.epoch = DOUBTED;
+        }
+    }
+
+    /// What is known of a thread, whenever it was learned.
+    fn last_known(&self, key: &ThreadKey) -> Option<State> {
+        let all = self.all();
+        let seen = all.young.get(key).or_else(|| all.old.get(key));
+        seen.map(|seen| seen.state)
+    }
+
+    fn all(&self) -> MutexGuard<'_, Generations> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Generations {
+    fn put(&mut self, key: &ThreadKey, seen: Seen) {
+        if self.young.len() >= REMEMBERED && !self.young.contains_key(key) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key.clone(), seen);
+    }
+}
+
+/// What became of a message, as far as the thread was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was not met.
+    Unmet,
+    Counts {
+        before: State,
+        after: State,
+    },
+    Void,
+    /// What was there meanwhile was deleted, and perhaps it too.
+    OutOfSight,
+}
+
+impl Server {
+    /// Sees the thread to its end.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn see(&self, key: &ThreadKey) -> Result<Seen> {
+        let epoch = self.ready().await?;
+        let subject = self.stream.subjects.thread(key);
+        let seen = match self.threads.get(key, epoch) {
+            Some(mut seen) => {
+                self.go_on(&subject, &mut seen, None).await?;
+                seen
+            }
+            None => {
+                let found = self.find(&subject, epoch).await?;
+                let last = found.as_ref().map_or(0, |seen| seen.state.last);
+                // A leader that was, or one that has not all yet. Or a server that lost its end: then to go on would
+                // give ordinals twice.
+                if let Some(known) = self
+                    .threads
+                    .last_known(key)
+                    .filter(|known| known.last > last)
+                {
+                    return Err(LogError::unavailable(format!(
+                        "server is behind what it has acknowledged: last ordinal is {last}, was {}",
+                        known.last
+                    )));
+                }
+                match found {
+                    Some(seen) => seen,
+                    // A name that nobody has used is not worth to be remembered.
+                    None => return Ok(Seen::at(epoch, State::default())),
+                }
+            }
+        };
+        self.threads.put(key, &seen);
+        Ok(seen)
+    }
+
+    /// Sees the thread from a state on, and finds out what became of a message that builds on it.
+    pub(crate) async fn see_fate(
+        &self,
+        key: &ThreadKey,
+        from: State,
+        id: Id,
+    ) -> Result<(Seen, Fate)> {
+        let epoch = self.ready().await?;
+        let subject = self.stream.subjects.thread(key);
+        let mut seen = Seen::at(epoch, from);
+        let fate = self.go_on(&subject, &mut seen, Some(id)).await?;
+        self.threads.put(key, &seen);
+        Ok((seen, fate))
+    }
+
+    /// Takes into account what is there after what was seen, to the end or to the message that is looked for, if it
+    /// counts.
+    async fn go_on(&self, subject: &str, seen: &mut Seen, id: Option<Id>) -> Result<Fate> {
+        let mut fate = Fate::Unmet;
+        while let Some(got) = self.get(Get::next(subject, seen.seq + 1)).await? {
+            let was = seen.state;
+            let Some((head, step)) = seen.take(&got)? else {
+                continue;
+            };
+            let is_it = Some(head.id) == id;
+            match step {
+                Step::Counts { before, after } if is_it => {
+                    return Ok(Fate::Counts { before, after });
+                }
+                Step::Counts { before, .. } if before.seq != was.seq && fate == Fate::Unmet => {
+                    fate = Fate::OutOfSight;
+                }
+                Step::Void if is_it && fate == Fate::Unmet => fate = Fate::Void,
+                _ => {}
+            }
+        }
+        Ok(fate)
+    }
+
+    /// The state of a thread of which nothing is known; `None` if there is no such thread.
+    ///
+    /// The last message may be void. What it builds on is not: whoever wrote it had seen that count.
+    async fn find(&self, subject: &str, epoch: u64) -> Result<Option<Seen>> {
+        let Some(last) = self.get(Get::last(subject)).await? else {
+            return Ok(None);
+        };
+        let base =
+            wire::parse(last.payload.clone())?.map_or_else(State::default, |(head, _)| head.base);
+        let mut seen = Seen::at(epoch, State::default());
+        if base.seq > 0 {
+            let there = self.get(Get::next(subject, base.seq)).await?;
+            let there = there.filter(|got| got.seq == base.seq);
+            let head = there
+                .map(|got| wire::parse(got.payload))
+                .transpose()?
+                .flatten();
+            // Otherwise it was deleted, and the first that is left counts: from there.
+            if head.is_some_and(|(head, _)| head.id == base.id) {
+                seen = Seen::at(epoch, base);
+            }
+        }
+        while seen.seq < last.seq {
+            let next = self.get(Get::next(subject, seen.seq + 1)).await?;
+            let next = next
+                .ok_or_else(|| LogError::unavailable("messages went away while they were read"))?;
+            seen.take(&next)?;
+        }
+        Ok(Some(seen))
+    }
+}

@@ -1,0 +1,12 @@
+//! What can go wrong between a log and its server: each append is there if it said so, and is wholly
+//! there or not at all if it said otherwise; and the recipe of law E1 never writes twice.
+//!
+//! Each test has a server of its own. `BUS_TEST_ROUNDS` says how often the longer ones do their worst;
+//! `cargo xtask faults` sets it.
+
+mod cluster;
+mod cut;
+mod full;
+mod gone;
+mod killed;
+mod server;

@@ -1,0 +1,157 @@
+//! Three servers that keep one stream together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_log_nats::{NatsConfig, NatsSessionLog};
+use bus_testkit::{block_on, eventually, samples};
+use local_servers::NatsCluster;
+
+use super::server::{Writer, let_write, rounds};
+use crate::support::{append, open, texts};
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn cluster() -> NatsCluster {
+    NatsCluster::start(Path::new(env!("CARGO_TARGET_TMPDIR")), 3).unwrap()
+}
+
+fn config(cluster: &NatsCluster) -> NatsConfig {
+    let config = NatsConfig::parse(&cluster.url()).unwrap();
+    config
+        .with_replicas(3)
+        .unwrap()
+        .with_timeout(Duration::from_secs(2))
+}
+
+/// Opens the log once the cluster has a leader.
+fn opened(cluster: &NatsCluster) -> Arc<NatsSessionLog> {
+    let mut log = None;
+    let is_open = || {
+        log = open(config(cluster)).ok();
+        log.is_some()
+    };
+    assert!(
+        eventually(LONG, is_open),
+        "{:?}",
+        open(config(cluster)).err()
+    );
+    Arc::new(log.unwrap())
+}
+
+#[test]
+fn any_one_of_three_that_is_killed_loses_nothing_and_doubles_nothing() {
+    let mut cluster = cluster();
+    let log = opened(&cluster);
+    let others = opened(&cluster);
+    let writers = [Writer::start(&log, "a"), Writer::start(&others, "b")];
+    let follower = follow(&others, "a");
+    let rounds = rounds(3);
+    let_write(&writers, 3);
+    for round in 0..rounds {
+        let n = round as usize % 3;
+        cluster.node(n).kill().unwrap();
+        let_write(&writers, 3);
+        cluster.node(n).start().unwrap();
+        let_write(&writers, 3);
+    }
+    for (writer, log) in writers.into_iter().zip([&log, &others]) {
+        let (batches, errors) = writer.finish(log);
+        println!(
+            "one of three killed {rounds} times: {batches} batches, {errors} errors met, none lost"
+        );
+    }
+    let last = block_on(log.bounds(&samples::key("a"))).unwrap().last;
+    assert!(
+        follower(last).into_iter().eq(1..=last),
+        "the follower saw each once"
+    );
+}
+
+/// Follows a thread, whatever happens, until it has seen so many.
+fn follow(log: &Arc<NatsSessionLog>, thread: &str) -> impl FnOnce(u64) -> Vec<u64> {
+    let (log, key) = (Arc::clone(log), samples::key(thread));
+    let (sender, wanted) = std::sync::mpsc::channel::<u64>();
+    let following = thread::spawn(move || {
+        let (mut seen, mut end) = (Vec::new(), None);
+        while end.is_none_or(|end| (seen.len() as u64) < end) {
+            end = end.or_else(|| wanted.try_recv().ok());
+            let last = seen.len() as u64;
+            let deadline = std::time::Instant::now() + Duration::from_millis(300);
+            // What fails is asked again, as `follow` does.
+            if block_on(log.changed(&key, last, deadline)).is_ok()
+                && let Ok(page) = block_on(log.read(&key, last, 1000))
+            {
+                seen.extend(page.events.into_iter().map(|event| event.ordinal));
+            }
+        }
+        seen
+    });
+    move |end| {
+        sender.send(end).unwrap();
+        following.join().unwrap()
+    }
+}
+
+#[test]
+fn two_of_three_down_is_unavailable_and_passes() {
+    let mut cluster = cluster();
+    let log = opened(&cluster);
+    let key = samples::key("s");
+    let done = || append(&*log, &key, "before", 2).is_ok();
+    assert!(eventually(LONG, done), "the cluster comes up");
+    let before = texts(&*log, &key).len() as u64;
+    cluster.node(0).kill().unwrap();
+    cluster.node(1).kill().unwrap();
+    let error = append(&*log, &key, "down", 1).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+    cluster.node(0).start().unwrap();
+    cluster.node(1).start().unwrap();
+    let mut last = 0;
+    let again = || {
+        let appended = append(&*log, &key, "after", 1);
+        last = appended.unwrap_or_default();
+        last > 0
+    };
+    assert!(eventually(LONG, again), "writing goes on");
+    let all = texts(&*log, &key);
+    assert_eq!(all.len() as u64, last);
+    assert!(last > before);
+    assert!(all.iter().filter(|text| *text == "down 0").count() <= 1);
+}
+
+#[test]
+fn two_that_write_one_thread_through_different_servers_share_no_ordinal() {
+    let cluster = cluster();
+    drop(opened(&cluster));
+    let key = samples::key("s");
+    let ends: Vec<Vec<u64>> = thread::scope(|scope| {
+        let writers: Vec<_> = cluster
+            .nodes()
+            .iter()
+            .map(|node| {
+                let (node, key) = (NatsConfig::parse(&node.url()).unwrap(), &key);
+                scope.spawn(move || {
+                    let log = open(node).unwrap();
+                    (0..30)
+                        .map(|n| append(&log, key, &format!("{n}"), 2).unwrap())
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect()
+    });
+    let mut all: Vec<u64> = ends.concat();
+    all.sort_unstable();
+    assert!(
+        all.into_iter().eq((1..=90).map(|n| n * 2)),
+        "each batch has its own ordinals"
+    );
+    assert_eq!(texts(&*opened(&cluster), &key).len(), 180);
+}

@@ -1,0 +1,150 @@
+//! A stream that has no room left, and servers that can't keep a stream.
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::{block_on, samples};
+use local_servers::ScratchNats;
+
+use super::server::own;
+use crate::support::{Stream, append, open, texts};
+
+fn settings(stream: &Stream, more: &str) -> String {
+    format!(
+        "{{\"name\":\"{0}\",\"subjects\":[\"{0}.v1.0123456789abcdef.>\"],\"retention\":\"limits\",\"storage\":\"file\",\
+         \"num_replicas\":1,\"allow_direct\":true,{more}}}",
+        stream.name()
+    )
+}
+
+#[test]
+fn a_full_stream_is_unavailable_and_goes_on_when_it_has_room() {
+    let server = own();
+    let stream = Stream::at(&server.url());
+    let made = stream.raw().call(
+        &format!("STREAM.CREATE.{}", stream.name()),
+        &settings(&stream, "\"discard\":\"new\",\"max_bytes\":100000"),
+    );
+    assert!(!made.contains("error"), "{made}");
+    let (log, key) = (stream.open(), samples::key("s"));
+    let mut count = 0;
+    let error = loop {
+        match append(&log, &key, &"x".repeat(1000), 5) {
+            Ok(last) => count = last,
+            Err(error) => break error,
+        }
+        assert!(count < 1000, "it is never full");
+    };
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("full"), "{error}");
+    assert_eq!(texts(&log, &key).len() as u64, count);
+    let made = stream.raw().call(
+        &format!("STREAM.UPDATE.{}", stream.name()),
+        &settings(&stream, "\"discard\":\"new\",\"max_bytes\":1000000"),
+    );
+    assert!(!made.contains("error"), "{made}");
+    assert_eq!(append(&log, &key, "y", 1).unwrap(), count + 1);
+}
+
+#[test]
+fn a_stream_that_may_lose_what_it_took_is_refused_by_name() {
+    let server = own();
+    for (more, words) in [
+        ("\"discard\":\"old\",\"max_age\":3600000000000", "max_age"),
+        ("\"discard\":\"old\",\"max_msgs\":100", "discard is old"),
+        ("\"discard\":\"old\",\"max_bytes\":100000", "discard is old"),
+        (
+            "\"discard\":\"old\",\"max_msgs_per_subject\":5",
+            "max_msgs_per_subject",
+        ),
+        ("\"discard\":\"new\",\"no_ack\":true", "no_ack"),
+        ("\"discard\":\"new\",\"deny_purge\":true", "deny_purge"),
+    ] {
+        let stream = Stream::at(&server.url());
+        let call = format!("STREAM.CREATE.{}", stream.name());
+        let made = stream.raw().call(&call, &settings(&stream, more));
+        assert!(!made.contains("error"), "{made}");
+        let error = open(stream.config()).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unsupported, "{more}: {error:?}");
+        assert!(error.to_string().contains(words), "{more}: {error}");
+    }
+    let stream = Stream::at(&server.url());
+    stream.raw().call(
+        &format!("STREAM.CREATE.{}", stream.name()),
+        &format!(
+            "{{\"name\":\"{0}\",\"subjects\":[\"{0}.>\"],\"storage\":\"file\"}}",
+            stream.name()
+        ),
+    );
+    let error = open(stream.config()).unwrap_err();
+    assert!(error.to_string().contains("no log's"), "{error}");
+    let stream = Stream::at(&server.url());
+    drop(stream.open());
+    let error = open(stream.config().with_replicas(3).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("replicas are 1"), "{error}");
+}
+
+#[test]
+fn a_server_without_jet_stream_says_so() {
+    let mut server = ScratchNats::prepare(env!("CARGO_TARGET_TMPDIR").as_ref()).unwrap();
+    server.set_jet_stream(false);
+    server.start().unwrap();
+    let error = open(Stream::at(&server.url()).config()).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(
+        error.to_string().contains("JetStream is not enabled"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_permission_that_lacks_and_a_login_that_is_refused_are_said_at_once_and_show_no_secret() {
+    let mut server = ScratchNats::prepare(env!("CARGO_TARGET_TMPDIR").as_ref()).unwrap();
+    server.set(
+        "authorization { users = [ { user: all, password: sesame }, \
+         { user: reader, password: sesame, permissions: { publish: [\"$JS.API.>\"], subscribe: [\"_INBOX.>\"] } } ] }",
+    );
+    server.start().unwrap();
+    let at = |login: &str| format!("nats://{login}@127.0.0.1:{}", server.port());
+    let stream = Stream::at(&server.url());
+    let all = open(stream.config_at(&at("all:sesame"))).unwrap();
+    append(&all, &samples::key("s"), "x", 1).unwrap();
+    let reader = open(stream.config_at(&at("reader:sesame"))).unwrap();
+    assert_eq!(block_on(reader.bounds(&samples::key("s"))).unwrap().last, 1);
+    let begun = std::time::Instant::now();
+    let error = append(&reader, &samples::key("s"), "x", 1).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("permission"), "{error}");
+    let error = open(stream.config_at(&at("all:swordfish"))).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("login"), "{error}");
+    assert!(
+        !format!("{error:?} {error}").contains("swordfish"),
+        "{error:?}"
+    );
+    assert!(begun.elapsed().as_secs() < 25);
+}
+
+#[test]
+fn a_stream_that_is_deleted_or_made_anew_while_it_is_open_is_no_place_to_go_on() {
+    let server = own();
+    let stream = Stream::at(&server.url());
+    let config = stream
+        .config()
+        .with_timeout(std::time::Duration::from_secs(1));
+    let (log, key) = (open(config).unwrap(), samples::key("s"));
+    append(&log, &key, "x", 3).unwrap();
+    stream
+        .raw()
+        .call(&format!("STREAM.DELETE.{}", stream.name()), "");
+    let error = append(&log, &key, "y", 1).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("not there any more"), "{error}");
+    let new = stream.open();
+    append(&new, &key, "z", 1).unwrap();
+    for _ in 0..2 {
+        let error = append(&log, &key, "y", 1).unwrap_err();
+        assert!(error.to_string().contains("another log"), "{error}");
+        let error = block_on(log.load_since(&key, 0)).unwrap_err();
+        assert!(error.to_string().contains("another log"), "{error}");
+    }
+    assert_eq!(texts(&new, &key), ["z 0"]);
+}

@@ -1,0 +1,10 @@
+//! The log on a real server: `BUS_TEST_NATS_URL`, which `cargo xtask test` sets.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may")]
+
+mod faults;
+mod keeping;
+mod laws;
+mod news;
+mod processes;
+mod support;
