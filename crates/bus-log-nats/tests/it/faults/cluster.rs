@@ -11,7 +11,7 @@ use bus_testkit::{block_on, eventually, samples};
 use local_servers::NatsCluster;
 
 use super::server::{Writer, let_write, rounds};
-use crate::support::{append, open, texts};
+use crate::support::{Raw, append, open, texts};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -57,6 +57,8 @@ fn any_one_of_three_that_is_killed_loses_nothing_and_doubles_nothing() {
         let_write(&writers, 3);
         cluster.node(n).start().unwrap();
         let_write(&writers, 3);
+        // One at a time: the next only once this one has all again.
+        assert!(eventually(LONG, || is_whole(&cluster)), "it catches up");
     }
     for (writer, log) in writers.into_iter().zip([&log, &others]) {
         let (batches, errors) = writer.finish(log);
@@ -69,6 +71,20 @@ fn any_one_of_three_that_is_killed_loses_nothing_and_doubles_nothing() {
         follower(last).into_iter().eq(1..=last),
         "the follower saw each once"
     );
+}
+
+/// Whether each of the servers has all of the stream.
+fn is_whole(cluster: &NatsCluster) -> bool {
+    let info = Raw::connect(&cluster.url()).call("STREAM.INFO.bus_log", "");
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
+    let replicas = info["cluster"]["replicas"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let is_current = |replica: &serde_json::Value| {
+        replica["current"] == true && replica["lag"].as_u64().unwrap_or_default() == 0
+    };
+    replicas.len() == 2 && replicas.iter().all(is_current)
 }
 
 /// Follows a thread, whatever happens, until it has seen so many.
