@@ -177,10 +177,11 @@ impl Server {
             Some(tried) if tried.base == base => tried.id,
             _ => Id::new(),
         };
-        let (head, message) = self.compose(key, Head { id, base, change }, body).await?;
+        // First of all: a message of a thread is never the stream's first.
         if base.last == 0 {
             self.know_tenant(key.tenant_id()).await.map_err(silent)?;
         }
+        let (head, message) = self.compose(key, Head { id, base, change }, body).await?;
         let (subject, last) = (self.stream.subjects.thread(key), seen.seq);
         *tried = Some(Tried { id, base });
         let epoch = self.api.epoch();

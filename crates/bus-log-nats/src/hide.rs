@@ -31,7 +31,7 @@ impl Server {
             Done::Nothing(state) => (0, state),
             Done::Changed { before, after } => (after.watermark - before.watermark, after),
         };
-        if state.last > 0 && (newly > 0 || watermark == state.watermark) {
+        if state.watermark > 0 && (newly > 0 || watermark == state.watermark) {
             // Also where nothing is newly hidden: an earlier call may have been cut off here.
             if let Err(error) = self.sweep(key, &state).await {
                 // They are hidden, which is what was asked; the next time takes them along.

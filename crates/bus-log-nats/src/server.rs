@@ -345,6 +345,10 @@ impl Server {
     pub(crate) async fn purge(&self, subject: &str, before: u64) -> Result<()> {
         #[derive(Deserialize)]
         struct Purged {}
+        // Nothing lies before the first, and servers take 1 for no limit: they would delete all.
+        if before <= 1 {
+            return Ok(());
+        }
         let what = format!("STREAM.PURGE.{}", self.stream.name);
         let question = serde_json::json!({ "filter": subject, "seq": before });
         match self.api.call::<Purged>(&what, &question).await? {

@@ -1,5 +1,7 @@
 //! What is stored: large batches, long threads, many threads, and what deletion leaves.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bus_log::{Entry, Expect, SessionLog, TenantId, ThreadKey};
 use bus_testkit::{block_on, samples};
 
@@ -147,18 +149,7 @@ fn a_message_of_nobody_s_on_a_thread_s_subject_is_passed_over() {
     let stream = Stream::new();
     let (log, key) = (stream.open(), samples::key("s"));
     append(&log, &key, "a", 2).unwrap();
-    let asked = "{\"subjects_filter\":\"*.*.*.t.>\"}";
-    let info = stream
-        .raw()
-        .call(&format!("STREAM.INFO.{}", stream.name()), asked);
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
-    let subject = info["state"]["subjects"]
-        .as_object()
-        .unwrap()
-        .keys()
-        .next()
-        .unwrap()
-        .clone();
+    let subject = only_thread(&stream);
     for bytes in [&b""[..], b"garbage", b"BU"] {
         stream.raw().publish(&subject, bytes);
         append(&log, &key, "b", 1).unwrap();
@@ -171,4 +162,79 @@ fn a_message_of_nobody_s_on_a_thread_s_subject_is_passed_over() {
     stream.raw().publish(&subject, b"BUS\x01");
     let error = block_on(stream.open().load_since(&key, 0)).unwrap_err();
     assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt, "{error:?}");
+}
+
+#[test]
+fn archiving_the_first_batch_of_a_log_leaves_its_chunks_readable() {
+    for watermark in [0, 1] {
+        let stream = Stream::new();
+        let (log, key) = (stream.open(), samples::key("s"));
+        // The very first message of the stream is one of its chunks, or comes right before.
+        let batch = large("large", 40, 100_000);
+        block_on(log.append_entries(&key, Expect::Any, &batch)).unwrap();
+        let hidden = block_on(log.archive_before(&key, watermark)).unwrap();
+        assert_eq!(hidden as u64, watermark);
+        let page = block_on(stream.open().load_since(&key, watermark.max(1))).unwrap();
+        let ordinals = page.iter().map(|event| event.ordinal);
+        assert!(ordinals.eq(2..=40), "archived up to {watermark}");
+    }
+}
+
+/// The subject of the only thread that the stream has.
+fn only_thread(stream: &Stream) -> String {
+    let asked = "{\"subjects_filter\":\"*.*.*.t.>\"}";
+    let info = stream
+        .raw()
+        .call(&format!("STREAM.INFO.{}", stream.name()), asked);
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    let subjects = info["state"]["subjects"].as_object().unwrap();
+    subjects.keys().next().unwrap().clone()
+}
+
+/// The bytes of the subject's last message.
+fn last_message(stream: &Stream, subject: &str) -> Vec<u8> {
+    let got = stream.raw().call(
+        &format!("STREAM.MSG.GET.{}", stream.name()),
+        &format!("{{\"last_by_subj\":\"{subject}\"}}"),
+    );
+    let got: serde_json::Value = serde_json::from_str(&got).unwrap();
+    let data = got["message"]["data"].as_str().unwrap();
+    STANDARD.decode(data).unwrap()
+}
+
+#[test]
+fn a_message_that_lands_again_counts_once_whenever_that_is() {
+    let stream = Stream::new();
+    let (log, key) = (stream.open(), samples::key("s"));
+    append(&log, &key, "before", 2).unwrap();
+    append(&log, &key, "copied", 3).unwrap();
+    let subject = only_thread(&stream);
+    let copied = last_message(&stream, &subject);
+    // The server is told nothing of what is expected, nor who the message is.
+    let again = || {
+        let stored = stream.raw().publish(&subject, &copied);
+        assert!(stored.contains("seq"), "{stored}");
+    };
+    let shows = |last: u64, readable: usize| {
+        for log in [&log, &stream.open()] {
+            assert_eq!(texts(log, &key).len(), readable);
+            assert_eq!(block_on(log.bounds(&key)).unwrap().last, last);
+            let listed = block_on(log.list(key.tenant_id(), None, 9)).unwrap();
+            assert_eq!(listed[0].bounds.last, last);
+        }
+    };
+    again();
+    shows(5, 5);
+    assert_eq!(append(&log, &key, "next", 1).unwrap(), 6);
+    again();
+    shows(6, 6);
+    assert_eq!(block_on(log.archive_before(&key, 5)).unwrap(), 5);
+    again();
+    shows(6, 1);
+    assert_eq!(append(&stream.open(), &key, "next", 1).unwrap(), 7);
+    block_on(log.erase(&key)).unwrap();
+    again();
+    shows(7, 0);
+    assert_eq!(append(&stream.open(), &key, "next", 1).unwrap(), 8);
+    shows(8, 1);
 }
