@@ -182,13 +182,18 @@ impl Server {
 
     /// The messages of the subject from a sequence on: as many as lie one behind the other, at most `width`.
     async fn some(&self, subject: &str, from: u64, width: u64) -> Result<Vec<Got>> {
-        let asked = (0..width).map(|n| self.get(Get::next(subject, from + n)));
-        let asked: Vec<_> = futures_util::future::join_all(asked).await;
-        let mut gots: Vec<Got> = Vec::new();
-        for got in asked {
-            match got? {
-                Some(got) if gots.last().is_none_or(|last| last.seq < got.seq) => gots.push(got),
-                _ => {}
+        // Whether there is a next one must be known for sure; how many more there are shows again.
+        let first = self.get(Get::next(subject, from));
+        let more = (1..width).map(|n| self.glimpse(Get::next(subject, from + n)));
+        let more = futures_util::future::join_all(more);
+        let (first, more) = futures_util::future::join(first, more).await;
+        let mut gots: Vec<Got> = first?.into_iter().collect();
+        for got in more {
+            let (Some(last), Some(got)) = (gots.last(), got?) else {
+                break;
+            };
+            if last.seq < got.seq {
+                gots.push(got);
             }
         }
         Ok(gots)

@@ -19,7 +19,7 @@ use crate::error::{self, Told};
 use crate::listing::Listings;
 use crate::news::News;
 use crate::run::Runs;
-use crate::stream::{self, Stream};
+use crate::stream::{self, Shape, Stream};
 use crate::threads::Threads;
 
 /// How long it is taken for granted that the stream is still the one that was opened, where nothing is found in it.
@@ -35,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) config: NatsConfig,
     pub(crate) api: Api,
     pub(crate) stream: Stream,
+    /// What the stream was when it was last checked.
+    shape: Mutex<Shape>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) threads: Threads,
     pub(crate) runs: Runs,
@@ -105,6 +107,7 @@ impl Server {
             news: News::new(config.poll_interval()),
             config,
             api,
+            shape: Mutex::new(stream.shape),
             stream,
             turns: Arc::default(),
             threads: Threads::default(),
@@ -141,9 +144,14 @@ impl Server {
 
     async fn check(&self, epoch: u64) -> Result<()> {
         let begun = Instant::now();
-        stream::check(&self.api, &self.stream).await?;
+        let shape = stream::check(&self.api, &self.stream, &self.config).await?;
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner) = shape;
         *self.checked() = Some((epoch, begun));
         Ok(())
+    }
+
+    pub(crate) fn shape(&self) -> Shape {
+        *self.shape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the stream checked before it is used again.
@@ -163,7 +171,7 @@ impl Server {
     pub(crate) fn room(&self) -> Result<usize> {
         let most = self.api.client().server_info().max_payload;
         let most = self
-            .stream
+            .shape()
             .max_message
             .map_or(most, |limit| limit.min(most));
         if most < LEAST_PAYLOAD {
@@ -174,17 +182,45 @@ impl Server {
         Ok(most - BESIDES)
     }
 
-    /// Gets a message. Of several servers only the leader is asked: the others may be behind.
+    /// Gets a message of the past, in the shortest way.
+    ///
+    /// Where one server keeps the stream alone, that is a question to whoever has a copy: also its mirrors answer it, which
+    /// are behind. What they find is there, for what lies behind a message does not change; what they don't find may be.
     ///
     /// # Errors
     ///
     /// By kind.
     pub(crate) async fn get(&self, get: Get<'_>) -> Result<Option<Got>> {
-        let asked = if self.stream.direct {
-            self.get_direct(get).await
-        } else {
-            self.get_of_leader(get).await
-        };
+        match self.glimpse(get).await? {
+            Some(got) => Ok(Some(got)),
+            None => self.get_now(get).await,
+        }
+    }
+
+    /// The same where nothing depends on whether it is found.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub(crate) async fn glimpse(&self, get: Get<'_>) -> Result<Option<Got>> {
+        let Shape { alone, any, .. } = self.shape();
+        if !(alone && any) {
+            return self.get_now(get).await;
+        }
+        let asked = self.get_direct(get).await;
+        if asked.is_err() {
+            self.suspect();
+        }
+        asked
+    }
+
+    /// Gets a message as the stream is now. Only its leader is asked: others may be behind.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn get_now(&self, get: Get<'_>) -> Result<Option<Got>> {
+        let asked = self.get_of_leader(get).await;
         if asked.is_err() {
             self.suspect();
         }
@@ -201,7 +237,7 @@ impl Server {
     ///
     /// As [`get`](Self::get).
     pub(crate) async fn get_of_any(&self, get: Get<'_>) -> Result<Option<Got>> {
-        if self.stream.any {
+        if self.shape().any {
             self.get_direct(get).await
         } else {
             self.get_of_leader(get).await
@@ -280,7 +316,7 @@ impl Server {
             duplicate: bool,
         }
         let mut headers = HeaderMap::new();
-        let (last, id) = if self.stream.alone {
+        let (last, id) = if self.shape().alone {
             (last, id)
         } else {
             (None, None)

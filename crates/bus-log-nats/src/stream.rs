@@ -48,6 +48,12 @@ pub(crate) struct Settings {
     mirror: Option<serde_json::Value>,
     #[serde(default)]
     sources: Option<Vec<serde_json::Value>>,
+    /// From 2.10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject_transform: Option<serde_json::Value>,
+    /// From 2.12.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    persist_mode: Option<String>,
 }
 
 const fn unlimited() -> i64 {
@@ -57,6 +63,8 @@ const fn unlimited() -> i64 {
 #[derive(Debug, Deserialize)]
 struct Info {
     config: Settings,
+    #[serde(default)]
+    created: String,
 }
 
 /// What is to be known of the stream.
@@ -64,15 +72,24 @@ struct Info {
 pub(crate) struct Stream {
     pub(crate) name: String,
     pub(crate) subjects: Subjects,
-    /// True if one server has it all, and may be asked in the shortest way. Of several, all but the leader may be behind.
-    pub(crate) direct: bool,
-    /// True if one server keeps it alone.
+    /// When it was made, in the server's words.
+    created: String,
+    pub(crate) shape: Shape,
+}
+
+/// What an operator may change of the stream while it is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// True if one server keeps it alone. Of several, all but the leader may be behind.
     pub(crate) alone: bool,
     /// True if any replica may be asked.
     pub(crate) any: bool,
     /// Largest message that it takes, where that is limited.
     pub(crate) max_message: Option<usize>,
 }
+
+/// An error of a stream that is not fit: of some kind.
+type Unfit = fn(String) -> LogError;
 
 /// Finds the stream, or makes it where that is asked. `None` if there is none.
 ///
@@ -82,7 +99,7 @@ pub(crate) struct Stream {
 pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream>> {
     let name = config.stream();
     if let Some(found) = look(api, name).await? {
-        return checked(found, config).map(Some);
+        return checked(found, config, LogError::unsupported).map(Some);
     }
     if !config.creates() {
         return Ok(None);
@@ -112,45 +129,58 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
         deny_purge: false,
         mirror: None,
         sources: None,
+        subject_transform: None,
+        persist_mode: None,
     };
     let made = api
         .call::<Info>(&format!("STREAM.CREATE.{name}"), &wanted)
         .await?;
     match made {
-        Ok(made) => checked(made.config, config).map(Some),
+        Ok(made) => checked(made, config, LogError::unsupported).map(Some),
         // Somebody else was faster, with an identity of its own.
         Err(told) if told.is_name_in_use() => match look(api, name).await? {
-            Some(found) => checked(found, config).map(Some),
+            Some(found) => checked(found, config, LogError::unsupported).map(Some),
             None => Err(error::refused("stream can't be made", &told)),
         },
         Err(told) => Err(error::refused("stream can't be made", &told)),
     }
 }
 
-/// Checks that the stream is still the one that was found.
+/// Checks that the stream is still the one that was found, and fit, and says what it is now.
 ///
 /// # Errors
 ///
-/// `Unavailable` if it is gone, or another one stands in its place.
-pub(crate) async fn check(api: &Api, stream: &Stream) -> Result<()> {
+/// `Unavailable` if it is gone, another one stands in its place, or a setting lets it lose what it took.
+pub(crate) async fn check(api: &Api, stream: &Stream, config: &NatsConfig) -> Result<Shape> {
     let found = look(api, &stream.name).await?;
     let found = found.ok_or_else(|| LogError::unavailable(error::GONE))?;
-    if found.subjects == [stream.subjects.all()] {
-        return Ok(());
-    }
-    // Ordinals would start anew: that is no place to go on.
-    Err(LogError::unavailable(
-        "another log has taken its place on the server",
-    ))
+    stream.still(found, config)
 }
 
-async fn look(api: &Api, name: &str) -> Result<Option<Settings>> {
+impl Stream {
+    fn still(&self, found: Info, config: &NatsConfig) -> Result<Shape> {
+        // Ordinals would start anew: that is no place to go on.
+        if found.config.subjects != [self.subjects.all()] {
+            return Err(LogError::unavailable(
+                "another log has taken its place on the server",
+            ));
+        }
+        if found.created != self.created {
+            return Err(LogError::unavailable(
+                "log was made anew on the server, of a copy perhaps: what was known of it may not be true any more",
+            ));
+        }
+        Ok(checked(found, config, LogError::unavailable)?.shape)
+    }
+}
+
+async fn look(api: &Api, name: &str) -> Result<Option<Info>> {
     let question = serde_json::json!({});
     match api
         .call::<Info>(&format!("STREAM.INFO.{name}"), &question)
         .await
     {
-        Ok(Ok(info)) => Ok(Some(info.config)),
+        Ok(Ok(info)) => Ok(Some(info)),
         Ok(Err(told)) if told.is_no_stream() => Ok(None),
         Ok(Err(told)) => Err(error::refused("stream can't be looked at", &told)),
         Err(Silence::Nobody) => Err(LogError::unavailable(
@@ -162,14 +192,14 @@ async fn look(api: &Api, name: &str) -> Result<Option<Settings>> {
 
 /// # Errors
 ///
-/// `Unsupported`, naming what is wrong.
-fn checked(found: Settings, config: &NatsConfig) -> Result<Stream> {
+/// `unfit`, naming what is wrong.
+fn checked(found: Info, config: &NatsConfig, unfit: Unfit) -> Result<Stream> {
+    let Info {
+        config: found,
+        created,
+    } = found;
     let name = &found.name;
-    let wrong = |what: String| {
-        Err(LogError::unsupported(format!(
-            "stream {name} is not fit for a log: {what}"
-        )))
-    };
+    let wrong = |what: String| Err(unfit(format!("stream {name} is not fit for a log: {what}")));
     let [stored] = &found.subjects[..] else {
         return wrong(format!(
             "it stores {} subjects, not one of a log's",
@@ -205,6 +235,12 @@ fn checked(found: Settings, config: &NatsConfig) -> Result<Stream> {
             "it is limited and discard is old: new events would push out old ones".into(),
         );
     }
+    if found.subject_transform.is_some() {
+        return wrong("subject_transform is set: messages would be stored as others'".into());
+    }
+    if found.persist_mode.as_deref() == Some("async") {
+        return wrong("persist_mode is async: what is acknowledged is not stored yet".into());
+    }
     if found.no_ack {
         return wrong("no_ack is set: nobody would know what was stored".into());
     }
@@ -230,7 +266,8 @@ fn checked(found: Settings, config: &NatsConfig) -> Result<Stream> {
     } else {
         Storage::File
     };
-    if config.storage().is_some_and(|asked| asked != storage) {
+    // Whoever wants a log that goes with the server says so.
+    if config.storage().unwrap_or(Storage::File) != storage {
         return wrong(format!(
             "storage is {}, asked for is the other",
             found.storage
@@ -238,12 +275,17 @@ fn checked(found: Settings, config: &NatsConfig) -> Result<Stream> {
     }
     Ok(Stream {
         subjects,
-        alone: found.num_replicas == 1,
-        any: found.allow_direct,
-        direct: found.allow_direct && found.num_replicas == 1,
-        max_message: usize::try_from(found.max_msg_size)
-            .ok()
-            .filter(|size| *size > 0),
+        created,
+        shape: Shape {
+            alone: found.num_replicas == 1,
+            any: found.allow_direct,
+            max_message: usize::try_from(found.max_msg_size)
+                .ok()
+                .filter(|size| *size > 0),
+        },
         name: found.name,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -231,7 +231,7 @@ impl Server {
     /// counts.
     async fn go_on(&self, subject: &str, seen: &mut Seen, id: Option<Id>) -> Result<Fate> {
         let mut fate = Fate::Unmet;
-        while let Some(got) = self.get(Get::next(subject, seen.seq + 1)).await? {
+        while let Some(got) = self.get_now(Get::next(subject, seen.seq + 1)).await? {
             let was = seen.state;
             let Some((head, step)) = seen.take(&got)? else {
                 continue;
@@ -255,14 +255,14 @@ impl Server {
     ///
     /// The last message may be void. What it builds on is not: whoever wrote it had seen that count.
     async fn find(&self, subject: &str, epoch: u64) -> Result<Option<Seen>> {
-        let Some(last) = self.get(Get::last(subject)).await? else {
+        let Some(last) = self.get_now(Get::last(subject)).await? else {
             return Ok(None);
         };
         let base =
             wire::parse(last.payload.clone())?.map_or_else(State::default, |(head, _)| head.base);
         let mut seen = Seen::at(epoch, State::default());
         if base.seq > 0 {
-            let there = self.get(Get::next(subject, base.seq)).await?;
+            let there = self.get_now(Get::next(subject, base.seq)).await?;
             let there = there.filter(|got| got.seq == base.seq);
             let head = there
                 .map(|got| wire::parse(got.payload))
@@ -274,7 +274,7 @@ impl Server {
             }
         }
         while seen.seq < last.seq {
-            let next = self.get(Get::next(subject, seen.seq + 1)).await?;
+            let next = self.get_now(Get::next(subject, seen.seq + 1)).await?;
             let next = next
                 .ok_or_else(|| LogError::unavailable("messages went away while they were read"))?;
             seen.take(&next)?;

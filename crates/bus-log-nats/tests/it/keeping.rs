@@ -238,3 +238,34 @@ fn a_message_that_lands_again_counts_once_whenever_that_is() {
     assert_eq!(append(&stream.open(), &key, "next", 1).unwrap(), 8);
     shows(8, 1);
 }
+
+#[test]
+fn a_mirror_of_the_stream_does_not_speak_for_it() {
+    let stream = Stream::new();
+    let log = stream.open();
+    let mirror = format!("{}_mirror", stream.name());
+    let made = stream.raw().call(
+        &format!("STREAM.CREATE.{mirror}"),
+        &format!(
+            "{{\"name\":\"{mirror}\",\"retention\":\"limits\",\"storage\":\"file\",\"discard\":\"old\",\"num_replicas\":1,\
+             \"allow_direct\":true,\"mirror_direct\":true,\"mirror\":{{\"name\":\"{}\"}}}}",
+            stream.name()
+        ),
+    );
+    assert!(!made.contains("\"error\""), "{made}");
+    let second = stream.open();
+    let key = samples::key("s");
+    for n in 1..=1000 {
+        assert_eq!(append(&log, &key, "x", 1).unwrap(), n);
+        assert_eq!(block_on(second.bounds(&key)).unwrap().last, n);
+        let page = block_on(second.read(&key, n - 1, 10)).unwrap();
+        assert_eq!(page.events.len(), 1, "{n}");
+    }
+    for n in 0..50 {
+        let key = samples::key(&format!("erased {n}"));
+        append(&log, &key, "x", 2).unwrap();
+        block_on(stream.open().erase(&key)).unwrap();
+        assert!(block_on(log.bounds(&key)).unwrap().erased, "{n}");
+    }
+    stream.raw().call(&format!("STREAM.DELETE.{mirror}"), "");
+}

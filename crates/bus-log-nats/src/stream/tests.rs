@@ -1,0 +1,105 @@
+use bus_log::LogErrorKind;
+
+use super::*;
+
+const SUBJECTS: &str = "bus_log.v1.0123456789abcdef.>";
+
+/// A stream as the server describes it, with other settings or more.
+fn described(more: &serde_json::Value) -> Info {
+    let mut info = serde_json::json!({
+        "config": {
+            "name": "bus_log", "subjects": [SUBJECTS], "retention": "limits", "storage": "file", "discard": "new",
+            "num_replicas": 1, "allow_direct": true,
+        },
+        "created": "2026-01-01T00:00:00Z",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        let place = if name == "created" {
+            &mut info
+        } else {
+            &mut info["config"]
+        };
+        place[name] = value.clone();
+    }
+    serde_json::from_value(info).unwrap()
+}
+
+fn config(url: &str) -> NatsConfig {
+    NatsConfig::parse(url).unwrap()
+}
+
+const URL: &str = "nats://localhost";
+
+#[test]
+fn settings_that_may_lose_or_hide_what_was_stored_are_refused_by_name_also_while_it_is_open() {
+    let open = checked(
+        described(&serde_json::json!({})),
+        &config(URL),
+        LogError::unsupported,
+    )
+    .unwrap();
+    for (more, word) in [
+        (
+            serde_json::json!({"subject_transform": {"src": ">", "dest": "a.>"}}),
+            "subject_transform",
+        ),
+        (serde_json::json!({"persist_mode": "async"}), "persist_mode"),
+        (
+            serde_json::json!({"storage": "memory"}),
+            "storage is memory",
+        ),
+        (serde_json::json!({"max_age": 1}), "max_age"),
+        (
+            serde_json::json!({"discard": "old", "max_bytes": 1}),
+            "discard",
+        ),
+        (serde_json::json!({"no_ack": true}), "no_ack"),
+    ] {
+        let error = checked(described(&more), &config(URL), LogError::unsupported).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unsupported);
+        assert!(error.to_string().contains(word), "{error}");
+        let error = open.still(described(&more), &config(URL)).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unavailable);
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    let asked = config("nats://localhost?replicas=1");
+    let error = open.still(described(&serde_json::json!({"num_replicas": 3})), &asked);
+    assert!(error.unwrap_err().to_string().contains("replicas are 3"));
+}
+
+#[test]
+fn what_harms_nothing_is_taken_and_what_changes_is_known() {
+    let open = checked(
+        described(&serde_json::json!({})),
+        &config(URL),
+        LogError::unsupported,
+    )
+    .unwrap();
+    assert!(open.shape.alone);
+    let now = open.still(
+        described(&serde_json::json!({"num_replicas": 3, "persist_mode": "default"})),
+        &config(URL),
+    );
+    assert!(!now.unwrap().alone, "a stream that was given more replicas");
+    let memory = described(&serde_json::json!({"storage": "memory"}));
+    checked(
+        memory,
+        &config("nats://localhost?storage=memory"),
+        LogError::unsupported,
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_stream_that_was_made_anew_of_a_copy_is_no_place_to_go_on() {
+    let open = checked(
+        described(&serde_json::json!({})),
+        &config(URL),
+        LogError::unsupported,
+    )
+    .unwrap();
+    let anew = described(&serde_json::json!({"created": "2026-01-02T00:00:00Z"}));
+    let error = open.still(anew, &config(URL)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("made anew"), "{error}");
+}
