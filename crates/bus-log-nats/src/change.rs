@@ -66,6 +66,8 @@ impl Body {
 struct Tried {
     id: Id,
     base: State,
+    /// Of the connection over which the base was seen.
+    epoch: u64,
 }
 
 /// Why a try did not do it.
@@ -113,7 +115,7 @@ impl Server {
                 Ok(done) => return Ok(done),
                 Err(failed) => failed,
             };
-            let (error, wait) = match failed {
+            let (error, waits) = match failed {
                 Failed::For(error) => return Err(error),
                 Failed::Behind => (
                     LogError::unavailable("other writers were always faster"),
@@ -126,14 +128,21 @@ impl Server {
                 self.threads.doubt(key);
                 return Err(error);
             }
-            if wait {
+            if waits {
                 sleep(pause).await;
                 pause = (pause * 2).min(AGAIN.1);
             }
             // What became of the last try shows when the thread is seen again.
             match self.see_again(key, &mut tried).await {
                 Ok(Ok(done)) => return Ok(done),
-                Ok(Err(now)) => (seen, fresh) = (now, true),
+                Ok(Err(now)) => {
+                    // Refused, and yet nothing new is there to be seen.
+                    if !waits && now.seq == seen.seq {
+                        sleep(pause).await;
+                        pause = (pause * 2).min(AGAIN.1);
+                    }
+                    (seen, fresh) = (now, true);
+                }
                 Err(again) => {
                     self.threads.doubt(key);
                     let is_over = Instant::now() + pause >= deadline;
@@ -183,8 +192,12 @@ impl Server {
         }
         let (head, message) = self.compose(key, Head { id, base, change }, body).await?;
         let (subject, last) = (self.stream.subjects.thread(key), seen.seq);
-        *tried = Some(Tried { id, base });
         let epoch = self.api.epoch();
+        *tried = Some(Tried {
+            id,
+            base,
+            epoch: seen.epoch(),
+        });
         let seq = match self
             .store(&subject, Some(last), Some(id.to_string()), message)
             .await
@@ -192,6 +205,12 @@ impl Server {
             Ok(Stored::At(seq)) => seq,
             Ok(Stored::Again) => return Err(Failed::Behind),
             Ok(Stored::Refused(told)) if told.is_wrong_last() => return Err(Failed::Behind),
+            Ok(Stored::Refused(told)) if told.is_under_way() => {
+                return Err(Failed::Unknown(error::refused(
+                    "server has not stored the message yet",
+                    &told,
+                )));
+            }
             Ok(Stored::Refused(told)) if told.may_pass() => {
                 return Err(Failed::Now(error::refused(
                     "server takes no message",
@@ -207,6 +226,9 @@ impl Server {
             }
             Err(silence) => return Err(silent(silence)),
         };
+        if seq <= last {
+            self.forget_all();
+        }
         // Only where nothing of another came in between is it known that it counts.
         if !seen.is_of(epoch) || !self.runs.hold(epoch, last + 1, seq) {
             return Err(Failed::Behind);
@@ -229,10 +251,10 @@ impl Server {
         key: &ThreadKey,
         tried: &mut Option<Tried>,
     ) -> Result<Result<Done, Seen>> {
-        let Some(Tried { id, base }) = tried else {
+        let Some(Tried { id, base, epoch }) = tried else {
             return Ok(Err(self.see(key).await?));
         };
-        let (seen, fate) = self.see_fate(key, *base, *id).await?;
+        let (seen, fate) = self.see_fate(key, (*base, *epoch), *id).await?;
         match fate {
             Fate::Counts { before, after } => Ok(Ok(Done::Changed { before, after })),
             Fate::Void => {

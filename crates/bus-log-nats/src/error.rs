@@ -16,6 +16,10 @@ pub(crate) struct Told {
 
 /// Another stands last on the subject than the writer expected.
 const WRONG_LAST_SEQUENCE: u32 = 10071;
+/// The same of clusters from 2.11: another message of the subject is on its way, or was there first.
+const WRONG_LAST_SEQUENCE_UNDER_WAY: u32 = 10164;
+/// The same message is on its way: in clusters from 2.11.
+const DUPLICATE_UNDER_WAY: u32 = 10158;
 const STREAM_NOT_FOUND: u32 = 10059;
 const MESSAGE_NOT_FOUND: u32 = 10037;
 /// A stream of that name is there, with other settings.
@@ -26,7 +30,18 @@ pub(crate) const GONE: &str =
 
 impl Told {
     pub(crate) fn is_wrong_last(&self) -> bool {
-        self.err_code == WRONG_LAST_SEQUENCE
+        matches!(
+            self.err_code,
+            WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_UNDER_WAY
+        )
+    }
+
+    /// Whether it was refused for a message that is on its way, and may still come to nothing.
+    pub(crate) fn is_under_way(&self) -> bool {
+        matches!(
+            self.err_code,
+            WRONG_LAST_SEQUENCE_UNDER_WAY | DUPLICATE_UNDER_WAY
+        )
     }
 
     pub(crate) fn is_no_stream(&self) -> bool {
@@ -43,7 +58,10 @@ impl Told {
 
     /// Whether it may pass soon, by itself: a leader is being chosen, a server comes up.
     pub(crate) fn may_pass(&self) -> bool {
-        matches!(self.err_code, 10008 | 10009 | 10041 | 10071) || self.code == 503
+        matches!(self.err_code, 10008 | 10009 | 10041)
+            || self.is_wrong_last()
+            || self.is_under_way()
+            || self.code == 503
     }
 }
 
@@ -80,3 +98,6 @@ pub(crate) fn refused(what: &str, told: &Told) -> LogError {
     } = told;
     make(format!("{what}: {why}: {description} ({code}, {err_code})"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,13 +21,19 @@ struct State {
 }
 
 impl Runs {
-    pub(crate) fn add(&self, epoch: u64, seq: u64) {
+    /// Adds a sequence. False if it was there: then the server gives them for the second time, and all others are forgotten.
+    #[must_use]
+    pub(crate) fn add(&self, epoch: u64, seq: u64) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.epoch != epoch {
             state.epoch = epoch;
             state.runs.clear();
         }
         let runs = &mut state.runs;
+        let is_new = !runs.iter().rev().any(|run| run.0 <= seq && seq <= run.1);
+        if !is_new {
+            runs.clear();
+        }
         // Answers come nearly in order: the place is at the end or close to it.
         let at = runs
             .iter()
@@ -47,12 +53,20 @@ impl Runs {
         if runs.len() > RUNS {
             runs.pop_front();
         }
+        is_new
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.runs.clear();
     }
 
     /// Whether all from the first to the last are this log's own.
     pub(crate) fn hold(&self, epoch: u64, first: u64, last: u64) -> bool {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.epoch == epoch
+        first <= last
+            && state.epoch == epoch
             && state
                 .runs
                 .iter()

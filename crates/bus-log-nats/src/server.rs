@@ -42,7 +42,8 @@ pub(crate) struct Server {
     pub(crate) runs: Runs,
     pub(crate) news: News,
     pub(crate) listings: Listings,
-    tenants: Mutex<HashSet<TenantId>>,
+    /// Those that are there for sure, at one of the connection's epochs.
+    tenants: Mutex<(u64, HashSet<TenantId>)>,
     /// At which of the connection's epochs, and when, the stream was found to be ours.
     checked: Mutex<Option<(u64, Instant)>>,
 }
@@ -338,7 +339,9 @@ impl Server {
                 duplicate: true, ..
             }) => Stored::Again,
             Ok(Ack { seq, .. }) => {
-                self.runs.add(epoch, seq);
+                if !self.runs.add(epoch, seq) {
+                    self.threads.doubt_all();
+                }
                 Stored::At(seq)
             }
             Err(told) => Stored::Refused(told),
@@ -347,12 +350,14 @@ impl Server {
 
     /// Makes the tenant known, before its first thread is.
     pub(crate) async fn know_tenant(&self, tenant: &TenantId) -> Result<(), Silence> {
-        if self.known_tenants().contains(tenant) {
+        let epoch = self.api.epoch();
+        if self.known_tenants(epoch).1.contains(tenant) {
             return Ok(());
         }
         let subject = self.stream.subjects.tenant(tenant);
         match self.store(&subject, Some(0), None, Bytes::new()).await? {
-            Stored::Refused(told) if !told.is_wrong_last() => {
+            // Another's may be on its way, and come to nothing.
+            Stored::Refused(told) if told.is_under_way() || !told.is_wrong_last() => {
                 return Err(Silence::Unsent(error::refused(
                     "tenant can't be written",
                     &told,
@@ -360,7 +365,7 @@ impl Server {
             }
             _ => {}
         }
-        let mut known = self.known_tenants();
+        let known = &mut self.known_tenants(epoch).1;
         // Asking once more is cheap; remembering all that ever were is not.
         if known.len() >= 4096 {
             known.clear();
@@ -369,8 +374,12 @@ impl Server {
         Ok(())
     }
 
-    fn known_tenants(&self) -> MutexGuard<'_, HashSet<TenantId>> {
-        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known_tenants(&self, epoch: u64) -> MutexGuard<'_, (u64, HashSet<TenantId>)> {
+        let mut known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0 != epoch {
+            *known = (epoch, HashSet::new());
+        }
+        known
     }
 
     /// Deletes the subject's messages before a sequence.

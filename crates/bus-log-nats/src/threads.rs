@@ -41,6 +41,11 @@ impl Seen {
         }
     }
 
+    /// Of which connection it was learned.
+    pub(crate) const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Whether it was learned over that connection.
     pub(crate) const fn is_of(&self, epoch: u64) -> bool {
         self.epoch == epoch
@@ -128,11 +133,27 @@ impl Threads {
         all.put(key, seen.clone());
     }
 
+    /// Knows nothing of a thread.
+    fn forget(&self, key: &ThreadKey) {
+        let mut all = self.all();
+        all.young.remove(key);
+        all.old.remove(key);
+    }
+
     /// Has the thread seen anew before what is known of it is used again.
     pub(crate) fn doubt(&self, key: &ThreadKey) {
         let mut all = self.all();
         let Generations { young, old } = &mut *all;
         if let Some(seen) = young.get_mut(key).or_else(|| old.get_mut(key)) {
+            seen.epoch = DOUBTED;
+        }
+    }
+
+    /// The same for all threads.
+    pub(crate) fn doubt_all(&self) {
+        let mut all = self.all();
+        let Generations { young, old } = &mut *all;
+        for seen in young.values_mut().chain(old.values_mut()) {
             seen.epoch = DOUBTED;
         }
     }
@@ -189,22 +210,18 @@ impl Server {
             None => {
                 let found = self.find(&subject, epoch).await?;
                 let last = found.as_ref().map_or(0, |seen| seen.state.last);
-                // A leader that was, or one that has not all yet. Or a server that lost its end: then to go on would
-                // give ordinals twice.
-                if let Some(known) = self
-                    .threads
-                    .last_known(key)
-                    .filter(|known| known.last > last)
+                if let Some(known) = self.threads.last_known(key)
+                    && known.last > last
                 {
-                    return Err(LogError::unavailable(format!(
-                        "server is behind what it has acknowledged: last ordinal is {last}, was {}",
-                        known.last
-                    )));
+                    self.judge_loss(last, &known)?;
                 }
                 match found {
                     Some(seen) => seen,
                     // A name that nobody has used is not worth to be remembered.
-                    None => return Ok(Seen::at(epoch, State::default())),
+                    None => {
+                        self.threads.forget(key);
+                        return Ok(Seen::at(epoch, State::default()));
+                    }
                 }
             }
         };
@@ -212,19 +229,73 @@ impl Server {
         Ok(seen)
     }
 
-    /// Sees the thread from a state on, and finds out what became of a message that builds on it.
+    /// What to do where less is there of a thread than was known.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` where several servers keep the stream: it is a leader that was, or one that has not all yet, and to go
+    /// on would give ordinals twice. One that keeps it alone has lost its end for good, and there is nothing to wait for.
+    fn judge_loss(&self, last: u64, known: &State) -> Result<()> {
+        let was = known.last;
+        if !self.shape().alone {
+            return Err(LogError::unavailable(format!(
+                "server is behind what it has acknowledged: last ordinal is {last}, was {was}"
+            )));
+        }
+        tracing::warn!(
+            stream = self.stream.name,
+            last,
+            was,
+            "the server has lost the end of a thread that it had acknowledged, and goes on before it"
+        );
+        Ok(())
+    }
+
+    /// Sees the thread from a state on, and finds out what became of a message that builds on it. `from` is that state, and
+    /// over which connection it was learned.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` also if the server has lost the message that made that state: then nothing that builds on it counts,
+    /// whatever is said of it.
     pub(crate) async fn see_fate(
         &self,
         key: &ThreadKey,
-        from: State,
+        (from, learned): (State, u64),
         id: Id,
     ) -> Result<(Seen, Fate)> {
         let epoch = self.ready().await?;
         let subject = self.stream.subjects.thread(key);
         let mut seen = Seen::at(epoch, from);
         let fate = self.go_on(&subject, &mut seen, Some(id)).await?;
+        let is_built_on = fate == Fate::Unmet && seen.state == from;
+        if (epoch != learned || is_built_on) && !self.is_there(&from).await? {
+            return Err(LogError::unavailable(
+                "what the change was built on is not there any more: lost by the server, or archived",
+            ));
+        }
         self.threads.put(key, &seen);
         Ok((seen, fate))
+    }
+
+    /// Whether the message that made a state is there now.
+    async fn is_there(&self, state: &State) -> Result<bool> {
+        if state.seq == 0 {
+            return Ok(true);
+        }
+        let got = self.get_now(Get::at(state.seq)).await?;
+        let head = got.map(|got| wire::parse(got.payload)).transpose()?;
+        Ok(head.flatten().is_some_and(|(head, _)| head.id == state.id))
+    }
+
+    /// Has everything seen anew: the server gives sequences for the second time, so it has lost its end.
+    pub(crate) fn forget_all(&self) {
+        tracing::warn!(
+            stream = self.stream.name,
+            "the server has lost messages that it had acknowledged"
+        );
+        self.runs.clear();
+        self.threads.doubt_all();
     }
 
     /// Takes into account what is there after what was seen, to the end or to the message that is looked for, if it

@@ -9,4 +9,5 @@ mod cut;
 mod full;
 mod gone;
 mod killed;
+mod lost;
 mod server;
