@@ -7,5 +7,6 @@ mod faults;
 mod keeping;
 mod laws;
 mod news;
+mod permissions;
 mod processes;
 mod support;
