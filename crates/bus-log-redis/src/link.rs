@@ -83,6 +83,7 @@ impl Opening {
             let loaded = answers.split_off(count.min(answers.len()));
             let settings = Settings::read(answers)?;
             settings.check(&self.config)?;
+            settings.check_file(&self.config)?;
             let shas = loaded
                 .into_iter()
                 .map(|sha| {

@@ -16,6 +16,7 @@ pub(crate) struct Settings {
     pub(crate) is_cluster: bool,
     pub(crate) is_replica: bool,
     appends_only: bool,
+    file: File,
     /// `None` where the server does not say.
     fsync: Option<String>,
     /// True if it does not sync while it rewrites its file; `None` where the server does not say.
@@ -23,6 +24,17 @@ pub(crate) struct Settings {
     max_memory: u64,
     eviction: String,
     replicas: u32,
+}
+
+/// How far the append-only file is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum File {
+    #[default]
+    Whole,
+    /// It is written anew, or will be soon.
+    Rewritten,
+    /// There is none yet that could be loaded.
+    Missing,
 }
 
 /// The questions.
@@ -66,6 +78,17 @@ impl Settings {
                 .find(|(found, _)| *found == name)
                 .map_or("", |(_, value)| value.trim())
         };
+        let is_new = field("aof_base_size") == "0";
+        let is_rewritten = ["aof_rewrite_in_progress", "aof_rewrite_scheduled"]
+            .iter()
+            .any(|name| field(name) == "1");
+        let has_failed = field("aof_last_bgrewrite_status") == "err";
+        let file = match (is_rewritten, is_new) {
+            (true, true) => File::Missing,
+            (true, false) => File::Rewritten,
+            (false, true) if has_failed => File::Missing,
+            (false, _) => File::Whole,
+        };
         let mut version = field("redis_version")
             .split('.')
             .map(|part| part.parse().unwrap_or(0));
@@ -74,6 +97,7 @@ impl Settings {
             is_cluster: field("redis_mode") == "cluster",
             is_replica: field("role") == "slave",
             appends_only: field("aof_enabled") == "1",
+            file,
             fsync: None,
             rests_while_rewriting: None,
             max_memory: field("maxmemory").parse().unwrap_or(0),
@@ -105,6 +129,32 @@ impl Settings {
         }
         self.check_eviction()?;
         self.check_durability(config.durability())
+    }
+
+    /// Whether a connection may be opened, beyond [`check`](Self::check): a server that was told to keep an append-only
+    /// file says at once that it does, though until the first is written it would come back empty. After off and on
+    /// again that can't be told apart from any other rewriting.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` until the file is there.
+    pub(crate) fn check_file(&self, config: &RedisConfig) -> Result<()> {
+        let is_promised = matches!(
+            config.durability(),
+            Durability::Fsync | Durability::EverySecond
+        );
+        if config.is_read_only() || !is_promised {
+            return Ok(());
+        }
+        match self.file {
+            File::Whole => Ok(()),
+            File::Rewritten => Err(LogError::unavailable(
+                "server is rewriting its append-only file: whether it has a whole one shows when that is done",
+            )),
+            File::Missing => Err(LogError::unavailable(
+                "server is still writing its first append-only file",
+            )),
+        }
     }
 
     fn check_eviction(&self) -> Result<()> {

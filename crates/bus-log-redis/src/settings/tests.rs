@@ -124,3 +124,43 @@ fn a_cluster_has_one_database() {
     assert!(refused(&cluster, "redis://h/1").contains("no databases"));
     taken(&cluster, "redis://h/0");
 }
+
+#[test]
+fn a_server_whose_append_only_file_is_not_there_yet_is_unavailable_to_whom_it_matters() {
+    let info = |more: &str| settings(&format!("{INFO}{more}"), Some("always"), Some("no"));
+    let first = "aof_base_size:0\r\naof_rewrite_in_progress:1\r\n";
+    let due = "aof_base_size:0\r\naof_rewrite_scheduled:1\r\n";
+    let failed = "aof_base_size:0\r\naof_last_bgrewrite_status:err\r\n";
+    let again = "aof_base_size:88\r\naof_rewrite_in_progress:1\r\n";
+    let config = |url: &str| RedisConfig::parse(url).unwrap();
+    for (more, words) in [
+        (first, "first"),
+        (due, "first"),
+        (failed, "first"),
+        (again, "rewriting"),
+    ] {
+        let settings = info(more);
+        for url in ["redis://h", "redis://h?durability=everysec"] {
+            let error = settings.check_file(&config(url)).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Unavailable);
+            assert!(error.to_string().contains(words), "{more:?}: {error}");
+        }
+        for url in [
+            "redis://h?durability=memory",
+            "redis://h?durability=unchecked",
+        ] {
+            settings.check_file(&config(url)).unwrap();
+        }
+        let reader = config("redis://h").read_only();
+        settings.check_file(&reader).unwrap();
+        // A connection that is open stays.
+        taken(&settings, "redis://h");
+    }
+    for more in [
+        "",
+        "aof_base_size:0\r\n",
+        "aof_base_size:88\r\naof_last_bgrewrite_status:err\r\n",
+    ] {
+        info(more).check_file(&config("redis://h")).unwrap();
+    }
+}
