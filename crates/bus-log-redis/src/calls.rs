@@ -25,8 +25,7 @@ struct Numbers {
 struct Thread {
     /// Number and connection.
     under_way: Vec<(u64, u64)>,
-    /// The newest call, and the highest one in doubt.
-    newest: u64,
+    /// The highest one in doubt.
     doubted: u64,
 }
 
@@ -59,7 +58,6 @@ impl Calls {
         let elsewhere = thread.under_way.iter().filter(|(_, at)| *at != connection);
         let fence = elsewhere.map(|(number, _)| *number).max().unwrap_or(0);
         thread.under_way.push((number, connection));
-        thread.newest = number;
         Call {
             number,
             fence: fence.max(thread.doubted),
@@ -82,13 +80,6 @@ impl Calls {
         if thread.under_way.is_empty() && thread.doubted == 0 {
             numbers.threads.remove(key);
         }
-    }
-
-    /// Whether no other call of the thread was begun since: only then may this one be sent again.
-    pub(crate) fn is_newest(&self, key: &ThreadKey, call: Call) -> bool {
-        let numbers = self.numbers();
-        let thread = numbers.threads.get(key);
-        thread.is_some_and(|thread| thread.newest == call.number)
     }
 
     fn numbers(&self) -> MutexGuard<'_, Numbers> {

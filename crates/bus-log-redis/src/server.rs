@@ -257,11 +257,9 @@ impl Server {
     ) -> Result<Answer> {
         let part = self.part(key);
         let keys = part.keys(key);
-        let (mut turn, mut asks) = (Some(turn), None);
+        let (mut turn, mut asks) = (turn, None);
         for tried in 0..TRIES {
-            if let Some(turn) = &mut turn {
-                turn.come().await;
-            }
+            turn.come().await;
             let link = match &asks {
                 Some(address) => self.nodes.link_to(address).await,
                 None => self.nodes.link(part.slot).await,
@@ -282,7 +280,7 @@ impl Server {
             }));
             // With its first poll it is queued behind what was sent before, and the next may come.
             let first = poll_immediate(&mut sending).await;
-            drop(turn.take());
+            let place = turn.leave();
             let sent = match first {
                 Some(sent) => Ok(sent),
                 None => timeout(link.patience(), sending).await,
@@ -308,16 +306,18 @@ impl Server {
                 }
                 Attempt::Again(again) => again,
             };
-            let is_newest = self.calls.is_newest(key, call);
             self.calls.end(key, call, End::Refused);
-            asks = self.prepare(&link, &part, again, tried).await?;
-            // Sent now, it would come after what was called later: whoever gave it up may count on its absence.
-            if !is_newest {
-                return Err(LogError::unavailable(
-                    "not done: the server sent it back, and later calls of the thread were on their way",
-                ));
+            // Sent again, it would come after what was called later: whoever gave it up may count on its absence. From
+            // here on nothing is called that does not come after it.
+            let rejoined = place.rejoin();
+            if rejoined.is_some() || matches!(again, Again::Moved(_)) {
+                asks = self.prepare(&link, &part, again, tried).await?;
             }
-            turn = Some(self.turns.join(key));
+            turn = rejoined.ok_or_else(|| {
+                LogError::unavailable(
+                    "not done: the server sent it back, and later calls of the thread were on their way",
+                )
+            })?;
         }
         Err(wandering())
     }

@@ -29,5 +29,5 @@ mod watches;
 
 pub use batch::{Batch, RAW, Reading, Stored, TYPED};
 pub use io::IoThread;
-pub use turns::{Turn, Turns};
+pub use turns::{Place, Turn, Turns};
 pub use watches::{Watch, Watches};

@@ -11,6 +11,7 @@ mod garbage;
 mod gone;
 mod killed;
 mod memory;
+mod resent;
 mod server;
 mod truncated;
 

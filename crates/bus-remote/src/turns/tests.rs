@@ -36,5 +36,32 @@ fn a_queue_that_everybody_left_is_forgotten() {
     let turns = Arc::new(Turns::default());
     let places: Vec<_> = (0..3).map(|_| turns.join(&key("a"))).collect();
     drop(places);
-    assert!(turns.queues().newest.is_empty());
+    assert!(turns.queues().queues.is_empty());
+}
+
+#[test]
+fn whoever_left_comes_again_before_those_who_queue_up_later() {
+    let turns = Arc::new(Turns::default());
+    let mut first = turns.join(&key("a"));
+    assert!(first.come().now_or_never().is_some());
+    let mut again = first.leave().rejoin().unwrap();
+    assert!(again.come().now_or_never().is_some());
+    let mut later = turns.join(&key("a"));
+    assert!(later.come().now_or_never().is_none());
+    drop(again);
+    assert!(later.come().now_or_never().is_some());
+}
+
+#[test]
+fn whoever_left_does_not_come_again_after_a_later_one() {
+    let turns = Arc::new(Turns::default());
+    let waiting = turns.join(&key("a")).leave();
+    let later = turns.join(&key("a"));
+    assert!(waiting.rejoin().is_none());
+    let place = later.leave();
+    // Also if that one has come and gone.
+    drop(turns.join(&key("a")));
+    drop(turns.join(&key("b")));
+    assert!(place.rejoin().is_none());
+    assert!(turns.queues().queues.is_empty());
 }

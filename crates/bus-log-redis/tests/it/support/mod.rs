@@ -3,6 +3,7 @@
 mod ask;
 mod cluster;
 mod harness;
+mod relay;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +15,7 @@ use bus_testkit::{block_on, samples};
 pub(crate) use ask::Ask;
 pub(crate) use cluster::Cluster;
 pub(crate) use harness::{ClusterHarness, RedisHarness};
+pub(crate) use relay::Relay;
 
 const VARIABLE: &str = "BUS_TEST_REDIS_URL";
 
