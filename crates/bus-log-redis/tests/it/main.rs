@@ -11,3 +11,4 @@ mod news;
 mod permissions;
 mod processes;
 mod support;
+mod tls;
