@@ -9,6 +9,7 @@ mod kill;
 mod output;
 mod postgres;
 mod record;
+mod redis;
 mod strace;
 mod support;
 mod transcripts;

@@ -1,0 +1,130 @@
+//! Every command on a log in Redis.
+
+mod transcripts;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use local_servers::ScratchRedis;
+use serde_json::Value;
+
+use crate::support::{Done, bus, json_lines};
+
+/// A server with an empty log.
+struct Server(ScratchRedis);
+
+impl Server {
+    fn start() -> Self {
+        Self(ScratchRedis::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap())
+    }
+
+    fn url(&self) -> String {
+        self.0.url()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = bus();
+        command.args(args).env("BUS_LOG", self.url());
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn ok(&self, args: &[&str]) -> String {
+        let done = Done::from(self.command(args).output().unwrap());
+        assert_eq!(done.code, Some(0), "{args:?}: {}", done.stderr);
+        done.stdout
+    }
+
+    fn json(&self, args: &[&str]) -> Vec<Value> {
+        let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
+        json_lines(&self.ok(&args))
+    }
+}
+
+const EVENTS: &str = "{\"type\":\"session.thinking\"}\n{\"type\":\"acme.plan\",\"data\":{\"n\": 0.10}}\n\
+                      {\"type\":\"session.text_complete\",\"data\":\"nul \\u0000\"}\n";
+
+#[test]
+fn every_command_works_on_a_server_as_on_a_folder() {
+    let server = Server::start();
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("events");
+    std::fs::write(&input, EVENTS).unwrap();
+    let mut record = server.command(&["record", "--thread", "t", "--durability", "everything"]);
+    let record = record.stdin(std::fs::File::open(&input).unwrap());
+    let recorded = Done::from(record.output().unwrap());
+    assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
+
+    let listed = server.json(&["ls"]);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    let shown = server.json(&["show", "t"]);
+    assert_eq!(shown.len(), 3, "{shown:?}");
+    let kept = server.ok(&["show", "t", "--json"]);
+    assert!(
+        kept.contains(r#"{"n": 0.10}"#) && kept.contains(r"nul \u0000"),
+        "{kept}"
+    );
+    server.ok(&["stats"]);
+    server.ok(&["verify"]);
+    server.ok(&["fork", "t", "--at", "2", "--into", "forked"]);
+    assert_eq!(server.json(&["ls"]).len(), 2);
+    server.ok(&["archive", "t", "--before", "1"]);
+    assert_eq!(server.json(&["show", "t"]).len(), 3);
+    server.ok(&["erase", "forked", "--yes"]);
+    server.ok(&["demo", "--log", &server.url()]);
+    server.ok(&["verify"]);
+}
+
+#[test]
+fn what_reads_makes_nothing_on_a_server() {
+    let server = Server::start();
+    assert!(server.json(&["ls"]).is_empty());
+    let folder = tempfile::tempdir().unwrap();
+    let copied = folder.path().join("copy");
+    let copied = copied.to_str().unwrap();
+    // A mistyped name is no empty log.
+    for args in [
+        &["copy", "--from", &server.url(), "--to", copied][..],
+        &["--log", &server.url(), "verify", "--against", &server.url()],
+    ] {
+        let done = Done::from(server.command(args).output().unwrap());
+        assert_ne!(done.code, Some(0), "{args:?}");
+        assert!(done.stderr.contains("there is no log"), "{}", done.stderr);
+    }
+    let log: bus_open::LogUrl = server.url().parse().unwrap();
+    let there = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(log.open_existing());
+    assert!(there.unwrap().is_none(), "nothing was made");
+}
+
+#[test]
+fn no_message_shows_the_password() {
+    let nowhere = "redis://u:s3cret@127.0.0.1:1/0";
+    for args in [
+        &["ls"][..],
+        &["show", "t"],
+        &["verify"],
+        &["--log", nowhere, "ls"],
+    ] {
+        let mut command = bus();
+        command
+            .args(args)
+            .env("BUS_LOG", nowhere)
+            .env("RUST_LOG", "trace");
+        let done = Done::from(command.stdin(Stdio::null()).output().unwrap());
+        assert_ne!(done.code, Some(0));
+        assert!(
+            done.stderr
+                .contains("can't open the log redis://u@127.0.0.1:1/0"),
+            "{}",
+            done.stderr
+        );
+        assert!(
+            !done.stderr.contains("s3cret") && !done.stdout.contains("s3cret"),
+            "{}",
+            done.stderr
+        );
+    }
+}
