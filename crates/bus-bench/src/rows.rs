@@ -13,6 +13,7 @@ mod large;
 mod latency;
 mod memory;
 mod postgres;
+mod redis;
 mod replay;
 mod session;
 mod stuck;
@@ -39,6 +40,7 @@ pub(crate) fn all(effort: Effort) -> Vec<Family> {
         replay::family(effort),
         audit::family(effort),
         postgres::family(effort),
+        redis::family(effort),
         memory::family(effort),
         build::family(effort),
         sustained::family(effort),
