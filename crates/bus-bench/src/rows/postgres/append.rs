@@ -123,12 +123,12 @@ impl Writer for Plain {
         let Self { runtime, client, last, insert, thread } = self;
         runtime.block_on(async {
             let transaction = client.transaction().await?;
-            let row = transaction.query_one(&*last, &[thread]).await?;
+            let row = transaction.query_one(&*last, &[&*thread]).await?;
             let mut ordinal: i64 = row.get(0);
             for entry in batch {
                 ordinal += 1;
                 let event = String::from_utf8(encode(entry)?)?;
-                transaction.execute(&*insert, &[thread, &ordinal, &event]).await?;
+                transaction.execute(&*insert, &[&*thread, &ordinal, &event]).await?;
             }
             transaction.commit().await?;
             Ok(())
