@@ -122,28 +122,32 @@ pub(crate) fn family(effort: Effort) -> Family {
 /// The same on a server.
 pub(super) fn on_postgres(effort: Effort) -> Row {
     let records = if effort == Effort::Smoke { 64 } else { 32_768 };
-    Row::new("postgres/audit", "record_* to the server, 2 callers", Unit::Nanos)
-        .pace(Pace::Fixed(records))
-        .goal(Goal::NoteAtMost {
-            note: "reordered %",
-            most: 0.0,
-        })
-        .goal(Goal::NoteAtMost {
-            note: "lost %",
-            most: 0.0,
-        })
-        .with(of(
-            "SessionAuditSink on bus-log-postgres",
-            Role::Ours,
-            "defaults",
-            |place, run| LogSinks::on_postgres(&place.dir, run),
-        ))
-        .with(of(
-            "SessionAuditSink on bus-log-file",
-            Role::Beside,
-            "defaults",
-            |place, run| LogSinks::on_files(&place.dir.join("log"), run),
-        ))
+    Row::new(
+        "postgres/audit",
+        "record_* to the server, 2 callers",
+        Unit::Nanos,
+    )
+    .pace(Pace::Fixed(records))
+    .goal(Goal::NoteAtMost {
+        note: "reordered %",
+        most: 0.0,
+    })
+    .goal(Goal::NoteAtMost {
+        note: "lost %",
+        most: 0.0,
+    })
+    .with(of(
+        "SessionAuditSink on bus-log-postgres",
+        Role::Ours,
+        "defaults",
+        |place, run| LogSinks::on_postgres(&place.dir, run),
+    ))
+    .with(of(
+        "SessionAuditSink on bus-log-file",
+        Role::Beside,
+        "defaults",
+        |place, run| LogSinks::on_files(&place.dir.join("log"), run),
+    ))
 }
 
 fn of<L: AuditLog + 'static>(

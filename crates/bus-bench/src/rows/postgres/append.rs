@@ -20,7 +20,9 @@ const GOALS: [(usize, f64); 3] = [(1, 2.3), (64, 10.0), (1024, 15.0)];
 
 pub(super) fn rows() -> Vec<Row> {
     let sizes = GOALS.into_iter();
-    sizes.flat_map(|goal| [1, 8].map(|writers| row(writers, goal))).collect()
+    sizes
+        .flat_map(|goal| [1, 8].map(|writers| row(writers, goal)))
+        .collect()
 }
 
 fn row(writers: usize, (size, times): (usize, f64)) -> Row {
@@ -57,7 +59,9 @@ fn row(writers: usize, (size, times): (usize, f64)) -> Row {
         "BEGIN, max(ordinal), a prepared INSERT per event, COMMIT; jsonb",
         move |place: &Place| {
             let server = shared(&place.dir)?;
-            let each: Result<Vec<_>> = (0..writers).map(|writer| Plain::connect(&server, writer)).collect();
+            let each: Result<Vec<_>> = (0..writers)
+                .map(|writer| Plain::connect(&server, writer))
+                .collect();
             trial(server, each?, size)
         },
     ))
@@ -120,7 +124,13 @@ impl Plain {
 
 impl Writer for Plain {
     fn append(&mut self, batch: &[Entry]) -> Result<()> {
-        let Self { runtime, client, last, insert, thread } = self;
+        let Self {
+            runtime,
+            client,
+            last,
+            insert,
+            thread,
+        } = self;
         runtime.block_on(async {
             let transaction = client.transaction().await?;
             let row = transaction.query_one(&*last, &[&*thread]).await?;
@@ -128,7 +138,9 @@ impl Writer for Plain {
             for entry in batch {
                 ordinal += 1;
                 let event = String::from_utf8(encode(entry)?)?;
-                transaction.execute(&*insert, &[&*thread, &ordinal, &event]).await?;
+                transaction
+                    .execute(&*insert, &[&*thread, &ordinal, &event])
+                    .await?;
             }
             transaction.commit().await?;
             Ok(())
@@ -142,7 +154,8 @@ fn trial<W: Writer>(
     writers: Vec<W>,
     size: usize,
 ) -> Result<impl FnMut(u64) -> Result<Measurement>> {
-    let batch: Arc<Vec<Entry>> = Arc::new((0..size as u64).map(|n| Entry::from(usage(n))).collect());
+    let batch: Arc<Vec<Entry>> =
+        Arc::new((0..size as u64).map(|n| Entry::from(usage(n))).collect());
     let mut writers = writers;
     // Every session is there, and every connection open, before it is timed.
     for writer in &mut writers {

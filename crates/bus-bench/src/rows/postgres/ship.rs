@@ -20,7 +20,11 @@ const BATCH: u64 = 64;
 const LONG: Duration = Duration::from_secs(300);
 
 pub(super) fn rows(effort: Effort) -> Vec<Row> {
-    let events = if effort == Effort::Smoke { 1024 } else { 1 << 16 };
+    let events = if effort == Effort::Smoke {
+        1024
+    } else {
+        1 << 16
+    };
     vec![shipped(events), copied(events)]
 }
 
@@ -47,7 +51,8 @@ fn shipped(events: u64) -> Row {
                 let appended = start.elapsed();
                 pollster::block_on(log.flush(Instant::now() + LONG))?;
                 let shipped = events as f64 / start.elapsed().as_secs_f64();
-                Ok(Measurement::of(shipped).note("appended events/s", events as f64 / appended.as_secs_f64()))
+                Ok(Measurement::of(shipped)
+                    .note("appended events/s", events as f64 / appended.as_secs_f64()))
             })
         },
     ))
@@ -61,7 +66,9 @@ fn shipped(events: u64) -> Row {
                 let _server = &server;
                 let start = Instant::now();
                 fill(&log, events)?;
-                Ok(Measurement::of(events as f64 / start.elapsed().as_secs_f64()))
+                Ok(Measurement::of(
+                    events as f64 / start.elapsed().as_secs_f64(),
+                ))
             })
         },
     ))
@@ -76,7 +83,8 @@ fn fill(log: &dyn SessionLog, events: u64) -> Result<()> {
                 let batch = &batch;
                 scope.spawn(move || -> Result<()> {
                     for _ in 0..events / BATCH / SESSIONS as u64 {
-                        let append = log.append_entries(&key(session), Expect::Any, batch);
+                        let key = key(session);
+                        let append = log.append_entries(&key, Expect::Any, batch);
                         pollster::block_on(append)?;
                     }
                     Ok(())
@@ -84,7 +92,9 @@ fn fill(log: &dyn SessionLog, events: u64) -> Result<()> {
             })
             .collect();
         for thread in threads {
-            thread.join().map_err(|_| anyhow::anyhow!("a writer panicked"))??;
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a writer panicked"))??;
         }
         Ok(())
     })
@@ -124,7 +134,8 @@ fn copied(events: u64) -> Row {
             Ok(move |_| {
                 let _server = &server;
                 run += 1;
-                let to: Arc<dyn SessionLog> = Arc::new(FileSessionLog::open(dir.join(format!("to-{run}")))?);
+                let to: Arc<dyn SessionLog> =
+                    Arc::new(FileSessionLog::open(dir.join(format!("to-{run}")))?);
                 copy(&from, &to, events)
             })
         },
@@ -143,6 +154,9 @@ fn copy(from: &Arc<dyn SessionLog>, to: &Arc<dyn SessionLog>, events: u64) -> Re
     let start = Instant::now();
     let copied = pollster::block_on(copying.all())?;
     let seconds = start.elapsed().as_secs_f64();
-    ensure!(copied.events == events && copied.failed.is_empty(), "{copied:?}");
+    ensure!(
+        copied.events == events && copied.failed.is_empty(),
+        "{copied:?}"
+    );
     Ok(Measurement::of(events as f64 / seconds).note("MB/s", copied.bytes as f64 / 1e6 / seconds))
 }
