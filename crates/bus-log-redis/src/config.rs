@@ -130,7 +130,7 @@ impl RedisConfig {
     }
 
     /// The same with so many replicas that must have received an append before it is `Ok`; 0 by default. They have it
-    /// in memory then; readers may have seen it before.
+    /// in memory then; readers may have seen it before. A [`Conflict`](bus_log::LogErrorKind::Conflict) waits for them too.
     #[must_use]
     pub const fn with_replicas(mut self, replicas: u32) -> Self {
         self.replicas = replicas;

@@ -1,18 +1,19 @@
-//! One connection: opened, checked, and shared by all calls to its server.
+//! The way to one server: its connections, opened, checked, and shared by all calls.
+
+mod replicas;
+mod wire;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus_log::{LogError, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, PushInfo, PushKind, RedisConnectionInfo,
-    RedisError, Value,
+    AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, Value,
 };
 use tokio::sync::Mutex;
-use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Address, Login, RedisConfig};
@@ -21,6 +22,8 @@ use crate::news::News;
 use crate::schema::{SOURCES, Script};
 use crate::settings::{self, Settings};
 use crate::stream::Streams;
+use replicas::Replicated;
+pub(crate) use wire::Wire;
 
 /// How often a connection is looked at, at least.
 const LOOK: Duration = Duration::from_secs(10);
@@ -34,34 +37,38 @@ pub(crate) struct Opening {
     pub(crate) count: AtomicU64,
 }
 
-/// A connection to a server that is what was asked for.
+/// The way to a server that is what was asked for.
 pub(crate) struct Link {
     /// No two of a log have the same.
     pub(crate) number: u64,
     pub(crate) settings: Settings,
     pub(crate) address: Address,
+    /// What all calls go over, but for the changes where those have one of their own.
     wire: Wire,
+    /// Where changes wait for replicas: the server takes nothing behind a call that waits.
+    changes: Option<Wire>,
+    /// Opened by the first who waits: to a connection that listens the server sends less than it has to, and then cuts
+    /// it (`client-output-buffer-limit pubsub`), which pages that are read would soon reach.
+    news: Mutex<Option<NewsWire>>,
     call_timeout: Duration,
     shas: Vec<String>,
-    /// Channels that it listens to.
-    listens: Mutex<HashSet<String>>,
     replicated: Replicated,
 }
 
-/// The connection itself, which is closed when this is dropped.
-struct Wire {
-    connection: MultiplexedConnection,
-    alive: Arc<AtomicBool>,
-    driver: AbortHandle,
+/// What news come on.
+struct NewsWire {
+    wire: Wire,
+    /// Channels that it listens to.
+    listens: HashSet<String>,
 }
 
-/// How far `WAIT` has seen the replicas follow.
-#[derive(Default)]
-struct Replicated {
-    /// Appends that were answered.
-    answered: AtomicU64,
-    /// Of these, how many the last `WAIT` covered, and how many replicas had them.
-    waited: Mutex<(u64, u64)>,
+/// What a connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// One question, also of a server that is none of ours.
+    Question,
+    Calls,
+    News,
 }
 
 impl Opening {
@@ -73,7 +80,8 @@ impl Opening {
     pub(crate) async fn link(&self, address: &Address) -> Result<Arc<Link>> {
         let limit = self.config.connect_timeout();
         let opened = timeout(limit, async {
-            let wire = self.wire(address, self.config.login(), true).await?;
+            let open = |purpose| self.wire(address, self.config.login(), purpose);
+            let wire = open(Purpose::Calls).await?;
             let mut asked = settings::questions();
             let count = asked.len();
             for source in SOURCES {
@@ -92,14 +100,19 @@ impl Opening {
                 })
                 .collect::<Result<Vec<String>, RedisError>>()
                 .map_err(|error| error::refused("scripts can't be loaded", error))?;
+            let changes = match self.config.replicas() {
+                0 => None,
+                _ => Some(open(Purpose::Calls).await?),
+            };
             Ok(Arc::new(Link {
                 number: self.count.fetch_add(1, Ordering::Relaxed),
                 settings,
                 address: address.clone(),
                 wire,
+                changes,
+                news: Mutex::default(),
                 call_timeout: self.config.call_timeout(),
                 shas,
-                listens: Mutex::default(),
                 replicated: Replicated::default(),
             }))
         });
@@ -121,7 +134,7 @@ impl Opening {
     ) -> Result<Value> {
         let limit = self.config.connect_timeout();
         let asked = timeout(limit, async {
-            let wire = self.wire(address, login, false).await?;
+            let wire = self.wire(address, login, Purpose::Question).await?;
             wire.send(question)
                 .await
                 .map_err(|error| error::refused("no answer", error))
@@ -129,7 +142,45 @@ impl Opening {
         asked.await.unwrap_or_else(|_| Err(silent(limit)))
     }
 
-    async fn wire(&self, address: &Address, login: &Login, calls: bool) -> Result<Wire> {
+    /// Listens to a channel from now on.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if no news can come.
+    pub(crate) async fn listen(&self, link: &Link, channel: &str) -> Result<()> {
+        let mut news = link.news.lock().await;
+        if news.as_ref().is_some_and(|news| !news.wire.is_alive()) {
+            *news = None;
+        }
+        let limit = self.config.connect_timeout();
+        let news = match &mut *news {
+            Some(news) => news,
+            none => {
+                let opened = timeout(
+                    limit,
+                    self.wire(&link.address, self.config.login(), Purpose::News),
+                );
+                let wire = opened.await.unwrap_or_else(|_| Err(silent(limit)))?;
+                let listens = HashSet::new();
+                none.insert(NewsWire { wire, listens })
+            }
+        };
+        if news.listens.contains(channel) {
+            return Ok(());
+        }
+        let mut connection = news.wire.connection.clone();
+        match timeout(link.call_timeout, connection.subscribe(channel)).await {
+            Ok(listened) => listened.map_err(|error| error::refused("no news", error))?,
+            Err(_) => {
+                news.wire.close();
+                return Err(silent(link.call_timeout));
+            }
+        }
+        news.listens.insert(channel.to_owned());
+        Ok(())
+    }
+
+    async fn wire(&self, address: &Address, login: &Login, purpose: Purpose) -> Result<Wire> {
         let stream = self
             .streams
             .open(address)
@@ -139,14 +190,15 @@ impl Opening {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
-        if calls {
-            // The third version of the protocol brings news on the same connection.
+        if purpose != Purpose::Question {
             info = info
                 .set_protocol(ProtocolVersion::RESP3)
                 .set_db(self.config.database());
+        }
+        if purpose == Purpose::News {
             let news = Arc::clone(&self.news);
             config = config.set_push_sender(move |push: PushInfo| -> Result<(), ()> {
-                hear(&news, &push);
+                wire::hear(&news, &push);
                 Ok(())
             });
         }
@@ -158,20 +210,7 @@ impl Opening {
         }
         let made = MultiplexedConnection::new_with_config(&info, stream, config).await;
         let (connection, driver) = made.map_err(|error| error::refused("no connection", error))?;
-        let alive = Arc::new(AtomicBool::new(true));
-        let ending = Ending {
-            alive: Arc::clone(&alive),
-            news: Arc::clone(&self.news),
-        };
-        let driver = tokio::spawn(async move {
-            let _ending = ending;
-            driver.await;
-        });
-        Ok(Wire {
-            connection,
-            alive,
-            driver: driver.abort_handle(),
-        })
+        Ok(Wire::new(connection, driver, Arc::clone(&self.news)))
     }
 
     /// Looks now and then whether the server is still there, and still what was asked for: a peer that is gone breaks
@@ -197,9 +236,23 @@ impl Opening {
                     }
                     Ok(())
                 });
+                let mut checked = checked;
+                if let Some(changes) = &link.changes
+                    && !changes.answers(link.call_timeout).await
+                {
+                    checked = checked.and(Err(silent(link.call_timeout)));
+                }
                 if let Err(error) = checked {
                     tracing::warn!(error = %error, server = %link.address, "connection is given up");
                     link.close();
+                    return;
+                }
+                // Not while somebody is about to listen.
+                if let Ok(news) = link.news.try_lock()
+                    && let Some(news) = &*news
+                    && !news.wire.answers(link.call_timeout).await
+                {
+                    news.wire.close();
                 }
             }
         });
@@ -208,13 +261,24 @@ impl Opening {
 
 impl Link {
     pub(crate) fn is_alive(&self) -> bool {
-        self.wire.alive.load(Ordering::SeqCst)
+        let mut changes = self.changes.iter();
+        self.wire.is_alive() && changes.all(Wire::is_alive)
     }
 
-    /// Closes the connection: every call on it fails.
+    /// Closes the connections: every call on them fails.
     pub(crate) fn close(&self) {
-        self.wire.alive.store(false, Ordering::SeqCst);
-        self.wire.driver.abort();
+        self.wire.close();
+        self.changes.iter().for_each(Wire::close);
+    }
+
+    /// What calls go over that change nothing, or whose order does not matter.
+    pub(crate) const fn for_questions(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// What changes go over.
+    pub(crate) fn for_changes(&self) -> &Wire {
+        self.changes.as_ref().unwrap_or(&self.wire)
     }
 
     /// How long an answer may take.
@@ -247,114 +311,7 @@ impl Link {
         let source = SOURCES.get(script as usize).copied().unwrap_or_default();
         let mut command = Cmd::new();
         command.arg("SCRIPT").arg("LOAD").arg(source);
-        self.send(&command).await.map(drop)
-    }
-
-    /// Sends a command with its first poll, behind those that were sent before, and waits for the answer.
-    pub(crate) async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        self.wire.send(command).await
-    }
-
-    /// Sends a command that a slot on the move is to be asked with.
-    pub(crate) async fn send_asking(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut asking = Pipeline::new();
-        asking.cmd("ASKING");
-        asking.add_command(command.clone());
-        let mut connection = self.wire.connection.clone();
-        let mut answers = connection.send_packed_commands(&asking, 0, 2).await?;
-        answers.pop().unwrap_or_default().extract_error()
-    }
-
-    /// Listens to a channel from now on.
-    pub(crate) async fn listen(&self, channel: &str) -> Result<()> {
-        let mut listens = self.listens.lock().await;
-        if listens.contains(channel) {
-            return Ok(());
-        }
-        let mut connection = self.wire.connection.clone();
-        let listened = timeout(self.call_timeout, connection.subscribe(channel)).await;
-        listened
-            .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
-            .map_err(|error| error::refused("no news", error))?;
-        listens.insert(channel.to_owned());
-        Ok(())
-    }
-
-    /// Waits until so many replicas have what was answered here so far. One wait covers all appends before it.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` if they do not have it in time.
-    pub(crate) async fn replicated(&self, replicas: u32) -> Result<()> {
-        let mine = self.replicated.answered.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut waited = self.replicated.waited.lock().await;
-        if waited.0 < mine {
-            let covered = self.replicated.answered.load(Ordering::SeqCst);
-            let millis = u64::try_from(self.call_timeout.as_millis()).unwrap_or(u64::MAX);
-            let mut wait = Cmd::new();
-            wait.arg("WAIT").arg(replicas).arg(millis);
-            // The server's own limit is the call's: its answer comes somewhat later.
-            let limit = self.call_timeout + self.call_timeout / 10 + Duration::from_millis(100);
-            let said = timeout(limit, self.send(&wait))
-                .await
-                .map_err(|_| silent(limit))?;
-            let said = said.and_then(|said| Ok(redis::from_redis_value::<u64>(said)?));
-            let had =
-                said.map_err(|error| error::refused("replicas can't be waited for", error))?;
-            *waited = (covered, had);
-        }
-        if waited.1 >= u64::from(replicas) {
-            return Ok(());
-        }
-        Err(LogError::unavailable(format!(
-            "appended, but only {} of {replicas} replicas have it after {:?}",
-            waited.1, self.call_timeout
-        )))
-    }
-}
-
-impl Wire {
-    async fn send(&self, command: &Cmd) -> Result<Value, RedisError> {
-        let mut connection = self.connection.clone();
-        connection
-            .send_packed_command(command)
-            .await?
-            .extract_error()
-    }
-
-    async fn ask(&self, questions: &Pipeline) -> Result<Vec<Value>> {
-        let mut connection = self.connection.clone();
-        let asked = connection
-            .send_packed_commands(questions, 0, questions.len())
-            .await;
-        asked.map_err(|error| error::refused("no answer", error))
-    }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// The end of a connection, however it comes: who waits for news must look by himself.
-struct Ending {
-    alive: Arc<AtomicBool>,
-    news: Arc<News>,
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.alive.store(false, Ordering::SeqCst);
-        self.news.wake_all();
-    }
-}
-
-fn hear(news: &News, push: &PushInfo) {
-    if push.kind == PushKind::Message
-        && let [_, Value::BulkString(word)] = push.data.as_slice()
-    {
-        news.heard(word);
+        self.wire.send(&command).await.map(drop)
     }
 }
 

@@ -183,7 +183,7 @@ impl Nodes {
     }
 
     async fn learn_from(&self, link: &Link) -> Result<()> {
-        let answer = link.send(&who_has_slots()).await;
+        let answer = link.for_questions().send(&who_has_slots()).await;
         let answer =
             answer.map_err(|error| error::refused("cluster does not say who has what", error))?;
         self.know(slots_of(answer, &link.address)?);

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use bus_log::{LogError, Result, ThreadKey};
+use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
 use bus_remote::{Turn, Turns};
 use futures_util::future::poll_immediate;
 use redis::{Cmd, RedisError, Value};
@@ -114,7 +114,7 @@ impl Server {
             .arg("version")
             .arg("parts")
             .arg("made");
-        let found = self.within(&link, link.send(&look)).await?;
+        let found = self.within(&link, link.for_questions().send(&look)).await?;
         let (id, version, parts, made): Found =
             redis::from_redis_value(found).map_err(|error| unreadable(error.into()))?;
         let is_whole = parts == Some(1) || made.is_some();
@@ -176,7 +176,7 @@ impl Server {
             let link = self.nodes.link(first.slot).await?;
             let mut made = Cmd::new();
             made.arg("HSET").arg(first.log()).arg("made").arg(1);
-            self.within(&link, link.send(&made)).await?;
+            self.within(&link, link.for_questions().send(&made)).await?;
         }
         Ok(log)
     }
@@ -229,9 +229,10 @@ impl Server {
             };
             let link = link.map_err(|error| self.later(error))?;
             let command = link.script(script, keys, arguments);
+            let wire = link.for_questions();
             let sent = match asks.take() {
-                Some(_) => timeout(link.patience(), link.send_asking(&command)).await,
-                None => timeout(link.patience(), link.send(&command)).await,
+                Some(_) => timeout(link.patience(), wire.send_asking(&command)).await,
+                None => timeout(link.patience(), wire.send(&command)).await,
             };
             match self.judge(&link, sent, script) {
                 Attempt::Done(answer) => return Ok(answer),
@@ -271,11 +272,12 @@ impl Server {
             let all = [&[self.identity()], &names(key)[..], &who, arguments].concat();
             let command = link.script(script, &keys, &all);
             let asking = asks.take().is_some();
+            let wire = link.for_changes();
             let mut sending = Box::pin(unconstrained(async {
                 if asking {
-                    link.send_asking(&command).await
+                    wire.send_asking(&command).await
                 } else {
-                    link.send(&command).await
+                    wire.send(&command).await
                 }
             }));
             // With its first poll it is queued behind what was sent before, and the next may come.
@@ -295,7 +297,13 @@ impl Server {
                         End::Refused
                     };
                     self.calls.end(key, call, end);
-                    if answer.is_ok() && self.config().replicas() > 0 {
+                    // What it conflicts with may be an append of the caller's own that has not reached them yet, and
+                    // now counts as done.
+                    let tells = match &answer {
+                        Ok(_) => true,
+                        Err(error) => error.kind() == LogErrorKind::Conflict,
+                    };
+                    if tells && self.config().replicas() > 0 {
                         link.replicated(self.config().replicas()).await?;
                     }
                     return answer;
@@ -414,11 +422,9 @@ impl Server {
     pub(crate) async fn listen(&self, key: &ThreadKey) -> bool {
         let (channel, _) = self.news.told(key);
         let listened = async {
-            self.nodes
-                .link(self.part(key).slot)
-                .await?
-                .listen(&channel)
-                .await
+            let slot = self.part(key).slot;
+            let link = self.nodes.link(slot).await?;
+            self.nodes.opening().listen(&link, &channel).await
         };
         listened.await.is_ok()
     }
@@ -426,7 +432,7 @@ impl Server {
     /// Of a log that is open, a server that is not what was asked for is in a state that can pass.
     fn later(&self, error: LogError) -> LogError {
         match error.kind() {
-            bus_log::LogErrorKind::Unsupported if self.log.get().is_some() => {
+            LogErrorKind::Unsupported if self.log.get().is_some() => {
                 LogError::unavailable("server is no longer what was asked for").with_source(error)
             }
             _ => error,

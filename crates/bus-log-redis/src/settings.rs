@@ -143,7 +143,8 @@ impl Settings {
             config.durability(),
             Durability::Fsync | Durability::EverySecond
         );
-        if config.is_read_only() || !is_promised {
+        // A replica, which writes its file anew whenever it copies its primary, takes no appends.
+        if config.is_read_only() || self.is_replica || !is_promised {
             return Ok(());
         }
         match self.file {

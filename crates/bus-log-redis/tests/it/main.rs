@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may")]
 
+mod connections;
 mod durability;
 mod errors;
 mod faults;

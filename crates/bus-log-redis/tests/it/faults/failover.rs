@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, SessionLog};
+use bus_log::{LogErrorKind, LogWriter, LogWriterConfig, SessionLog};
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::{Redis, ScratchRedis};
 
@@ -26,6 +26,16 @@ fn replica_of(primary: &Redis) -> ScratchRedis {
     assert!(
         eventually(Duration::from_secs(30), follows),
         "the replica follows"
+    );
+    // The primary sends it nothing before it has heard of it once more.
+    let mut ask = Ask::connect(&primary.url());
+    let hears = || {
+        ask.run::<u32>(&["PUBLISH", "any", "word"]);
+        ask.run::<u32>(&["WAIT", "1", "100"]) >= 1
+    };
+    assert!(
+        eventually(Duration::from_secs(30), hears),
+        "the primary hears of it"
     );
     replica
 }
@@ -82,6 +92,47 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_that_a_replica_had() {
         assert!(errors > 0, "the loss was noticed");
     }
     drop(alone);
+}
+
+#[test]
+fn a_sink_that_finds_its_own_events_again_still_waits_for_their_replica() {
+    let server = own();
+    let replica = replica_of(&server);
+    let made = Log::at(&server.url());
+    let config = made
+        .config()
+        .with_replicas(1)
+        .with_call_timeout(Duration::from_millis(300));
+    let log = Arc::new(open(config).unwrap());
+    let (other, key) = (open(made.config()).unwrap(), samples::key("s"));
+    append(&*log, &key, "before", 1).unwrap();
+    replica.pause().unwrap();
+    let writing = LogWriterConfig::default().with_retry_for(Duration::from_secs(60));
+    let shared: Arc<dyn SessionLog> = Arc::<bus_log_redis::RedisSessionLog>::clone(&log);
+    let writer = LogWriter::with_config(shared, writing);
+    let ticket = writer
+        .sink(key.clone())
+        .submit_entry(samples::entry(samples::text("x")));
+    let waits = std::thread::spawn(move || ticket.wait());
+    // It is there, and has been appended again in vain, several times.
+    let mut ask = made.ask();
+    let there = || block_on(other.bounds(&key)).unwrap().last == 2;
+    assert!(eventually(Duration::from_secs(20), there));
+    let mut calls = || {
+        let stats: String = ask.run(&["INFO", "commandstats"]);
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        let count = line.and_then(|line| line.split(',').next());
+        count.map_or(0, |count| count.parse::<u32>().unwrap())
+    };
+    let before = calls();
+    let again = || waits.is_finished() || calls() >= before + 6;
+    assert!(eventually(Duration::from_secs(30), again));
+    assert!(!waits.is_finished(), "no replica has it");
+    replica.resume().unwrap();
+    assert_eq!(waits.join().unwrap().unwrap(), Some(2));
+    assert_eq!(block_on(log.load_since(&key, 0)).unwrap().len(), 2);
 }
 
 #[test]
