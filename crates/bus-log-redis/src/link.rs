@@ -142,6 +142,18 @@ impl Opening {
         asked.await.unwrap_or_else(|_| Err(silent(limit)))
     }
 
+    /// Asks a server who it is, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`ask`](Self::ask).
+    pub(crate) async fn who_is(&self, address: &Address) -> Result<Settings> {
+        let mut info = Cmd::new();
+        info.arg("INFO");
+        let said = self.ask(address, self.config.login(), &info).await?;
+        Settings::read(vec![said])
+    }
+
     /// Listens to a channel from now on.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ impl RedisSessionLog {
     /// # Errors
     ///
     /// `Unavailable` if the server can't be reached, takes no writes, is not done with its append-only file, or refuses the
-    /// login or a permission; `Unsupported`
+    /// login or a permission, or if two hosts say that they are the primary; `Unsupported`
     /// if it is older than Redis 6.2, keeps less than [`Durability`](crate::Durability) asks for, or evicts, or if the log is only for newer
     /// programs; `Invalid` if the certificates to trust can't be read.
     pub async fn open_with(config: RedisConfig) -> Result<Self> {

@@ -5,16 +5,26 @@ mod gate;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::{Cmd, RedisError, Value};
+use tokio::time::timeout;
 
-use crate::config::{Address, Login, Sentinel};
+use crate::config::{Address, Sentinel};
 use crate::error;
-use crate::link::{Link, Opening};
+use crate::link::{Link, Opening, silent};
 use gate::Gate;
 
 type NodeGate = Arc<Gate<Arc<Link>>>;
+
+/// First slot, last slot, and the node that has them.
+type Slots = Vec<(u16, u16, Address)>;
+
+/// How much longer other hosts may take to answer than one that would do.
+const OTHERS: Duration = Duration::from_secs(1);
 
 /// The servers of one log.
 pub(crate) struct Nodes {
@@ -27,8 +37,7 @@ pub(crate) struct Nodes {
 /// What is known of a cluster; nothing of a single server.
 #[derive(Default)]
 struct Cluster {
-    /// First slot, last slot, and the node that has them.
-    slots: Vec<(u16, u16, Address)>,
+    slots: Slots,
     gates: HashMap<Address, NodeGate>,
     /// True if a node was not where it should be.
     is_stale: bool,
@@ -48,27 +57,32 @@ impl Nodes {
         &self.opening
     }
 
-    /// A connection to the server that has the slot.
+    /// A connection to the server that has the slot. `begun` is when the call began: what has failed since is not tried
+    /// again for it, or calls that queue up would each wait for the time limits of all before.
     ///
     /// # Errors
     ///
     /// `Unavailable` if there is none; `Unsupported` if the server is not what was asked for.
-    pub(crate) async fn link(&self, slot: u16) -> Result<Arc<Link>> {
+    pub(crate) async fn link(&self, slot: u16, begun: Instant) -> Result<Arc<Link>> {
+        // Whatever trouble the others have: if this slot has moved, its node says so.
+        if let Some(link) = self.there(slot) {
+            return Ok(link);
+        }
         if self.cluster().is_stale {
             let is_learned = |(): &()| !self.cluster().is_stale;
-            self.learned.get(is_learned, self.learn()).await?;
+            self.learned.get(begun, is_learned, self.learn()).await?;
         }
         if let Some((address, gate)) = self.owner(slot) {
-            return self.node(&address, &gate).await;
+            return self.node(&address, &gate, begun).await;
         }
-        let link = self.primary.get(is_alive, self.find()).await?;
+        let link = self.primary.get(begun, is_alive, self.find()).await?;
         if !link.settings.is_cluster {
             return Ok(link);
         }
-        self.learn_from(&link).await?;
+        self.know(self.slots_by(&link).await?);
         let none = || LogError::unavailable(format!("cluster has no node for slot {slot}"));
         let (address, gate) = self.owner(slot).ok_or_else(none)?;
-        self.node(&address, &gate).await
+        self.node(&address, &gate, begun).await
     }
 
     /// A connection to a node that another one has named.
@@ -76,14 +90,18 @@ impl Nodes {
     /// # Errors
     ///
     /// As [`link`](Self::link).
-    pub(crate) async fn link_to(&self, address: &Address) -> Result<Arc<Link>> {
+    pub(crate) async fn link_to(&self, address: &Address, begun: Instant) -> Result<Arc<Link>> {
         let gate = Arc::clone(self.cluster().gates.entry(address.clone()).or_default());
-        self.node(address, &gate).await
+        self.node(address, &gate, begun).await
     }
 
     /// A slot has moved for good.
     pub(crate) fn moved(&self, slot: u16, to: Address) {
         let mut cluster = self.cluster();
+        // It stands before the range that it was in.
+        cluster
+            .slots
+            .retain(|(first, last, _)| (*first, *last) != (slot, slot));
         cluster.slots.insert(0, (slot, slot, to));
         // Where one has moved, others have.
         cluster.is_stale = true;
@@ -96,18 +114,35 @@ impl Nodes {
         cluster.is_stale = !cluster.slots.is_empty();
     }
 
-    async fn node(&self, address: &Address, gate: &Gate<Arc<Link>>) -> Result<Arc<Link>> {
-        let link = gate.get(is_alive, self.opening.link(address)).await;
+    /// The connection to the slot's node, if there is one that is good.
+    fn there(&self, slot: u16) -> Option<Arc<Link>> {
+        let (_, gate) = self.owner(slot)?;
+        let link = gate.there(is_alive)?;
+        self.writable(link).ok()
+    }
+
+    async fn node(
+        &self,
+        address: &Address,
+        gate: &Gate<Arc<Link>>,
+        begun: Instant,
+    ) -> Result<Arc<Link>> {
+        let link = gate.get(begun, is_alive, self.opening.link(address)).await;
         let link = link.and_then(|link| self.writable(link));
         link.inspect_err(|_| self.cluster().is_stale = true)
     }
 
     /// The first of the hosts that fits.
     async fn find(&self) -> Result<Arc<Link>> {
+        let config = &self.opening.config;
+        let hosts = match (config.sentinel(), config.hosts()) {
+            (None, several @ [_, _, ..]) => self.fitting(several).await?,
+            (_, hosts) => hosts.to_vec(),
+        };
         let mut refused = None;
-        for host in self.opening.config.hosts() {
+        for host in &hosts {
             let found = async {
-                let address = match self.opening.config.sentinel() {
+                let address = match config.sentinel() {
                     Some(sentinel) => self.ask_sentinel(host, sentinel).await?,
                     None => host.clone(),
                 };
@@ -126,6 +161,51 @@ impl Nodes {
             }
         }
         Err(refused.unwrap_or_else(|| LogError::invalid("redis url names no host")))
+    }
+
+    /// Asks all hosts who they are: those that answer, such as take writes first. A primary that was replaced and came
+    /// back does not know that; nobody can tell which of two is the right one.
+    async fn fitting(&self, hosts: &[Address]) -> Result<Vec<Address>> {
+        let reads_only = self.opening.config.is_read_only();
+        let asked = hosts.iter().enumerate();
+        let mut asked: FuturesUnordered<_> = asked
+            .map(|(n, host)| async move { (n, self.opening.who_is(host).await) })
+            .collect();
+        let (mut found, mut refused) = (Vec::new(), None);
+        let mut limit = self.opening.config.connect_timeout();
+        while let Ok(Some((n, said))) = timeout(limit, asked.next()).await {
+            match said {
+                Ok(settings) if settings.is_cluster => {
+                    return Ok(hosts.get(n).cloned().into_iter().collect());
+                }
+                Ok(settings) => {
+                    if reads_only || !settings.is_replica {
+                        limit = limit.min(OTHERS);
+                    }
+                    found.push((settings.is_replica, n, settings.run_id));
+                }
+                Err(error) => {
+                    refused.get_or_insert(error);
+                }
+            }
+        }
+        found.sort_by_key(|(is_replica, n, _)| (*is_replica && !reads_only, *n));
+        let primaries = || found.iter().filter(|(is_replica, _, _)| !is_replica);
+        if let Some((_, one, name)) = primaries().next()
+            // Two names of one server are none.
+            && let Some((_, other, _)) = primaries().find(|(_, _, other)| other != name)
+            && let (Some(one), Some(other)) = (hosts.get(*one), hosts.get(*other))
+        {
+            return Err(LogError::unavailable(format!(
+                "{one} and {other} both say that they are the primary: stop the one that was replaced, or make it a replica"
+            )));
+        }
+        if found.is_empty() {
+            let silent = || silent(self.opening.config.connect_timeout());
+            return Err(refused.unwrap_or_else(silent));
+        }
+        let fitting = found.iter().filter_map(|(_, n, _)| hosts.get(*n).cloned());
+        Ok(fitting.collect())
     }
 
     fn writable(&self, link: Arc<Link>) -> Result<Arc<Link>> {
@@ -152,45 +232,45 @@ impl Nodes {
         Ok(Address { host, port })
     }
 
-    /// Asks any node that answers who has which slots.
+    /// Asks who has which slots: the nodes that there are connections to, and if none of those answers, all.
     async fn learn(&self) -> Result<()> {
         let mut known: Vec<Address> = Vec::new();
+        let mut connected = Vec::new();
         for (_, _, address) in &self.cluster().slots {
             if !known.contains(address) {
                 known.push(address.clone());
             }
         }
         known.extend_from_slice(self.opening.config.hosts());
-        let mut refused = None;
-        for address in known {
-            let login = self.opening.config.login();
-            match self.slots(&address, login).await {
-                Ok(slots) => {
-                    self.know(slots);
-                    return Ok(());
-                }
-                Err(error) => {
-                    refused.get_or_insert(error);
-                }
-            }
+        for gate in self.cluster().gates.values() {
+            connected.extend(gate.there(is_alive));
         }
-        Err(refused.unwrap_or_else(|| LogError::unavailable("no node of the cluster answers")))
+        let connected = connected.iter().map(|link| self.slots_by(link));
+        if let Ok(Ok(slots)) = timeout(OTHERS, first(connected.collect())).await {
+            self.know(slots);
+            return Ok(());
+        }
+        let known = known.iter().map(|address| self.slots_at(address));
+        self.know(first(known.collect()).await?);
+        Ok(())
     }
 
-    async fn slots(&self, address: &Address, login: &Login) -> Result<Vec<(u16, u16, Address)>> {
+    async fn slots_at(&self, address: &Address) -> Result<Slots> {
+        let login = self.opening.config.login();
         let answer = self.opening.ask(address, login, &who_has_slots()).await?;
         slots_of(answer, address)
     }
 
-    async fn learn_from(&self, link: &Link) -> Result<()> {
-        let answer = link.for_questions().send(&who_has_slots()).await;
+    async fn slots_by(&self, link: &Link) -> Result<Slots> {
+        let (limit, question) = (self.opening.config.connect_timeout(), who_has_slots());
+        let answer = timeout(limit, link.for_questions().send(&question)).await;
+        let answer = answer.map_err(|_| silent(limit))?;
         let answer =
             answer.map_err(|error| error::refused("cluster does not say who has what", error))?;
-        self.know(slots_of(answer, &link.address)?);
-        Ok(())
+        slots_of(answer, &link.address)
     }
 
-    fn know(&self, slots: Vec<(u16, u16, Address)>) {
+    fn know(&self, slots: Slots) {
         let mut cluster = self.cluster();
         cluster
             .gates
@@ -218,6 +298,20 @@ fn is_alive(link: &Arc<Link>) -> bool {
     link.is_alive()
 }
 
+/// The first of the answers that is one.
+async fn first<T>(mut asked: FuturesUnordered<impl Future<Output = Result<T>>>) -> Result<T> {
+    let mut refused = None;
+    while let Some(said) = asked.next().await {
+        match said {
+            Ok(said) => return Ok(said),
+            Err(error) => {
+                refused.get_or_insert(error);
+            }
+        }
+    }
+    Err(refused.unwrap_or_else(|| LogError::unavailable("no node of the cluster answers")))
+}
+
 fn who_has_slots() -> Cmd {
     let mut question = Cmd::new();
     question.arg("CLUSTER").arg("SLOTS");
@@ -225,7 +319,7 @@ fn who_has_slots() -> Cmd {
 }
 
 /// `[[first, last, [host, port, …], replicas…], …]`. A node that does not know its own host says nothing of it.
-fn slots_of(answer: Value, asked: &Address) -> Result<Vec<(u16, u16, Address)>> {
+fn slots_of(answer: Value, asked: &Address) -> Result<Slots> {
     let unclear = |error: RedisError| error::refused("cluster does not say who has what", error);
     let ranges: Vec<Vec<Value>> =
         redis::from_redis_value(answer).map_err(|error| unclear(error.into()))?;

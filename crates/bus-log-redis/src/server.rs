@@ -3,7 +3,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
 use bus_remote::{Turn, Turns};
@@ -105,7 +105,7 @@ impl Server {
     /// `Unavailable` if the server can't be reached or refuses; `Unsupported` if it, or the log, is not for us.
     pub(crate) async fn find_log(&self) -> Result<bool> {
         let first = Part::new(self.config().prefix(), 0);
-        let link = self.nodes.link(first.slot).await?;
+        let link = self.nodes.link(first.slot, Instant::now()).await?;
         link.settings.warn(self.config());
         let mut look = Cmd::new();
         look.arg("HMGET")
@@ -173,7 +173,7 @@ impl Server {
         }
         if log.parts > 1 {
             let first = Part::new(self.config().prefix(), 0);
-            let link = self.nodes.link(first.slot).await?;
+            let link = self.nodes.link(first.slot, Instant::now()).await?;
             let mut made = Cmd::new();
             made.arg("HSET").arg(first.log()).arg("made").arg(1);
             self.within(&link, link.for_questions().send(&made)).await?;
@@ -221,11 +221,11 @@ impl Server {
         keys: &[Vec<u8>],
         arguments: &[&[u8]],
     ) -> Result<Value> {
-        let mut asks = None;
+        let (mut asks, begun) = (None, Instant::now());
         for tried in 0..TRIES {
             let link = match &asks {
-                Some(address) => self.nodes.link_to(address).await,
-                None => self.nodes.link(part.slot).await,
+                Some(address) => self.nodes.link_to(address, begun).await,
+                None => self.nodes.link(part.slot, begun).await,
             };
             let link = link.map_err(|error| self.later(error))?;
             let command = link.script(script, keys, arguments);
@@ -258,12 +258,12 @@ impl Server {
     ) -> Result<Answer> {
         let part = self.part(key);
         let keys = part.keys(key);
-        let (mut turn, mut asks) = (turn, None);
+        let (mut turn, mut asks, begun) = (turn, None, Instant::now());
         for tried in 0..TRIES {
             turn.come().await;
             let link = match &asks {
-                Some(address) => self.nodes.link_to(address).await,
-                None => self.nodes.link(part.slot).await,
+                Some(address) => self.nodes.link_to(address, begun).await,
+                None => self.nodes.link(part.slot, begun).await,
             };
             let link = link.map_err(|error| self.later(error))?;
             let call = self.calls.begin(key, link.number);
@@ -423,7 +423,7 @@ impl Server {
         let (channel, _) = self.news.told(key);
         let listened = async {
             let slot = self.part(key).slot;
-            let link = self.nodes.link(slot).await?;
+            let link = self.nodes.link(slot, Instant::now()).await?;
             self.nodes.opening().listen(&link, &channel).await
         };
         listened.await.is_ok()

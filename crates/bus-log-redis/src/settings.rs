@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     version: (u32, u32),
     pub(crate) is_cluster: bool,
     pub(crate) is_replica: bool,
+    /// Another one after each start.
+    pub(crate) run_id: String,
     appends_only: bool,
     file: File,
     /// `None` where the server does not say.
@@ -96,6 +98,7 @@ impl Settings {
             version: (version.next().unwrap_or(0), version.next().unwrap_or(0)),
             is_cluster: field("redis_mode") == "cluster",
             is_replica: field("role") == "slave",
+            run_id: field("run_id").to_owned(),
             appends_only: field("aof_enabled") == "1",
             file,
             fsync: None,

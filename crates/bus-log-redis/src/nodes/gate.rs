@@ -1,60 +1,62 @@
 //! The way to one thing that many share, and that is had by an attempt: a connection.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bus_log::{LogError, Result};
+use tokio::sync::Mutex;
 
 /// One thing, got by whoever comes first while the others wait. An attempt that fails fails for all who waited for it: a
 /// thousand that tried one after the other would each wait for the time limits of all before.
-pub(crate) struct Gate<T> {
-    held: tokio::sync::Mutex<Option<T>>,
-    attempts: AtomicU64,
-    failure: Mutex<Option<LogError>>,
+pub(crate) struct Gate<T>(Mutex<Held<T>>);
+
+struct Held<T> {
+    thing: Option<T>,
+    /// The last attempt's, and when it ended.
+    failure: Option<(Instant, LogError)>,
 }
 
 impl<T> Default for Gate<T> {
     fn default() -> Self {
-        Self {
-            held: tokio::sync::Mutex::default(),
-            attempts: AtomicU64::default(),
-            failure: Mutex::default(),
-        }
+        Self(Mutex::new(Held {
+            thing: None,
+            failure: None,
+        }))
     }
 }
 
 impl<T: Clone> Gate<T> {
-    /// The thing; got anew if there is none that is good.
+    /// The thing; got anew if there is none that is good, unless an attempt has failed since the caller began.
     ///
     /// # Errors
     ///
     /// What the attempt gives.
     pub(crate) async fn get(
         &self,
+        begun: Instant,
         is_good: impl Fn(&T) -> bool,
         attempt: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let seen = self.attempts.load(Ordering::SeqCst);
-        let mut held = self.held.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| is_good(held)) {
-            return Ok(held.clone());
+        let mut held = self.0.lock().await;
+        if let Some(thing) = held.thing.as_ref().filter(|thing| is_good(thing)) {
+            return Ok(thing.clone());
         }
-        *held = None;
-        if self.attempts.load(Ordering::SeqCst) != seen
-            && let Some(failure) = self.failure().clone()
+        held.thing = None;
+        if let Some((ended, failure)) = &held.failure
+            && *ended > begun
         {
-            return Err(failure);
+            return Err(failure.clone());
         }
         let got = attempt.await;
-        self.attempts.fetch_add(1, Ordering::SeqCst);
-        *self.failure() = got.as_ref().err().cloned();
-        let got = got?;
-        *held = Some(got.clone());
-        Ok(got)
+        let failure = got.as_ref().err();
+        held.failure = failure.map(|failure| (Instant::now(), failure.clone()));
+        held.thing = got.as_ref().ok().cloned();
+        got
     }
 
-    fn failure(&self) -> MutexGuard<'_, Option<LogError>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The thing if there is one that is good, without waiting.
+    pub(crate) fn there(&self, is_good: impl Fn(&T) -> bool) -> Option<T> {
+        let held = self.0.try_lock().ok()?;
+        held.thing.as_ref().filter(|thing| is_good(thing)).cloned()
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bus_log::{Expect, SessionLog};
-use bus_testkit::{block_on, eventually, runtime, samples};
+use bus_log::{Expect, LogErrorKind, SessionLog};
+use bus_testkit::{FaultProxy, block_on, eventually, runtime, samples};
 use futures_util::future::join_all;
 
 use crate::faults::own;
@@ -104,4 +104,33 @@ fn appends_that_wait_for_a_lost_replica_hold_up_no_read() {
     over.store(true, Ordering::SeqCst);
     assert!(appender.join().unwrap() >= 2);
     assert_eq!(connections(&mut ask), before, "none was lost");
+}
+
+#[test]
+fn calls_that_queue_for_one_thread_share_the_time_of_one_that_finds_no_server() {
+    let server = own();
+    let made = Log::at(&server.url());
+    let proxy = FaultProxy::new(([127, 0, 0, 1], server.port()).into()).unwrap();
+    let config = made.config_at(&server.url_at(proxy.address().port()));
+    let config = config.with_connect_timeout(Duration::from_secs(1));
+    let log = Arc::new(open(config).unwrap());
+    append(&*log, &samples::key("s"), "before", 1).unwrap();
+    // It is connected to, and says nothing.
+    server.pause().unwrap();
+    proxy.cut_all();
+    let noticed = || append(&*log, &samples::key("other"), "x", 1).is_err();
+    assert!(noticed());
+    let begun = Instant::now();
+    let appends = (0..8).map(|_| {
+        let log = Arc::clone(&log);
+        async move { log.append(&samples::key("s"), &[samples::text("x")]).await }
+    });
+    for append in runtime().block_on(join_all(appends)) {
+        assert_eq!(append.unwrap_err().kind(), LogErrorKind::Unavailable);
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(4), "given up after {took:?}");
+    server.resume().unwrap();
+    let again = || append(&*log, &samples::key("s"), "after", 1).is_ok();
+    assert!(eventually(Duration::from_secs(20), again), "it goes on");
 }

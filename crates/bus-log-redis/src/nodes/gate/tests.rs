@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::time::Instant;
 
 use bus_log::LogError;
 use futures_util::future::{join, join_all};
@@ -14,7 +15,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 fn a_failed_attempt_fails_for_all_who_waited_for_it_and_for_nobody_after() {
     let (gate, attempts) = (Gate::<u32>::default(), Cell::new(0));
     let get = || {
-        gate.get(|_| true, async {
+        gate.get(Instant::now(), |_| true, async {
             yield_now().await;
             attempts.set(attempts.get() + 1);
             Err(LogError::unavailable("down"))
@@ -31,7 +32,7 @@ fn a_failed_attempt_fails_for_all_who_waited_for_it_and_for_nobody_after() {
 fn what_was_got_is_shared_until_it_is_no_good() {
     let (gate, good) = (Gate::<u32>::default(), Cell::new(true));
     let get = |n| {
-        gate.get(|_| good.get(), async move {
+        gate.get(Instant::now(), |_| good.get(), async move {
             yield_now().await;
             Ok(n)
         })
@@ -40,4 +41,25 @@ fn what_was_got_is_shared_until_it_is_no_good() {
     assert_eq!((first.unwrap(), second.unwrap()), (1, 1));
     good.set(false);
     assert_eq!(run(get(3)).unwrap(), 3);
+}
+
+#[test]
+fn who_began_before_a_failure_and_comes_after_it_does_not_try_again() {
+    let (gate, begun) = (Gate::<u32>::default(), Instant::now());
+    let failed = gate.get(begun, |_| true, async {
+        Err(LogError::unavailable("down"))
+    });
+    assert!(run(failed).is_err());
+    assert!(run(gate.get(begun, |_| true, async { Ok(1) })).is_err());
+    assert_eq!(gate.there(|_| true), None);
+    assert_eq!(
+        run(gate.get(Instant::now(), |_| true, async { Ok(2) })).unwrap(),
+        2
+    );
+    // It is over.
+    assert_eq!(run(gate.get(begun, |_| true, async { Ok(3) })).unwrap(), 2);
+    assert_eq!(
+        (gate.there(|_| true), gate.there(|_| false)),
+        (Some(2), None)
+    );
 }

@@ -1,7 +1,8 @@
 //! A cluster whose slots move, and whose nodes come and go.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
 use bus_testkit::{block_on, eventually, samples};
@@ -130,6 +131,63 @@ fn a_node_that_is_killed_costs_its_threads_time_and_the_others_nothing() {
             last
         );
     }
+}
+
+#[test]
+fn a_node_that_hangs_holds_up_no_thread_of_the_others() {
+    let cluster = Cluster::start(3);
+    let made = Log::at(&cluster.url());
+    for node in &cluster.0 {
+        let mut ask = Ask::connect(&node.url());
+        ask.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+        ask.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "60000"]);
+    }
+    let config = made
+        .config()
+        .with_call_timeout(Duration::from_millis(500))
+        .with_connect_timeout(Duration::from_secs(3));
+    let log = Arc::new(open(config).unwrap());
+    let keys: Vec<_> = (0..24).map(|n| samples::key(&format!("w{n}"))).collect();
+    for key in &keys {
+        append(&*log, key, "before", 1).unwrap();
+    }
+    // The first node is the one that the URL names.
+    cluster.0[0].pause().unwrap();
+    let (elsewhere, hung): (Vec<_>, Vec<_>) = keys
+        .iter()
+        .cloned()
+        .partition(|key| append(&*log, key, "x", 1).is_ok());
+    assert!(!elsewhere.is_empty() && !hung.is_empty());
+    let over = Arc::new(AtomicBool::new(false));
+    let callers = hung.into_iter().take(3).map(|key| {
+        let (log, over) = (Arc::clone(&log), Arc::clone(&over));
+        std::thread::spawn(move || {
+            let mut calls = 0;
+            while !over.load(Ordering::SeqCst) {
+                let error = append(&*log, &key, "x", 1).unwrap_err();
+                assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+                calls += 1;
+            }
+            calls
+        })
+    });
+    let callers: Vec<std::thread::JoinHandle<u32>> = callers.collect();
+    let (begun, mut slowest) = (Instant::now(), Duration::ZERO);
+    while begun.elapsed() < Duration::from_secs(8) {
+        for key in &elsewhere {
+            let begun = Instant::now();
+            append(&*log, key, "y", 1).unwrap();
+            slowest = slowest.max(begun.elapsed());
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    for caller in callers {
+        assert!(caller.join().unwrap() > 0);
+    }
+    assert!(slowest < Duration::from_secs(1), "one took {slowest:?}");
+    cluster.0[0].resume().unwrap();
+    let all = || keys.iter().all(|key| append(&*log, key, "z", 1).is_ok());
+    assert!(eventually(Duration::from_secs(30), all), "it goes on");
 }
 
 #[test]

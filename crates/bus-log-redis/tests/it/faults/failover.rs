@@ -91,6 +91,29 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_that_a_replica_had() {
         println!("failed over to {replica_url}: {batches} batches, {errors} errors met, none lost");
         assert!(errors > 0, "the loss was noticed");
     }
+    // The old primary comes back and knows nothing of it: what it took would be lost, and its ordinals are given already.
+    primary.start().unwrap();
+    let places = [primary.port(), replica.port()].map(|port| format!("127.0.0.1:{port}"));
+    let names_both = |error: &dyn std::fmt::Display| {
+        let words = error.to_string();
+        places.iter().all(|place| words.contains(place))
+    };
+    let urls = [both(&primary, &replica), both(&replica, &primary)];
+    for url in &urls {
+        let refused = open(made.config_at(url)).unwrap_err();
+        assert_eq!(refused.kind(), LogErrorKind::Unavailable);
+        assert!(names_both(&refused), "{refused}");
+    }
+    let key = samples::key("after");
+    Ask::connect(&replica_url).run::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let refused = || append(&*log, &key, "x", 1).is_err_and(|error| names_both(&error));
+    assert!(
+        eventually(Duration::from_secs(20), refused),
+        "nor does an open log choose"
+    );
+    primary.stop().unwrap();
+    let goes_on = || append(&*log, &key, "x", 1).is_ok();
+    assert!(eventually(Duration::from_secs(20), goes_on), "it goes on");
     drop(alone);
 }
 
