@@ -10,7 +10,7 @@ use bus_log::{
 };
 use bus_remote::{Batch, IoThread, RAW, Reading, TYPED};
 use tokio::select;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout_at};
 
 use crate::config::RedisConfig;
 use crate::pages::{self, Packed, Stretch, Wanted};
@@ -289,7 +289,8 @@ impl SessionLog for RedisSessionLog {
             // Both before the first look, so that nothing that comes after it is missed.
             let mut watch = server.news.watch(&key);
             loop {
-                let hears = server.listen(&key).await;
+                let listens = timeout_at(deadline.into(), server.listen(&key));
+                let hears = listens.await.unwrap_or(false);
                 let last = bounds(&server, &key).await?.last;
                 let left = deadline.saturating_duration_since(Instant::now());
                 if last > after || left.is_zero() {

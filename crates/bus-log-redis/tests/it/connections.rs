@@ -10,7 +10,7 @@ use bus_testkit::{FaultProxy, block_on, eventually, runtime, samples};
 use futures_util::future::join_all;
 
 use crate::faults::own;
-use crate::support::{Ask, Log, append, open};
+use crate::support::{Ask, Log, Relay, append, open};
 
 /// How many connections the server has had.
 fn connections(ask: &mut Ask) -> u64 {
@@ -133,4 +133,21 @@ fn calls_that_queue_for_one_thread_share_the_time_of_one_that_finds_no_server() 
     server.resume().unwrap();
     let again = || append(&*log, &samples::key("s"), "after", 1).is_ok();
     assert!(eventually(Duration::from_secs(20), again), "it goes on");
+}
+
+#[test]
+fn a_wait_whose_news_can_t_be_listened_to_ends_at_its_deadline() {
+    let server = own();
+    let made = Log::at(&server.url());
+    let relay = Relay::to(server.port());
+    let log = open(made.config_at(&server.url_at(relay.port()))).unwrap();
+    let key = samples::key("s");
+    append(&log, &key, "x", 1).unwrap();
+    relay.hold_answers_from("SUBSCRIBE");
+    let begun = Instant::now();
+    let waited = block_on(log.changed(&key, 1, begun + Duration::from_millis(300)));
+    let took = begun.elapsed();
+    assert_eq!(waited.unwrap(), 1);
+    assert!(relay.has_held());
+    assert!(took < Duration::from_secs(3), "ended after {took:?}");
 }
