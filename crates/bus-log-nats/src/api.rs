@@ -6,6 +6,7 @@ mod link;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind};
@@ -56,6 +57,10 @@ pub(crate) struct Api {
     timeout: Duration,
     /// `$JS.API`, or that of a domain.
     root: String,
+    /// A subject that nobody listens to, among those that a log may publish to.
+    nowhere: String,
+    /// True while it is being found out whether the server is there.
+    doubts: Arc<AtomicBool>,
 }
 
 impl Api {
@@ -124,6 +129,8 @@ impl Api {
                 Some(domain) => format!("$JS.{domain}.API"),
                 None => "$JS.API".into(),
             },
+            nowhere: format!("{}.v1.-.nobody", config.prefix().unwrap_or(config.stream())),
+            doubts: Arc::default(),
         })
     }
 
@@ -171,11 +178,11 @@ impl Api {
         };
         let asked = select! {
             asked = self.client.send_request(subject.to_owned(), request) => asked,
-            changed = link.wait_for(|link| link.epoch() != epoch || link.refuses(subject, refusals)) => {
+            changed = link.wait_for(|link| link.epoch() != epoch || link.is_deaf() || link.refuses(subject, refusals)) => {
+                let refused = || LogError::unavailable("server refuses a permission to publish or to subscribe");
                 return Err(match changed {
-                    Ok(link) if link.epoch() == epoch => Silence::Unsent(LogError::unavailable(
-                        "server refuses a permission to publish or to subscribe",
-                    )),
+                    Ok(link) if link.epoch() == epoch && link.refuses(subject, refusals) => Silence::Unsent(refused()),
+                    Ok(link) if link.epoch() == epoch => Silence::Unknown(refused()),
                     _ => Silence::Unknown(broken(io::ErrorKind::ConnectionReset, "connection to the server was lost")),
                 });
             }
@@ -188,7 +195,7 @@ impl Api {
                 )
             }
             RequestErrorKind::TimedOut => {
-                self.doubt();
+                self.doubt(epoch);
                 let silent = format!("server does not answer within {:?}", self.timeout);
                 Silence::Unknown(LogError::unavailable(silent).with_source(error))
             }
@@ -198,18 +205,30 @@ impl Api {
         })
     }
 
-    /// Finds out whether the server is there at all, and leaves it for another one if not.
-    fn doubt(&self) {
-        let client = self.client.clone();
+    /// Finds out whether the server is there at all, and leaves it for another one if not: over the connection that fell
+    /// silent, and once for all who met that.
+    fn doubt(&self, epoch: u64) {
+        if self.epoch() != epoch || self.doubts.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (client, doubts) = (self.client.clone(), Arc::clone(&self.doubts));
+        let (mut link, nowhere) = (self.link.clone(), self.nowhere.clone());
         let limit = FOR_A_WORD.min(self.timeout);
         tokio::spawn(async move {
-            // Nobody listens there, which a server that lives says at once.
+            // Nobody listens there, which a server that lives says at once; or that it is not allowed.
             let word = Request::new().timeout(Some(limit));
-            let asked = client.send_request(client.new_inbox(), word).await;
-            if asked.is_err_and(|error| error.kind() == RequestErrorKind::TimedOut) {
+            let refusals = link.borrow().refusals();
+            let is_dead = select! {
+                asked = client.send_request(nowhere.clone(), word) => {
+                    asked.is_err_and(|error| error.kind() == RequestErrorKind::TimedOut)
+                }
+                _ = link.wait_for(|link| link.epoch() != epoch || link.refuses(&nowhere, refusals)) => false,
+            };
+            if is_dead && link.borrow().epoch() == epoch {
                 // It fails only where the client is gone.
                 let _ = client.force_reconnect().await;
             }
+            doubts.store(false, Ordering::SeqCst);
         });
     }
 
@@ -269,3 +288,6 @@ fn broken(kind: io::ErrorKind, what: &str) -> LogError {
 fn unreadable(option: &str, path: &Path) -> LogError {
     LogError::invalid(format!("{option} can't be read: {}", path.display()))
 }
+
+#[cfg(test)]
+mod tests;

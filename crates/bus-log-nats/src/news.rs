@@ -30,6 +30,7 @@ const IDLE: Duration = Duration::from_secs(30);
 
 pub(crate) struct News {
     poll_interval: Duration,
+    idle: Duration,
     watches: Watches<String>,
     state: Mutex<State>,
     /// Rung when there is somebody who waits.
@@ -46,6 +47,7 @@ impl News {
     pub(crate) fn new(poll_interval: Duration) -> Self {
         Self {
             poll_interval,
+            idle: IDLE,
             watches: Watches::default(),
             state: Mutex::default(),
             bell: Notify::new(),
@@ -80,10 +82,14 @@ impl News {
         self.watches.wake(subject);
     }
 
-    /// Whether anybody waited lately.
+    /// Whether anybody waits, or did lately.
     fn is_wanted(&self) -> bool {
         let mut state = self.state();
-        let is_wanted = state.wanted.is_some_and(|wanted| wanted.elapsed() < IDLE);
+        // However long: between two looks of its own, a waiter says nothing.
+        let is_wanted = !self.watches.is_empty()
+            || state
+                .wanted
+                .is_some_and(|wanted| wanted.elapsed() < self.idle);
         if !is_wanted {
             state.wanted = None;
         }
@@ -202,3 +208,6 @@ impl Server {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

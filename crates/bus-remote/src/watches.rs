@@ -52,6 +52,11 @@ impl<K: Eq + Hash> Watches<K> {
         }
     }
 
+    /// Whether nobody watches anything.
+    pub fn is_empty(&self) -> bool {
+        self.senders().is_empty()
+    }
+
     /// Wakes everybody.
     pub fn wake_all(&self) {
         for sender in self.senders().values() {
