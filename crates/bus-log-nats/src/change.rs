@@ -1,10 +1,11 @@
 //! Changes of a thread: written where it ends, and done once it is known that they count.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bus_log::{LogError, Result, ThreadKey};
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self as streams, StreamExt, TryStreamExt};
+use futures_util::stream::{self as streams, StreamExt};
 use tokio::time::{Instant, sleep};
 
 use crate::api::Silence;
@@ -68,6 +69,8 @@ struct Tried {
     base: State,
     /// Of the connection over which the base was seen.
     epoch: u64,
+    /// Chunks that a message lists which may be there.
+    chunks: Vec<u64>,
 }
 
 /// Why a try did not do it.
@@ -190,24 +193,51 @@ impl Server {
         if base.last == 0 {
             self.know_tenant(key.tenant_id()).await.map_err(silent)?;
         }
-        let (head, message) = self.compose(key, Head { id, base, change }, body).await?;
+        let is_hide = matches!(change, Change::Hide { .. });
+        let mut chunks = Vec::new();
+        let head = Head { id, base, change };
+        let (head, message) = match self.compose(key, head, body, &mut chunks).await {
+            Ok(composed) => composed,
+            Err(failed) => {
+                self.discard(&chunks).await;
+                return Err(failed);
+            }
+        };
         let (subject, last) = (self.stream.subjects.thread(key), seen.seq);
         let epoch = self.api.epoch();
+        let mut listed = match tried.take() {
+            Some(tried) if tried.id == id => tried.chunks,
+            _ => Vec::new(),
+        };
+        let answer = self
+            .store(&subject, Some(last), Some(id.to_string()), message)
+            .await;
+        if matches!(answer, Ok(Stored::Refused(_))) {
+            self.discard(&chunks).await;
+        } else {
+            listed.extend(chunks);
+        }
         *tried = Some(Tried {
             id,
             base,
             epoch: seen.epoch(),
+            chunks: listed,
         });
-        let seq = match self
-            .store(&subject, Some(last), Some(id.to_string()), message)
-            .await
-        {
+        let seq = match answer {
             Ok(Stored::At(seq)) => seq,
             Ok(Stored::Again) => return Err(Failed::Behind),
             Ok(Stored::Refused(told)) if told.is_wrong_last() => return Err(Failed::Behind),
             Ok(Stored::Refused(told)) if told.is_under_way() => {
                 return Err(Failed::Unknown(error::refused(
                     "server has not stored the message yet",
+                    &told,
+                )));
+            }
+            Ok(Stored::Refused(told)) if told.is_full() && is_hide => {
+                // What is hidden can be deleted, and then there is room again.
+                self.give_up_reserve().await.map_err(now)?;
+                return Err(Failed::Now(error::refused(
+                    "server takes no message",
                     &told,
                 )));
             }
@@ -251,20 +281,21 @@ impl Server {
         key: &ThreadKey,
         tried: &mut Option<Tried>,
     ) -> Result<Result<Done, Seen>> {
-        let Some(Tried { id, base, epoch }) = tried else {
+        let Some(Tried {
+            id, base, epoch, ..
+        }) = tried
+        else {
             return Ok(Err(self.see(key).await?));
         };
         let (seen, fate) = self.see_fate(key, (*base, *epoch), *id).await?;
         match fate {
             Fate::Counts { before, after } => Ok(Ok(Done::Changed { before, after })),
-            Fate::Void => {
-                *tried = None;
-                Ok(Err(seen))
-            }
-            Fate::Unmet => {
-                // Whatever came in between makes it void wherever it lands.
-                if seen.state != *base {
-                    *tried = None;
+            // It is not there, and nothing came in between: it may still land, and count.
+            Fate::Unmet if seen.state == *base => Ok(Err(seen)),
+            // Whatever came in between makes it void wherever it lands.
+            Fate::Void | Fate::Unmet => {
+                if let Some(void) = tried.take() {
+                    self.discard(&void.chunks).await;
                 }
                 Ok(Err(seen))
             }
@@ -274,12 +305,14 @@ impl Server {
         }
     }
 
-    /// The message of a change; what does not fit into it is stored in chunks before.
+    /// The message of a change; what does not fit into it is stored in chunks before, whose sequences go to `stored`, also
+    /// where it fails.
     async fn compose(
         &self,
         key: &ThreadKey,
         mut head: Head,
         body: &Body,
+        stored: &mut Vec<u64>,
     ) -> Result<(Head, Bytes), Failed> {
         let room = self.room().map_err(Failed::For)?;
         if wire::HEAD + body.records.len() <= room {
@@ -296,19 +329,25 @@ impl Server {
             ))));
         }
         let subject = self.stream.subjects.chunks(key);
+        let has_failed = AtomicBool::new(false);
         let parts = (0..count).map(|n| {
-            let (subject, bytes) = (
+            let (subject, has_failed, bytes) = (
                 &subject,
+                &has_failed,
                 &body.records[n * size..body.records.len().min((n + 1) * size)],
             );
             async move {
+                // One that lacks makes all others useless.
+                if has_failed.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
                 // As many as a message lists.
                 let part = u32::try_from(n).unwrap_or(u32::MAX);
                 let stored = self
                     .store(subject, None, None, wire::chunk(head.id, part, bytes))
                     .await;
-                match stored {
-                    Ok(Stored::At(seq)) => Ok(seq),
+                let stored = match stored {
+                    Ok(Stored::At(seq)) => Ok(Some(seq)),
                     Ok(Stored::Again) => Err(Failed::For(LogError::internal(
                         "chunk that was there already",
                     ))),
@@ -320,16 +359,26 @@ impl Server {
                     }
                     // A chunk alone is nothing.
                     Err(silence) => Err(now(silence.into())),
-                }
+                };
+                has_failed.fetch_or(stored.is_err(), Ordering::Relaxed);
+                stored
             }
         });
-        let seqs: Vec<u64> = streams::iter(parts)
-            .buffered(CHUNKS_AT_ONCE)
-            .try_collect()
-            .await?;
+        let mut parts = streams::iter(parts).buffered(CHUNKS_AT_ONCE);
+        let mut failed = None;
+        while let Some(part) = parts.next().await {
+            match part {
+                Ok(seq) => stored.extend(seq),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        if let Some(failed) = failed {
+            return Err(failed);
+        }
         let mut begins = body.begins.iter().enumerate().peekable();
-        let chunks: Vec<Chunk> = seqs
-            .into_iter()
+        let chunks: Vec<Chunk> = stored
+            .iter()
+            .copied()
             .enumerate()
             .map(|(n, seq)| {
                 while begins.next_if(|(_, begin)| **begin < n * size).is_some() {}

@@ -56,6 +56,11 @@ impl Told {
         self.err_code == NAME_IN_USE
     }
 
+    /// Whether there is no room for it: in the stream, the account or the server.
+    pub(crate) const fn is_full(&self) -> bool {
+        matches!(self.err_code, 10002 | 10023 | 10028 | 10047 | 10077)
+    }
+
     /// Whether it may pass soon, by itself: a leader is being chosen, a server comes up.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self.err_code, 10008 | 10009 | 10041)
@@ -82,7 +87,7 @@ pub(crate) fn refused(what: &str, told: &Told) -> LogError {
             unavailable,
             "cluster has not as many servers as the replicas that were asked for",
         ),
-        10002 | 10023 | 10028 | 10047 | 10077 => (unavailable, "server or stream is full"),
+        _ if told.is_full() => (unavailable, "server or stream is full"),
         10109 | 10110 => (unavailable, "stream is sealed, or denies it"),
         10053 | 10054 => (
             LogError::invalid as Make,

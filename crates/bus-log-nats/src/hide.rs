@@ -37,6 +37,7 @@ impl Server {
                 // They are hidden, which is what was asked; the next time takes them along.
                 tracing::debug!(error = %error, "archived events are not deleted yet");
             }
+            self.keep_reserve_again().await;
         }
         Ok(usize::try_from(newly).unwrap_or(usize::MAX))
     }
@@ -63,7 +64,9 @@ impl Server {
         if state.last == 0 {
             return Ok(());
         }
-        self.sweep(key, &state).await
+        let swept = self.sweep(key, &state).await;
+        self.keep_reserve_again().await;
+        swept
     }
 
     /// Deletes what a state hides, as far as it stands in messages that hold nothing else.
@@ -81,18 +84,18 @@ impl Server {
             }
         }
         self.purge(&subject, keep).await?;
-        if state.chunked == 0 {
-            return Ok(());
-        }
+        // Also where none of them count: an append may have come to nothing after it had stored them.
         let chunks = self.stream.subjects.chunks(key);
+        let Some(last) = self.get_now(Get::last(&chunks)).await? else {
+            return Ok(());
+        };
         // Chunks of an append that is under way lie behind this, or will never count.
         let mut first = state.seq;
-        let (mut commit, mut is_any_left) = (state.chunked, false);
-        while commit >= keep {
+        let mut commit = state.chunked;
+        while commit >= keep && commit > 0 {
             let Some((head, listed)) = self.commit(commit).await? else {
                 break;
             };
-            is_any_left = true;
             first = listed
                 .iter()
                 .map(|chunk| chunk.seq)
@@ -100,17 +103,13 @@ impl Server {
                 .min()
                 .unwrap_or(first);
             commit = head.base.chunked;
-            if commit == 0 {
-                break;
-            }
         }
-        if !is_any_left {
-            // A subject never goes away, so that their number says whether one was added.
-            match self.store(&chunks, None, None, Bytes::new()).await? {
-                Stored::Refused(told) => {
-                    return Err(crate::error::refused("chunks can't be deleted", &told));
-                }
-                Stored::At(_) | Stored::Again => {}
+        if last.seq < first {
+            // A subject never goes away, so that their number says whether one was added: a word stays. For that too there
+            // must be room.
+            self.purge(&chunks, last.seq).await?;
+            if let Stored::Refused(told) = self.store(&chunks, None, None, Bytes::new()).await? {
+                return Err(crate::error::refused("chunks can't be deleted", &told));
             }
         }
         self.purge(&chunks, first).await

@@ -14,6 +14,7 @@ mod listing;
 mod log;
 mod news;
 mod read;
+mod reserve;
 mod run;
 mod server;
 mod stream;

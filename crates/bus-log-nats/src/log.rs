@@ -89,7 +89,11 @@ impl NatsSessionLog {
                 return Ok(None);
             };
             warn_once(&version, &stream);
-            Ok(Some(Arc::new(Server::new(config, api, stream))))
+            let server = Server::new(config, api, stream);
+            if !server.config.is_read_only() {
+                server.keep_reserve().await;
+            }
+            Ok(Some(Arc::new(server)))
         };
         let found = io.run(find).await;
         let Ok(Some(server)) = found else {
@@ -337,14 +341,7 @@ fn fits(key: &ThreadKey) -> bool {
 ///
 /// `Unsupported` if the server can't do what is needed: read a message directly, which came with 2.9.
 fn supported(version: &str) -> Result<()> {
-    let mut numbers = version
-        .split('.')
-        .map(|number| number.parse::<u32>().unwrap_or_default());
-    let (major, minor) = (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    );
-    if (major, minor) >= (2, 9) {
+    if stream::numbers(version) >= [2, 9, 0] {
         return Ok(());
     }
     Err(LogError::unsupported(format!(

@@ -18,6 +18,7 @@ use crate::config::NatsConfig;
 use crate::error::{self, Told};
 use crate::listing::Listings;
 use crate::news::News;
+use crate::reserve::Reserve;
 use crate::run::Runs;
 use crate::stream::{self, Shape, Stream};
 use crate::threads::Threads;
@@ -42,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) runs: Runs,
     pub(crate) news: News,
     pub(crate) listings: Listings,
+    pub(crate) reserve: Reserve,
     /// Those that are there for sure, at one of the connection's epochs.
     tenants: Mutex<(u64, HashSet<TenantId>)>,
     /// At which of the connection's epochs, and when, the stream was found to be ours.
@@ -114,6 +116,7 @@ impl Server {
             threads: Threads::default(),
             runs: Runs::default(),
             listings: Listings::default(),
+            reserve: Reserve::default(),
             tenants: Mutex::default(),
             checked: Mutex::default(),
         }
@@ -399,6 +402,26 @@ impl Server {
         match self.api.call::<Purged>(&what, &question).await? {
             Ok(Purged {}) => Ok(()),
             Err(told) => Err(error::refused("messages can't be deleted", &told)),
+        }
+    }
+
+    /// Deletes chunks that nothing lists which counts, as far as that can be done now: the next archiving or erasure of
+    /// their thread takes along what is left.
+    pub(crate) async fn discard(&self, chunks: &[u64]) {
+        #[derive(Deserialize)]
+        struct Deleted {}
+        let what = format!("STREAM.MSG.DELETE.{}", self.stream.name);
+        for seq in chunks {
+            let question = serde_json::json!({ "seq": seq, "no_erase": true });
+            let deleted = match self.api.call::<Deleted>(&what, &question).await {
+                Ok(Ok(Deleted {})) => Ok(()),
+                Ok(Err(told)) => Err(error::refused("chunk can't be deleted", &told)),
+                Err(silence) => Err(silence.into()),
+            };
+            if let Err(error) = deleted {
+                tracing::debug!(error = %error, "chunks of a change that came to nothing are left");
+                return;
+            }
         }
     }
 }

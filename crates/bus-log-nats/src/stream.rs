@@ -12,6 +12,9 @@ use crate::subject::Subjects;
 /// depends on it.
 const REMEMBERED: i64 = 20_000_000_000;
 
+/// The first version that refuses what goes beyond `max_bytes` and deletes nothing in its place.
+const EXACT: [u32; 3] = [2, 10, 6];
+
 /// What a stream can be set to, as far as it matters here.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Settings {
@@ -98,8 +101,9 @@ type Unfit = fn(String) -> LogError;
 /// `Unavailable` if it is not to be had; `Unsupported`, naming the setting, if it may lose what it took.
 pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream>> {
     let name = config.stream();
+    let version = api.client().server_info().version;
     if let Some(found) = look(api, name).await? {
-        return checked(found, config, LogError::unsupported).map(Some);
+        return checked(found, config, &version, LogError::unsupported).map(Some);
     }
     if !config.creates() {
         return Ok(None);
@@ -136,10 +140,10 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
         .call::<Info>(&format!("STREAM.CREATE.{name}"), &wanted)
         .await?;
     match made {
-        Ok(made) => checked(made, config, LogError::unsupported).map(Some),
+        Ok(made) => checked(made, config, &version, LogError::unsupported).map(Some),
         // Somebody else was faster, with an identity of its own.
         Err(told) if told.is_name_in_use() => match look(api, name).await? {
-            Some(found) => checked(found, config, LogError::unsupported).map(Some),
+            Some(found) => checked(found, config, &version, LogError::unsupported).map(Some),
             None => Err(error::refused("stream can't be made", &told)),
         },
         Err(told) => Err(error::refused("stream can't be made", &told)),
@@ -154,11 +158,11 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
 pub(crate) async fn check(api: &Api, stream: &Stream, config: &NatsConfig) -> Result<Shape> {
     let found = look(api, &stream.name).await?;
     let found = found.ok_or_else(|| LogError::unavailable(error::GONE))?;
-    stream.still(found, config)
+    stream.still(found, config, &api.client().server_info().version)
 }
 
 impl Stream {
-    fn still(&self, found: Info, config: &NatsConfig) -> Result<Shape> {
+    fn still(&self, found: Info, config: &NatsConfig, version: &str) -> Result<Shape> {
         // Ordinals would start anew: that is no place to go on.
         if found.config.subjects != [self.subjects.all()] {
             return Err(LogError::unavailable(
@@ -170,7 +174,7 @@ impl Stream {
                 "log was made anew on the server, of a copy perhaps: what was known of it may not be true any more",
             ));
         }
-        Ok(checked(found, config, LogError::unavailable)?.shape)
+        Ok(checked(found, config, version, LogError::unavailable)?.shape)
     }
 }
 
@@ -190,10 +194,18 @@ async fn look(api: &Api, name: &str) -> Result<Option<Info>> {
     }
 }
 
+/// The first three numbers of a version.
+pub(crate) fn numbers(version: &str) -> [u32; 3] {
+    let mut parts = version
+        .split(['.', '-', '+'])
+        .map(|part| part.parse().unwrap_or_default());
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
+
 /// # Errors
 ///
 /// `unfit`, naming what is wrong.
-fn checked(found: Info, config: &NatsConfig, unfit: Unfit) -> Result<Stream> {
+fn checked(found: Info, config: &NatsConfig, version: &str, unfit: Unfit) -> Result<Stream> {
     let Info {
         config: found,
         created,
@@ -234,6 +246,13 @@ fn checked(found: Info, config: &NatsConfig, unfit: Unfit) -> Result<Stream> {
         return wrong(
             "it is limited and discard is old: new events would push out old ones".into(),
         );
+    }
+    // They count a message without what it takes beside its payload, store it, and delete the oldest until the limit is kept.
+    if found.max_bytes > 0 && numbers(version) < EXACT {
+        return wrong(format!(
+            "max_bytes is set, for which NATS {version} deletes what it took; it must be at least 2.10.6, or the limit be \
+             max_msgs, or the server's own"
+        ));
     }
     if found.subject_transform.is_some() {
         return wrong("subject_transform is set: messages would be stored as others'".into());

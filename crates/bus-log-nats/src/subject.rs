@@ -4,6 +4,7 @@
 //! PREFIX.v1.LOG.t.TENANT.THREAD   what a thread is made of
 //! PREFIX.v1.LOG.c.TENANT.THREAD   chunks of batches that are too large for one message
 //! PREFIX.v1.LOG.n.TENANT          says that there is such a tenant
+//! PREFIX.v1.LOG.r                 holds nothing, and room for when the stream is full
 //! ```
 //!
 //! `LOG` is drawn when the stream is made. So a log that is open finds nothing to write to in a stream that somebody made
@@ -77,6 +78,10 @@ impl Subjects {
 
     pub(crate) fn tenant(&self, tenant: &TenantId) -> String {
         format!("{}.n.{}", self.root, encoded(tenant.as_str()))
+    }
+
+    pub(crate) fn reserve(&self) -> String {
+        format!("{}.r", self.root)
     }
 
     pub(crate) fn all_tenants(&self) -> String {

@@ -29,12 +29,14 @@ fn config(url: &str) -> NatsConfig {
 }
 
 const URL: &str = "nats://localhost";
+const VERSION: &str = "2.12.1";
 
 #[test]
 fn settings_that_may_lose_or_hide_what_was_stored_are_refused_by_name_also_while_it_is_open() {
     let open = checked(
         described(&serde_json::json!({})),
         &config(URL),
+        VERSION,
         LogError::unsupported,
     )
     .unwrap();
@@ -55,15 +57,27 @@ fn settings_that_may_lose_or_hide_what_was_stored_are_refused_by_name_also_while
         ),
         (serde_json::json!({"no_ack": true}), "no_ack"),
     ] {
-        let error = checked(described(&more), &config(URL), LogError::unsupported).unwrap_err();
+        let error = checked(
+            described(&more),
+            &config(URL),
+            VERSION,
+            LogError::unsupported,
+        )
+        .unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Unsupported);
         assert!(error.to_string().contains(word), "{error}");
-        let error = open.still(described(&more), &config(URL)).unwrap_err();
+        let error = open
+            .still(described(&more), &config(URL), VERSION)
+            .unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Unavailable);
         assert!(error.to_string().contains(word), "{error}");
     }
     let asked = config("nats://localhost?replicas=1");
-    let error = open.still(described(&serde_json::json!({"num_replicas": 3})), &asked);
+    let error = open.still(
+        described(&serde_json::json!({"num_replicas": 3})),
+        &asked,
+        VERSION,
+    );
     assert!(error.unwrap_err().to_string().contains("replicas are 3"));
 }
 
@@ -72,6 +86,7 @@ fn what_harms_nothing_is_taken_and_what_changes_is_known() {
     let open = checked(
         described(&serde_json::json!({})),
         &config(URL),
+        VERSION,
         LogError::unsupported,
     )
     .unwrap();
@@ -79,12 +94,14 @@ fn what_harms_nothing_is_taken_and_what_changes_is_known() {
     let now = open.still(
         described(&serde_json::json!({"num_replicas": 3, "persist_mode": "default"})),
         &config(URL),
+        VERSION,
     );
     assert!(!now.unwrap().alone, "a stream that was given more replicas");
     let memory = described(&serde_json::json!({"storage": "memory"}));
     checked(
         memory,
         &config("nats://localhost?storage=memory"),
+        VERSION,
         LogError::unsupported,
     )
     .unwrap();
@@ -95,11 +112,27 @@ fn a_stream_that_was_made_anew_of_a_copy_is_no_place_to_go_on() {
     let open = checked(
         described(&serde_json::json!({})),
         &config(URL),
+        VERSION,
         LogError::unsupported,
     )
     .unwrap();
     let anew = described(&serde_json::json!({"created": "2026-01-02T00:00:00Z"}));
-    let error = open.still(anew, &config(URL)).unwrap_err();
+    let error = open.still(anew, &config(URL), VERSION).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Unavailable);
     assert!(error.to_string().contains("made anew"), "{error}");
+}
+
+#[test]
+fn a_limit_by_bytes_is_refused_where_the_server_deletes_to_keep_it() {
+    let limited = || described(&serde_json::json!({"max_bytes": 100_000}));
+    for (version, is_fit) in [
+        ("2.9.10", false),
+        ("2.10.5", false),
+        ("2.10.6", true),
+        ("2.11.0-preview.1", true),
+        ("2.12.1", true),
+    ] {
+        let found = checked(limited(), &config(URL), version, LogError::unsupported);
+        assert_eq!(found.is_ok(), is_fit, "{version}");
+    }
 }

@@ -1,11 +1,17 @@
 //! A stream that has no room left, and servers that can't keep a stream.
 
-use bus_log::{LogErrorKind, SessionLog};
+use std::time::Duration;
+
+use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
+use bus_log_nats::NatsSessionLog;
 use bus_testkit::{block_on, samples};
 use local_servers::ScratchNats;
 
 use super::server::own;
 use crate::support::{Stream, append, open, texts};
+
+/// What is said of a limit by bytes, where the server deletes what it took to keep it.
+const OLD_LIMIT: &str = "max_bytes is set";
 
 fn settings(stream: &Stream, more: &str) -> String {
     format!(
@@ -21,7 +27,7 @@ fn a_full_stream_is_unavailable_and_goes_on_when_it_has_room() {
     let stream = Stream::at(&server.url());
     let made = stream.raw().call(
         &format!("STREAM.CREATE.{}", stream.name()),
-        &settings(&stream, "\"discard\":\"new\",\"max_bytes\":100000"),
+        &settings(&stream, "\"discard\":\"new\",\"max_msgs\":50"),
     );
     assert!(!made.contains("error"), "{made}");
     let (log, key) = (stream.open(), samples::key("s"));
@@ -38,10 +44,117 @@ fn a_full_stream_is_unavailable_and_goes_on_when_it_has_room() {
     assert_eq!(texts(&log, &key).len() as u64, count);
     let made = stream.raw().call(
         &format!("STREAM.UPDATE.{}", stream.name()),
-        &settings(&stream, "\"discard\":\"new\",\"max_bytes\":1000000"),
+        &settings(&stream, "\"discard\":\"new\",\"max_msgs\":100"),
     );
     assert!(!made.contains("error"), "{made}");
     assert_eq!(append(&log, &key, "y", 1).unwrap(), count + 1);
+}
+
+/// A log in a stream that takes so many messages.
+fn limited(server: &ScratchNats, messages: usize) -> (Stream, NatsSessionLog) {
+    let stream = Stream::at(&server.url());
+    let made = stream.raw().call(
+        &format!("STREAM.CREATE.{}", stream.name()),
+        &settings(
+            &stream,
+            &format!("\"discard\":\"new\",\"max_msgs\":{messages}"),
+        ),
+    );
+    assert!(!made.contains("error"), "{made}");
+    let config = stream.config().with_timeout(Duration::from_secs(1));
+    let log = open(config).unwrap();
+    (stream, log)
+}
+
+/// Appends until nothing is taken any more, and says what the last ordinal is.
+fn fill(log: &NatsSessionLog, key: &ThreadKey) -> u64 {
+    while append(log, key, "x", 1).is_ok() {}
+    block_on(log.bounds(key)).unwrap().last
+}
+
+#[test]
+fn a_full_stream_is_relieved_by_archiving_and_by_erasing_again_and_again() {
+    let server = own();
+    let (stream, log) = limited(&server, 50);
+    let key = samples::key("s");
+    for _ in 0..2 {
+        let last = fill(&log, &key);
+        let archived = block_on(log.archive_before(&key, last - 5)).unwrap();
+        assert!(archived > 5, "{archived}");
+        assert_eq!(append(&log, &key, "y", 1).unwrap(), last + 1);
+        let last = fill(&log, &key);
+        block_on(log.erase(&key)).unwrap();
+        assert_eq!(append(&log, &key, "y", 1).unwrap(), last + 1);
+    }
+    assert_eq!(texts(&stream.open(), &key).len(), 1);
+}
+
+#[test]
+fn a_large_batch_that_found_no_room_leaves_the_room_to_others() {
+    let server = own();
+    let (stream, log) = limited(&server, 10);
+    let key = samples::key("s");
+    append(&log, &key, "before", 1).unwrap();
+    let large: Vec<Entry> = (0..40)
+        .map(|_| Entry::from(samples::text("x".repeat(100_000))))
+        .collect();
+    let error = block_on(log.append_entries(&key, Expect::Any, &large)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+    assert!(error.to_string().contains("full"), "{error}");
+    // Where its chunks were there is room again.
+    for n in 0..3 {
+        assert_eq!(append(&log, &key, "y", 1).unwrap(), n + 2);
+    }
+    assert_eq!(texts(&stream.open(), &key).len(), 4);
+}
+
+#[test]
+fn the_rights_that_are_documented_are_enough() {
+    let mut server = ScratchNats::prepare(env!("CARGO_TARGET_TMPDIR").as_ref()).unwrap();
+    let stream = Stream::at("nats://nowhere");
+    let name = stream.name();
+    let calls = [
+        "STREAM.INFO",
+        "STREAM.CREATE",
+        "STREAM.MSG.GET",
+        "STREAM.MSG.DELETE",
+        "STREAM.PURGE",
+        "DIRECT.GET",
+        "CONSUMER.CREATE",
+    ];
+    let mut allowed: Vec<String> = calls
+        .map(|call| format!("\"$JS.API.{call}.{name}\""))
+        .into();
+    allowed.push(format!("\"$JS.API.CONSUMER.DELETE.{name}.*\""));
+    allowed.push(format!("\"{name}.v1.*.>\""));
+    server.set(format!(
+        "authorization {{ users = [ {{ user: bus, password: sesame, permissions: {{ publish: [{}], subscribe: \
+         [\"_INBOX.>\"] }} }} ] }}",
+        allowed.join(", ")
+    ));
+    server.start().unwrap();
+    let url = format!("nats://bus:sesame@127.0.0.1:{}", server.port());
+    let log = open(stream.config_at(&url)).unwrap();
+    let key = samples::key("s");
+    append(&log, &key, "a", 3).unwrap();
+    let large: Vec<Entry> = (0..20)
+        .map(|_| Entry::from(samples::text("x".repeat(100_000))))
+        .collect();
+    block_on(log.append_entries(&key, Expect::Any, &large)).unwrap();
+    assert_eq!(texts(&log, &key).len(), 23);
+    let soon = std::time::Instant::now() + Duration::from_millis(300);
+    assert_eq!(block_on(log.changed(&key, 23, soon)).unwrap(), 23);
+    assert_eq!(
+        block_on(log.list(key.tenant_id(), None, 9)).unwrap().len(),
+        1
+    );
+    assert_eq!(block_on(log.tenants(None, 9)).unwrap().len(), 1);
+    assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 2);
+    block_on(log.erase(&key)).unwrap();
+    let asked = open(stream.config_at(&url)).unwrap();
+    assert!(block_on(asked.bounds(&key)).unwrap().erased);
+    let log = std::fs::read_to_string(server.folder().join("log")).unwrap();
+    assert!(!log.contains("Violation"), "{log}");
 }
 
 #[test]
@@ -51,6 +164,7 @@ fn a_stream_that_may_lose_what_it_took_is_refused_by_name() {
         ("\"discard\":\"old\",\"max_age\":3600000000000", "max_age"),
         ("\"discard\":\"old\",\"max_msgs\":100", "discard is old"),
         ("\"discard\":\"old\",\"max_bytes\":100000", "discard is old"),
+        ("\"discard\":\"new\",\"max_bytes\":100000", OLD_LIMIT),
         (
             "\"discard\":\"old\",\"max_msgs_per_subject\":5",
             "max_msgs_per_subject",
