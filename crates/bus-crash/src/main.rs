@@ -112,6 +112,7 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
     // What these have refused or lost is part of the script.
     let recorded = [
         Script::behind(),
+        Script::late(),
         Script::early("interval", window),
         Script::early("os", Durability::Os),
     ];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bus_log::{Event, LogError, SessionEvent, SessionLog};
+use bus_log::{Event, LogError, LogErrorKind, SessionEvent, SessionLog};
 
 use super::history::Settled;
 use super::subject::{block_on, key};
@@ -15,6 +15,13 @@ pub enum Unseen {
     Refused(LogError),
     /// What it showed must not be.
     Wrong(String),
+}
+
+impl Unseen {
+    /// True if the log says that it can tell later.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.kind() == LogErrorKind::Unavailable)
+    }
 }
 
 impl From<LogError> for Unseen {

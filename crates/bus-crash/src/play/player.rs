@@ -122,7 +122,12 @@ impl<'s> Player<'s> {
     ///
     /// What must not be, for people.
     pub fn play(&mut self, steps: &[Step]) -> Result<(), String> {
-        steps.iter().try_for_each(|step| self.step(step))
+        let played = steps.iter().try_for_each(|step| self.step(step));
+        if played.is_err() {
+            // The log is closed now, which waits for the disk.
+            self.world.hold(false);
+        }
+        played
     }
 
     /// Plays one step.
@@ -165,6 +170,7 @@ impl<'s> Player<'s> {
             }
             Act::Obstacle(obstacle) => self.obstacle(*obstacle),
             Act::Seen => self.seen(),
+            Act::Look => self.look(process).map(drop),
         }
     }
 
@@ -179,6 +185,7 @@ impl<'s> Player<'s> {
                 self.mood = Mood::Well;
             }
             Obstacle::Hold => self.world.hold(true),
+            Obstacle::Lose(session) => self.world.lose(format!("s{session}-")),
             Obstacle::Held => {
                 let held = wait_until(|| self.world.held() > 0);
                 held.ok_or("no session file is made durable")?;

@@ -32,6 +32,8 @@ pub enum Act {
     Obstacle(Obstacle),
     /// Waits until a reader in another process sees all that was acknowledged.
     Seen,
+    /// Reads all sessions, of which nothing may be missing.
+    Look,
 }
 
 /// What is in the way of session files.
@@ -45,6 +47,9 @@ pub enum Obstacle {
     Hold,
     /// One does; this is waited for.
     Held,
+    /// The next sync of this session's file in the background fails, and all that was written but the last is lost; nobody
+    /// is told so before they go on.
+    Lose(usize),
     /// They go on. Ends when nothing more happens.
     Go,
 }
@@ -249,6 +254,49 @@ impl Script {
             ]);
         }
         Self::new("behind", 1, 2, steps)
+    }
+
+    /// A session file is made durable in the background, which fails, and takes with it what was written: nobody is told
+    /// so for long. Meanwhile it is read, written and archived.
+    #[must_use]
+    pub fn late() -> Self {
+        let alone = |act| Step { process: 0, act };
+        let append = |session, sizes: &[usize]| alone(Act::Append(vec![(session, sizes.to_vec())]));
+        let obstacle = |obstacle| alone(Act::Obstacle(obstacle));
+        let archive = |keep| alone(Act::Archive { session: 0, keep });
+        let look = || alone(Act::Look);
+        // Larger than a segment.
+        let fill = || append(1, &[5000]);
+        let mut steps = vec![append(0, &[20, 30, 10]), fill(), obstacle(Obstacle::Go)];
+        let meanwhile = [
+            vec![],
+            vec![append(0, &[50])],
+            // What stays has a line in front of those that are lost, and one behind them.
+            vec![archive(4)],
+            vec![append(0, &[50]), archive(5)],
+            vec![archive(4), append(0, &[50])],
+        ];
+        for meanwhile in meanwhile {
+            steps.extend([append(0, &[40, 10]), append(0, &[300])]);
+            steps.extend([
+                obstacle(Obstacle::Lose(0)),
+                fill(),
+                obstacle(Obstacle::Held),
+            ]);
+            steps.extend(meanwhile);
+            steps.extend([look(), obstacle(Obstacle::Go), look(), append(0, &[10])]);
+            // It is durable now.
+            steps.extend([fill(), obstacle(Obstacle::Go)]);
+        }
+        steps.extend([alone(Act::Reopen), look()]);
+        Self::new("late", 1, 2, steps)
+    }
+
+    /// True if what was written is lost of a session file for a while: a reader in another process may be told to come
+    /// back.
+    pub(crate) fn loses(&self) -> bool {
+        let loses = |step: &Step| matches!(step.act, Act::Obstacle(Obstacle::Lose(_)));
+        self.steps.iter().any(loses)
     }
 
     /// Events that are acknowledged before they are durable.

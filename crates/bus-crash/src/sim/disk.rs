@@ -51,8 +51,8 @@ pub enum Change {
     FailedSync {
         /// The file.
         file: NodeId,
-        /// Decides what is lost.
-        seed: u64,
+        /// Decides what is lost. Without one every write but the last is, and the page cache shows it at once.
+        seed: Option<u64>,
     },
     /// A folder's names made durable.
     SyncDir {
@@ -391,22 +391,25 @@ impl FileNode {
 
     /// As Linux does: what could not be written counts as clean. The next sync does not try it again
     /// and succeeds. The cache shows it until the page is evicted, which may be now.
-    fn fail_sync(&mut self, seed: u64) {
-        let mut random = fastrand::Rng::with_seed(seed);
+    fn fail_sync(&mut self, seed: Option<u64>) {
+        let mut random = seed.map(fastrand::Rng::with_seed);
+        let mut happens = || random.as_mut().is_none_or(fastrand::Rng::bool);
         let medium = Arc::make_mut(&mut self.medium);
+        let mut left = self.unsynced.len();
         for change in self.unsynced.drain(..) {
+            left -= 1;
             match change {
-                Unsynced::Write { .. } if random.bool() => {}
+                Unsynced::Write { .. } if (seed.is_some() || left > 0) && happens() => {}
                 // A length is not data: it is written with the file system's own records.
                 written => written.apply(medium),
             }
         }
         let len = self.cache.len();
-        if random.bool() {
+        if happens() {
             // The length came to the medium, the bytes did not.
             medium.resize(len, 0);
         }
-        if random.bool() {
+        if happens() {
             let mut shown = medium.clone();
             shown.resize(len, 0);
             self.cache = Arc::new(shown);

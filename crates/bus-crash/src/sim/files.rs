@@ -185,10 +185,16 @@ impl File for SimFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.world.obstacles.before_sync(&self.path);
         let file = self.node;
-        self.world
-            .change(self.handle.process, |_| Ok(Change::Sync { file }))
+        let process = self.handle.process;
+        let obstacles = &self.world.obstacles;
+        if !obstacles.before_sync(&self.path) {
+            return self.world.change(process, |_| Ok(Change::Sync { file }));
+        }
+        let seed = None;
+        let lost = Change::FailedSync { file, seed };
+        self.world.change(process, |_| Ok(lost))?;
+        Err(obstacles.after_loss())
     }
 
     fn metadata(&self) -> io::Result<Metadata> {

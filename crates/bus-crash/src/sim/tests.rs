@@ -300,3 +300,35 @@ fn what_was_recorded_happens_again_between_two_looks() {
     assert_eq!((lens.first(), lens.last()), (Some(&0), Some(&20)));
     assert!(lens.len() > 5);
 }
+
+#[test]
+fn a_sync_that_is_to_lose_something_shows_it_at_once_and_tells_it_when_it_is_let_go() {
+    let (world, files) = start();
+    let file = make(&files, "/d/s0-x.jsonl");
+    for (position, byte) in (0..).zip(b"abc") {
+        file.write_at(&[*byte], position).unwrap();
+    }
+    world.lose("s0-".into());
+    // Whoever else syncs it loses nothing.
+    let other = make(&files, "/d/s1-x.jsonl");
+    other.write_at(b"abc", 0).unwrap();
+    other.sync().unwrap();
+    std::thread::scope(|scope| {
+        let keeper = std::thread::Builder::new().name("bus-file-keeper".into());
+        let synced = keeper.spawn_scoped(scope, || file.sync()).unwrap();
+        let waits = || world.held() > 0;
+        assert!(bus_testkit::eventually(
+            std::time::Duration::from_secs(60),
+            waits
+        ));
+        let disk = world.disk();
+        assert_eq!(bytes(&disk, "/d/s0-x.jsonl").unwrap(), b"\0\0c");
+        assert!(!synced.is_finished());
+        world.hold(false);
+        synced.join().unwrap().unwrap_err();
+    });
+    // The next one knows of nothing, and proves nothing.
+    file.sync().unwrap();
+    let disk = world.disk();
+    assert_eq!(bytes(&disk, "/d/s0-x.jsonl").unwrap(), b"\0\0c");
+}

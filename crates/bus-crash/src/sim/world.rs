@@ -252,6 +252,12 @@ impl World {
         self.obstacles.hold(held);
     }
 
+    /// Has the next sync in the background of a session file whose name begins with `prefix` fail and lose all writes but
+    /// the last, which nobody is told before syncs are [let go](Self::hold).
+    pub fn lose(&self, prefix: String) {
+        self.obstacles.lose(prefix);
+    }
+
     /// How many syncs of session files wait.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -411,7 +417,7 @@ impl State {
                 Err(error(trouble))
             }
             (Trouble::Full | Trouble::Broken, Change::Sync { file }) => {
-                let seed = self.tried;
+                let seed = Some(self.tried);
                 self.make(Change::FailedSync { file, seed });
                 Err(error(trouble))
             }

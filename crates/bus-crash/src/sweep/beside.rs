@@ -77,8 +77,22 @@ impl Beside<'_> {
     /// Reads every session, until what was read of it belongs together.
     fn look(&self, log: &dyn SessionLog, script: &Script, tally: &mut Tally) -> Result<(), String> {
         for session in 0..script.sessions {
-            // The changes end at last, and what is read then belongs together.
-            while !self.look_at(log, session, tally)? {}
+            loop {
+                match self.look_at(log, session, tally) {
+                    Ok(true) => break,
+                    // The changes end at last, and what is read then belongs together.
+                    Ok(false) => {}
+                    // They may end where something is lost for a while.
+                    Err(unseen) if script.loses() && unseen.may_pass() => {
+                        tally.count("looks at what may pass", 1);
+                        break;
+                    }
+                    Err(Unseen::Refused(error)) => {
+                        return Err(format!("session {session}: {}", tell(&error)));
+                    }
+                    Err(Unseen::Wrong(wrong)) => return Err(wrong),
+                }
+            }
         }
         Ok(())
     }
@@ -89,18 +103,13 @@ impl Beside<'_> {
         log: &dyn SessionLog,
         session: usize,
         tally: &mut Tally,
-    ) -> Result<bool, String> {
-        let wrong = |wrong: &dyn std::fmt::Display| format!("session {session}: {wrong}");
-        let refused = |error: bus_log::LogError| wrong(&tell(&error));
+    ) -> Result<bool, Unseen> {
         let from = self.now();
-        let before = block_on(log.bounds(&key(session))).map_err(refused)?;
-        let found = observe_one(log, session).map_err(|unseen| match unseen {
-            Unseen::Refused(error) => refused(error),
-            Unseen::Wrong(told) => told,
-        })?;
+        let before = block_on(log.bounds(&key(session)))?;
+        let found = observe_one(log, session)?;
         let tenant = key(session);
-        let list = block_on(log.list(tenant.tenant_id(), None, 10)).map_err(refused)?;
-        let after = block_on(log.bounds(&key(session))).map_err(refused)?;
+        let list = block_on(log.list(tenant.tenant_id(), None, 10))?;
+        let after = block_on(log.bounds(&key(session)))?;
         let to = self.now();
         tally.count("looks", 1);
         tally.count("looks while it was written", u64::from(from != to));
@@ -108,19 +117,19 @@ impl Beside<'_> {
         let listed = listed.map_or(0, |listed| listed.bounds.last);
         if !(before.last..=after.last).contains(&listed) {
             let told = format!(
-                "the last ordinal went from {} to {}, and is listed as {listed}",
+                "session {session}: the last ordinal went from {} to {}, and is listed as {listed}",
                 before.last, after.last
             );
-            return Err(wrong(&told));
+            return Err(Unseen::Wrong(told));
         }
         if before != after {
             // The events alone are of one moment.
             if let Some(alone) = alone(&found) {
-                check_one(self.history, session, [0, to], &alone)?;
+                check_one(self.history, session, [0, to], &alone).map_err(Unseen::Wrong)?;
             }
             return Ok(false);
         }
-        check_one(self.history, session, [from, to], &found)?;
+        check_one(self.history, session, [from, to], &found).map_err(Unseen::Wrong)?;
         Ok(true)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus_crash::play::{Act, FileLog, Script, Step};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, kill, power, trouble};
+use bus_crash::sweep::{Effort, beside, kill, power, trouble};
 use bus_log_file::Durability;
 
 fn effort() -> Effort {
@@ -110,6 +110,11 @@ fn a_session_that_is_refused_while_segments_end_keeps_nobody_from_opening_the_lo
     // Once is enough: twice is tried in release.
     script.steps.truncate(script.steps.len() / 2 + 1);
     assert_sound(&power(&FileLog, &script, &effort()));
+}
+
+#[test]
+fn what_a_failed_sync_took_is_neither_missed_by_readers_nor_left_out_of_an_archive() {
+    assert_sound(&beside(&FileLog, &Script::late(), &effort()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bus_log::{Bounds, InMemorySessionLog, LogErrorKind, ThreadSummary};
+use bus_log::{Bounds, InMemorySessionLog, ThreadSummary};
 use bus_testkit::{Tamper, Tampered};
 
 use super::*;
