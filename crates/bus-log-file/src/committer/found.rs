@@ -16,7 +16,7 @@ use super::whole::Whole;
 use crate::layout::ThreadId;
 
 /// How long a reader waits until a file is made whole: a disk that hangs would have it wait for good.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
     /// Has the files of sessions made whole in which a reader found damage, as far as the journal has what is damaged.
