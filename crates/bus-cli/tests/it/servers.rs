@@ -1,25 +1,47 @@
-//! Every command on a log in Redis.
+//! Every command on a log on a server, of each kind.
 
+mod chain;
 mod transcripts;
 
+use std::any::Any;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use local_servers::ScratchRedis;
+use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
 use serde_json::Value;
 
 use crate::support::{Done, bus, json_lines};
 
 /// A server with an empty log.
-struct Server(ScratchRedis);
+struct Server {
+    url: String,
+    /// Ends when this is dropped.
+    _server: Box<dyn Any>,
+}
 
 impl Server {
-    fn start() -> Self {
-        Self(ScratchRedis::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap())
+    fn postgres() -> Self {
+        let server = ScratchPostgres::start(folder()).unwrap();
+        Self::of(server.url(), server)
+    }
+
+    fn redis() -> Self {
+        let server = ScratchRedis::start(folder()).unwrap();
+        Self::of(server.url(), server)
+    }
+
+    fn nats() -> Self {
+        let server = ScratchNats::start(folder()).unwrap();
+        Self::of(server.url(), server)
+    }
+
+    fn of(url: String, server: impl Any) -> Self {
+        let _server = Box::new(server);
+        Self { url, _server }
     }
 
     fn url(&self) -> String {
-        self.0.url()
+        self.url.clone()
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -41,12 +63,29 @@ impl Server {
     }
 }
 
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
 const EVENTS: &str = "{\"type\":\"session.thinking\"}\n{\"type\":\"acme.plan\",\"data\":{\"n\": 0.10}}\n\
                       {\"type\":\"session.text_complete\",\"data\":\"nul \\u0000\"}\n";
 
 #[test]
-fn every_command_works_on_a_server_as_on_a_folder() {
-    let server = Server::start();
+fn every_command_works_on_postgres_as_on_a_folder() {
+    every_command(&Server::postgres());
+}
+
+#[test]
+fn every_command_works_on_redis_as_on_a_folder() {
+    every_command(&Server::redis());
+}
+
+#[test]
+fn every_command_works_on_nats_as_on_a_folder() {
+    every_command(&Server::nats());
+}
+
+fn every_command(server: &Server) {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events");
     std::fs::write(&input, EVENTS).unwrap();
@@ -76,8 +115,21 @@ fn every_command_works_on_a_server_as_on_a_folder() {
 }
 
 #[test]
-fn what_reads_makes_nothing_on_a_server() {
-    let server = Server::start();
+fn what_reads_makes_nothing_on_postgres() {
+    reads(&Server::postgres());
+}
+
+#[test]
+fn what_reads_makes_nothing_on_redis() {
+    reads(&Server::redis());
+}
+
+#[test]
+fn what_reads_makes_nothing_on_nats() {
+    reads(&Server::nats());
+}
+
+fn reads(server: &Server) {
     assert!(server.json(&["ls"]).is_empty());
     let folder = tempfile::tempdir().unwrap();
     let copied = folder.path().join("copy");
@@ -101,7 +153,17 @@ fn what_reads_makes_nothing_on_a_server() {
 
 #[test]
 fn no_message_shows_the_password() {
-    let nowhere = "redis://u:s3cret@127.0.0.1:1/0";
+    for place in [
+        "postgres://u@127.0.0.1:1/d",
+        "redis://u@127.0.0.1:1/0",
+        "nats://u@127.0.0.1:1/s",
+    ] {
+        hides_the_password(place);
+    }
+}
+
+fn hides_the_password(place: &str) {
+    let nowhere = &place.replace("u@", "u:s3cret@");
     for args in [
         &["ls"][..],
         &["show", "t"],
@@ -116,8 +178,7 @@ fn no_message_shows_the_password() {
         let done = Done::from(command.stdin(Stdio::null()).output().unwrap());
         assert_ne!(done.code, Some(0));
         assert!(
-            done.stderr
-                .contains("can't open the log redis://u@127.0.0.1:1/0"),
+            done.stderr.contains(&format!("can't open the log {place}")),
             "{}",
             done.stderr
         );

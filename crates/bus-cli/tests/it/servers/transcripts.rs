@@ -82,18 +82,18 @@ fn lines(folder: &Path) -> BTreeMap<PathBuf, Vec<(String, String)>> {
 }
 
 /// Threads are told of as they are done.
-fn by_thread(mut lines: Vec<Value>) -> Vec<Value> {
+pub(super) fn by_thread(mut lines: Vec<Value>) -> Vec<Value> {
     lines.sort_by_key(|line| line["thread"].as_str().unwrap().to_owned());
     lines
 }
 
-fn sum(lines: &[Value], key: &str) -> u64 {
+pub(super) fn sum(lines: &[Value], key: &str) -> u64 {
     lines.iter().map(|line| line[key].as_u64().unwrap()).sum()
 }
 
 #[test]
 fn the_real_transcripts_come_back_from_a_server_as_they_went_to_the_byte() {
-    let server = Server::start();
+    let server = Server::postgres();
     let [first, last] = [(); 2].map(|()| Log::new());
     first.ok(&["import", &path("codex"), &path("claude")]);
     let there = by_thread(first.json(&["copy", "--to", &server.url()]));
@@ -137,7 +137,7 @@ fn the_real_transcripts_come_back_from_a_server_as_they_went_to_the_byte() {
 
 #[test]
 fn a_copy_by_way_of_a_server_is_as_much_when_it_is_killed_on_the_way() {
-    let server = Server::start();
+    let server = Server::postgres();
     let [first, last] = [(); 2].map(|()| Log::new());
     first.ok(&["import", &path("codex"), &path("claude")]);
     let (there, back) = (server.url(), last.url());
