@@ -45,6 +45,14 @@ impl Whole<'_> {
         if !is_troubled(self.writer, self.files) {
             return;
         }
+        if !self.shared.keeper.is_free() {
+            // All who write wait for what is done here, and the keeper may wait for a disk that hangs. Readers need no more
+            // than this.
+            let bad = self.shared.mend(self.writer, self.files);
+            let longer = if bad.is_empty() { 1 } else { 2 };
+            self.files.again = Some(Again::after(PAUSE[1].min(again.pause * longer)));
+            return;
+        }
         let done = self.checkpoint();
         if done.is_ok() && !is_troubled(self.writer, self.files) {
             self.files.again = None;

@@ -81,9 +81,9 @@ fn end(log: &FileSessionLog) {
     append(log, &key("b"), &[&"x".repeat(5000)]).unwrap();
 }
 
-fn read_alone(dir: &Path) -> bus_log::Result<Vec<String>> {
+fn read_alone(dir: &Path, thread: &str) -> bus_log::Result<Vec<String>> {
     let reader = FileLogReader::open(dir).unwrap();
-    block_on(reader.load_since(&key("a"), 0)).map(|events| texts(&events))
+    block_on(reader.load_since(&key(thread), 0)).map(|events| texts(&events))
 }
 
 type Read = fn(&FileSessionLog) -> bus_log::Result<Vec<String>>;
@@ -213,8 +213,27 @@ fn nothing_is_acknowledged_behind_a_sync_that_is_known_to_have_failed() {
     end(&log);
     lost.wait();
     assert_eq!(append(&log, &key("a"), &["11"]).unwrap(), 11);
-    assert_eq!(read_alone(dir.path()).unwrap(), numbers(1..=11));
+    assert_eq!(read_alone(dir.path(), "a").unwrap(), numbers(1..=11));
     goes_on.give();
+}
+
+#[test]
+fn what_was_refused_is_made_whole_while_another_file_s_sync_hangs() {
+    let losing = Losing::line(6);
+    let refused = AtomicUsize::new(0);
+    losing.disk.set(move |what, path| {
+        let first = what == Asked::Write && is_file_of(path, "c", "jsonl");
+        match first && refused.fetch_add(1, Ordering::SeqCst) == 0 {
+            true => Err(io::Error::other("once")),
+            false => Ok(()),
+        }
+    });
+    append(&losing.log, &key("c"), &["1"]).unwrap_err();
+    // Nobody writes it, and nobody else waits.
+    wait_for("the refused event", || {
+        append(&losing.log, &key("d"), &["x"]).unwrap();
+        read_alone(losing.dir.path(), "c").is_ok_and(|events| events == ["1"])
+    });
 }
 
 /// A log in which a line is damaged that no journal has, and one behind it that its journal has.
@@ -272,7 +291,7 @@ fn a_reader_in_another_process_tells_what_can_be_mended_from_what_is_lost() {
     assert!(source.to_string().contains("damaged"), "{source}");
     // A copy has the journal too, of a process that is as good as dead.
     assert_eq!(
-        read_alone(image(losing.dir.path()).path())
+        read_alone(image(losing.dir.path()).path(), "a")
             .unwrap_err()
             .kind(),
         LogErrorKind::Unavailable
@@ -281,7 +300,7 @@ fn a_reader_in_another_process_tells_what_can_be_mended_from_what_is_lost() {
     wait_for("the mended file", || loaded().is_ok());
 
     let (dir, _disk, log) = settled();
-    let told = |dir: &Path| read_alone(dir).unwrap_err();
+    let told = |dir: &Path| read_alone(dir, "a").unwrap_err();
     for _ in 0..2 {
         let error = told(dir.path());
         assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");

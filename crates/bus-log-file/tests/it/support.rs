@@ -127,7 +127,7 @@ impl Signal {
 
     pub(crate) fn wait(&self) {
         let given = self.0.lock().unwrap();
-        let most = Duration::from_secs(10);
+        let most = Duration::from_secs(100);
         let waited = self.1.wait_timeout_while(given, most, |given| !*given);
         drop(waited.unwrap());
     }
