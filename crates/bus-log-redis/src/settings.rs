@@ -18,7 +18,8 @@ pub(crate) struct Settings {
     /// Another one after each start.
     pub(crate) run_id: String,
     appends_only: bool,
-    file: File,
+    /// True if there is no append-only file yet that could be loaded.
+    lacks_file: bool,
     /// `None` where the server does not say.
     fsync: Option<String>,
     /// True if it does not sync while it rewrites its file; `None` where the server does not say.
@@ -26,17 +27,6 @@ pub(crate) struct Settings {
     max_memory: u64,
     eviction: String,
     replicas: u32,
-}
-
-/// How far the append-only file is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum File {
-    #[default]
-    Whole,
-    /// It is written anew, or will be soon.
-    Rewritten,
-    /// There is none yet that could be loaded.
-    Missing,
 }
 
 /// The questions.
@@ -85,12 +75,7 @@ impl Settings {
             .iter()
             .any(|name| field(name) == "1");
         let has_failed = field("aof_last_bgrewrite_status") == "err";
-        let file = match (is_rewritten, is_new) {
-            (true, true) => File::Missing,
-            (true, false) => File::Rewritten,
-            (false, true) if has_failed => File::Missing,
-            (false, _) => File::Whole,
-        };
+        let lacks_file = is_new && (is_rewritten || has_failed);
         let mut version = field("redis_version")
             .split('.')
             .map(|part| part.parse().unwrap_or(0));
@@ -100,7 +85,7 @@ impl Settings {
             is_replica: field("role") == "slave",
             run_id: field("run_id").to_owned(),
             appends_only: field("aof_enabled") == "1",
-            file,
+            lacks_file,
             fsync: None,
             rests_while_rewriting: None,
             max_memory: field("maxmemory").parse().unwrap_or(0),
@@ -136,7 +121,7 @@ impl Settings {
 
     /// Whether a connection may be opened, beyond [`check`](Self::check): a server that was told to keep an append-only
     /// file says at once that it does, though until the first is written it would come back empty. After off and on
-    /// again that can't be told apart from any other rewriting.
+    /// again that can't be told apart from any other rewriting, which a server does by itself now and then.
     ///
     /// # Errors
     ///
@@ -150,15 +135,12 @@ impl Settings {
         if config.is_read_only() || self.is_replica || !is_promised {
             return Ok(());
         }
-        match self.file {
-            File::Whole => Ok(()),
-            File::Rewritten => Err(LogError::unavailable(
-                "server is rewriting its append-only file: whether it has a whole one shows when that is done",
-            )),
-            File::Missing => Err(LogError::unavailable(
+        if self.lacks_file {
+            return Err(LogError::unavailable(
                 "server is still writing its first append-only file",
-            )),
+            ));
         }
+        Ok(())
     }
 
     fn check_eviction(&self) -> Result<()> {

@@ -35,6 +35,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("masterauth", PASSWORD),
     ("appendonly", "yes"),
     ("appendfsync", "always"),
+    // When it writes its file anew is for a test to say: a log is not opened before the first is there.
+    ("auto-aof-rewrite-percentage", "0"),
     ("save", ""),
     ("maxmemory-policy", "noeviction"),
     ("daemonize", "no"),

@@ -131,19 +131,13 @@ fn a_server_whose_append_only_file_is_not_there_yet_is_unavailable_to_whom_it_ma
     let first = "aof_base_size:0\r\naof_rewrite_in_progress:1\r\n";
     let due = "aof_base_size:0\r\naof_rewrite_scheduled:1\r\n";
     let failed = "aof_base_size:0\r\naof_last_bgrewrite_status:err\r\n";
-    let again = "aof_base_size:88\r\naof_rewrite_in_progress:1\r\n";
     let config = |url: &str| RedisConfig::parse(url).unwrap();
-    for (more, words) in [
-        (first, "first"),
-        (due, "first"),
-        (failed, "first"),
-        (again, "rewriting"),
-    ] {
+    for more in [first, due, failed] {
         let settings = info(more);
         for url in ["redis://h", "redis://h?durability=everysec"] {
             let error = settings.check_file(&config(url)).unwrap_err();
             assert_eq!(error.kind(), LogErrorKind::Unavailable);
-            assert!(error.to_string().contains(words), "{more:?}: {error}");
+            assert!(error.to_string().contains("first"), "{more:?}: {error}");
         }
         for url in [
             "redis://h?durability=memory",
@@ -160,6 +154,8 @@ fn a_server_whose_append_only_file_is_not_there_yet_is_unavailable_to_whom_it_ma
         "",
         "aof_base_size:0\r\n",
         "aof_base_size:88\r\naof_last_bgrewrite_status:err\r\n",
+        // As a server does by itself now and then.
+        "aof_base_size:88\r\naof_rewrite_in_progress:1\r\n",
     ] {
         info(more).check_file(&config("redis://h")).unwrap();
     }
