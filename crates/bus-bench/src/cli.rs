@@ -21,8 +21,8 @@ pub(crate) struct Cli {
     /// The long rows too: half an hour, and some 10 GB of disk
     #[arg(long)]
     full: bool,
-    /// Only rows whose name holds this; long ones too. May be given more than once
-    #[arg(long, value_name = "PATTERN")]
+    /// Only rows whose name holds one of these; long ones too
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
     only: Vec<String>,
     /// Only the micro rows that are counted by valgrind
     #[arg(long, conflicts_with = "only")]
@@ -91,9 +91,9 @@ impl Cli {
                 command.push_str(flag);
             }
         }
-        for pattern in &self.only {
+        if !self.only.is_empty() {
             command.push_str(" --only ");
-            command.push_str(pattern);
+            command.push_str(&self.only.join(","));
         }
         command
     }

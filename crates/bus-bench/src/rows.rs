@@ -3,6 +3,7 @@
 
 mod audit;
 mod build;
+mod clients;
 mod deliver;
 mod disk;
 mod durable;
@@ -12,6 +13,7 @@ mod instructions;
 mod large;
 mod latency;
 mod memory;
+mod nats;
 mod postgres;
 mod redis;
 mod replay;
@@ -41,6 +43,7 @@ pub(crate) fn all(effort: Effort) -> Vec<Family> {
         audit::family(effort),
         postgres::family(effort),
         redis::family(effort),
+        nats::family(effort),
         memory::family(effort),
         build::family(effort),
         sustained::family(effort),

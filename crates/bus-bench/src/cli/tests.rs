@@ -43,3 +43,18 @@ fn the_command_on_the_page_names_no_folder() {
     let cli = cli(&["--quick", "--only", "emit", "--dir", "somewhere"]);
     assert_eq!(cli.command(), "cargo xtask bench --quick --only emit");
 }
+
+#[test]
+fn several_patterns_are_given_at_once_or_one_by_one() {
+    let redis = row("redis/append", Class::Ordinary);
+    let nats = row("nats/append", Class::Ordinary);
+    let emit = row("emit/plain", Class::Ordinary);
+    for given in [
+        &["--only", "redis,nats"][..],
+        &["--only", "redis", "--only", "nats"],
+    ] {
+        let cli = cli(given);
+        assert!(cli.wants(&redis) && cli.wants(&nats) && !cli.wants(&emit));
+        assert_eq!(cli.command(), "cargo xtask bench --only redis,nats");
+    }
+}

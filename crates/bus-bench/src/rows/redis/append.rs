@@ -1,10 +1,9 @@
 //! Batches, by clients that have one or more of theirs in flight.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Barrier};
-use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use bus_log::{Entry, Expect, SessionLog, ThreadKey};
 use bus_log_redis::{RedisConfig, RedisSessionLog};
 use local_servers::ScratchRedis;
@@ -12,9 +11,9 @@ use redis::aio::MultiplexedConnection;
 use tokio::runtime::{Builder, Runtime};
 
 use super::server::shared;
-use crate::events::usage;
 use crate::peers::store::{encode, key};
-use crate::row::{Against, Contender, Goal, Measurement, Pace, Place, Role, Row, Unit};
+use crate::row::{Against, Contender, Goal, Pace, Place, Role, Row, Unit};
+use crate::rows::clients::{Client, Load, trial};
 
 /// Times better than the plain way, where several batches are in flight.
 const GOAL: f64 = 1.5;
@@ -23,9 +22,7 @@ const GOAL: f64 = 1.5;
 #[derive(Clone, Copy)]
 struct Shape {
     fsync: &'static str,
-    size: usize,
-    connections: usize,
-    in_flight: usize,
+    load: Load,
 }
 
 pub(super) fn rows() -> Vec<Row> {
@@ -41,36 +38,28 @@ pub(super) fn rows() -> Vec<Row> {
         .into_iter()
         .map(|(fsync, size, connections, in_flight)| Shape {
             fsync,
-            size,
-            connections,
-            in_flight,
+            load: Load {
+                size,
+                connections,
+                in_flight,
+            },
         });
     shapes.map(row).collect()
 }
 
 fn row(shape: Shape) -> Row {
-    let Shape {
-        fsync,
-        size,
-        connections,
-        in_flight,
-    } = shape;
-    let plural = if connections == 1 { "" } else { "s" };
-    let mut title = format!("append, {connections} connection{plural}, batches of {size}");
-    if in_flight > 1 {
-        title += &format!(", {in_flight} in flight");
-    }
+    let Shape { fsync, load } = shape;
+    let mut title = load.title();
     if fsync != "always" {
         title += &format!(", {fsync}");
     }
     let row = Row::new(
-        format!("redis/append/{fsync}/{connections}x{size}x{in_flight}"),
+        format!("redis/append/{fsync}/{}", load.id()),
         title,
         Unit::PerSecond,
     );
-    let pace = Pace::Timed((connections * size * in_flight) as u64);
-    let row = row.on_disk().pace(pace);
-    let row = if in_flight > 1 {
+    let row = row.on_disk().pace(Pace::Timed(load.events()));
+    let row = if load.in_flight > 1 {
         row.goal(Goal::better(GOAL, Against::Seed))
     } else {
         row
@@ -81,9 +70,9 @@ fn row(shape: Shape) -> Row {
         format!("appendfsync {fsync}; one script per batch, atomic"),
         move |place: &Place| {
             let server = shared(&place.dir, fsync)?;
-            let clients = (0..connections).map(|client| Ours::open(&server, shape, client));
+            let clients = (0..load.connections).map(|client| Ours::open(&server, fsync, client));
             let clients = clients.collect::<Result<Vec<_>>>()?;
-            trial(server, clients, shape)
+            trial(server, clients, load)
         },
     ))
     .with(Contender::new(
@@ -92,22 +81,11 @@ fn row(shape: Shape) -> Row {
         format!("appendfsync {fsync}; one XADD per event, a pipeline per batch, not atomic"),
         move |place: &Place| {
             let server = shared(&place.dir, fsync)?;
-            let clients = (0..connections).map(|client| Plain::connect(&server, client));
+            let clients = (0..load.connections).map(|client| Plain::connect(&server, client));
             let clients = clients.collect::<Result<Vec<_>>>()?;
-            trial(server, clients, shape)
+            trial(server, clients, load)
         },
     ))
-}
-
-/// Somebody who appends to a session, on a connection of its own.
-trait Client: Send + 'static {
-    /// One of the loops that have a batch in flight each.
-    type Loop: Send + 'static;
-
-    fn runtime(&self) -> &Runtime;
-    fn one_loop(&self) -> Self::Loop;
-    fn append(one: &mut Self::Loop, batch: &[Entry]) -> impl Future<Output = Result<()>> + Send;
-    fn clear(&self) -> Result<()>;
 }
 
 struct Ours {
@@ -117,9 +95,9 @@ struct Ours {
 }
 
 impl Ours {
-    fn open(server: &ScratchRedis, shape: Shape, client: usize) -> Result<Self> {
+    fn open(server: &ScratchRedis, fsync: &str, client: usize) -> Result<Self> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let durability = match shape.fsync {
+        let durability = match fsync {
             "always" => "fsync",
             other => other,
         };
@@ -211,66 +189,4 @@ impl Client for Plain {
             .block_on(delete.query_async::<()>(&mut connection))?;
         Ok(())
     }
-}
-
-/// Runs of all clients at once, each on a thread of its own.
-fn trial<C: Client>(
-    server: Arc<ScratchRedis>,
-    mut clients: Vec<C>,
-    shape: Shape,
-) -> Result<impl FnMut(u64) -> Result<Measurement>> {
-    let batch: Arc<Vec<Entry>> = Arc::new(
-        (0..shape.size as u64)
-            .map(|n| Entry::from(usage(n)))
-            .collect(),
-    );
-    // Every session is there, and every connection open, before it is timed.
-    for client in &clients {
-        run(client, &batch, 1, 1)?;
-    }
-    Ok(move |iterations: u64| {
-        let _server = &server;
-        let events = (shape.connections * shape.in_flight * shape.size) as u64;
-        let batches = iterations.div_ceil(events);
-        let together = Arc::new(Barrier::new(clients.len() + 1));
-        let threads: Vec<_> = clients
-            .drain(..)
-            .map(|client| {
-                let (batch, together) = (Arc::clone(&batch), Arc::clone(&together));
-                std::thread::spawn(move || -> Result<C> {
-                    together.wait();
-                    run(&client, &batch, shape.in_flight, batches)?;
-                    Ok(client)
-                })
-            })
-            .collect();
-        together.wait();
-        let start = Instant::now();
-        for thread in threads {
-            clients.push(thread.join().map_err(|_| anyhow!("a client panicked"))??);
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        clients.iter().try_for_each(Client::clear)?;
-        Ok(Measurement::of((batches * events) as f64 / seconds))
-    })
-}
-
-/// So many batches by each of so many loops on one connection.
-fn run<C: Client>(client: &C, batch: &Arc<Vec<Entry>>, loops: usize, batches: u64) -> Result<()> {
-    let tasks = (0..loops).map(|_| {
-        let (mut one, batch) = (client.one_loop(), Arc::clone(batch));
-        client.runtime().spawn(async move {
-            for _ in 0..batches {
-                C::append(&mut one, &batch).await?;
-            }
-            anyhow::Ok(())
-        })
-    });
-    let tasks: Vec<_> = tasks.collect();
-    client.runtime().block_on(async {
-        for task in tasks {
-            task.await??;
-        }
-        Ok(())
-    })
 }
