@@ -33,7 +33,7 @@ pub(crate) struct Cli {
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// Where the page is written; docs/benchmarks.md if neither --only nor --smoke is given
+    /// Where the page is written; docs/benchmarks.md with --full
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// The folder in which the logs are written, on the disk that is to be measured
@@ -72,7 +72,8 @@ impl Cli {
 
     /// Where the page goes, if it is written.
     pub(crate) fn markdown(&self, root: &Path) -> Option<PathBuf> {
-        let whole = self.only.is_empty() && !self.instructions && !self.smoke;
+        // Any other run would take rows away from it.
+        let whole = self.full && self.only.is_empty() && !self.instructions;
         self.markdown
             .clone()
             .or_else(|| whole.then(|| root.join("docs/benchmarks.md")))

@@ -54,7 +54,7 @@ impl Facts {
             cpu: cpu(),
             cores: cores(),
             memory_mib: memory_mib(),
-            kernel: line_of("/proc/sys/kernel/osrelease"),
+            kernel: version_of(&line_of("/proc/sys/kernel/osrelease")),
             disk: Disk::measure(dir)?,
             rustc: said(Command::new("rustc").arg("--version")),
             commit: commit(root),
@@ -117,6 +117,11 @@ fn memory_mib() -> Option<u64> {
 
 fn line_of(path: &str) -> String {
     fs::read_to_string(path).map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
+}
+
+/// Without the name that its builder gave it.
+fn version_of(release: &str) -> String {
+    release.split('-').next().unwrap_or(release).to_owned()
 }
 
 fn said(command: &mut Command) -> String {

@@ -15,6 +15,7 @@ use crate::row::{
 use crate::stats::{Summary, median};
 use crate::verdict::{Conditions, Judged, Rounds, Verdict, judge};
 use load::Load;
+pub(crate) use load::count_in;
 
 /// What a row gave.
 #[derive(Debug, Serialize)]

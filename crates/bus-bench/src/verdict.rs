@@ -11,6 +11,9 @@ pub(crate) const OTHERS_LIMIT: f64 = 0.05;
 /// A verdict needs at least this share of the rounds on its side.
 pub(crate) const AGREEMENT: f64 = 0.8;
 
+/// Where every round is on one side of the goal by this much, no spread makes it the other.
+pub(crate) const CLEAR: f64 = 1.3;
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict", content = "why")]
 pub(crate) enum Verdict {
@@ -107,16 +110,34 @@ pub(crate) fn judge(
         .collect();
     let ratio = as_goal(ours.median, theirs.median);
     judged.found = Some(ratio);
-    judged.range = Summary::of(&found).map(|summary| (summary.min, summary.max));
+    let summary = Summary::of(&found);
+    judged.range = summary.map(|summary| (summary.min, summary.max));
     let verdict = holds(ratio);
-    let agreeing = found
-        .iter()
-        .filter(|found| holds(**found) == verdict)
-        .count();
-    judged.verdict = if let Some(noise) = noise(subject.name, ours, other.name, theirs, conditions)
-    {
+    let share = |bar: f64| {
+        let on_this_side = |found: f64| if cost { found <= bar } else { found >= bar };
+        let agreeing = found
+            .iter()
+            .filter(|found| on_this_side(**found) == verdict);
+        agreeing.count() as f64 / found.len() as f64
+    };
+    // A bar that is harder to pass on the verdict's side.
+    let clear = if verdict == cost {
+        times / CLEAR
+    } else {
+        times * CLEAR
+    };
+    // An emulator counts the same on a busy machine, and each time.
+    let counted = conditions.unit == Unit::Instructions;
+    judged.verdict = if let Some(noise) = busy(conditions).filter(|_| !counted) {
         Verdict::Noisy(noise)
-    } else if (agreeing as f64) < AGREEMENT * found.len() as f64 {
+    } else if counted || share(clear) == 1.0 {
+        met(verdict)
+    } else if found.len() == 1 {
+        Verdict::Noisy(format!("one round, within {CLEAR}× of the goal"))
+    } else if let Some(noise) = summary.and_then(|summary| uneven(summary, conditions)) {
+        Verdict::Noisy(noise)
+    } else if share(times) < AGREEMENT {
+        let agreeing = (share(times) * found.len() as f64).round();
         Verdict::Noisy(format!("only {agreeing} of {} rounds agree", found.len()))
     } else {
         met(verdict)
@@ -128,36 +149,25 @@ fn met(holds: bool) -> Verdict {
     if holds { Verdict::Met } else { Verdict::Missed }
 }
 
-fn noise(
-    our_name: &str,
-    ours: Summary,
-    their_name: &str,
-    theirs: Summary,
-    conditions: Conditions,
-) -> Option<String> {
-    // An emulator counts the same on a busy machine.
-    let counted = conditions.unit == Unit::Instructions;
-    if let Some(others) = conditions
-        .others
-        .filter(|others| *others > OTHERS_LIMIT && !counted)
-    {
-        return Some(format!(
-            "others used {:.0} % of the machine, the limit is {:.0} %",
-            others * 100.0,
-            OTHERS_LIMIT * 100.0
-        ));
-    }
+fn busy(conditions: Conditions) -> Option<String> {
+    let others = conditions.others.filter(|others| *others > OTHERS_LIMIT)?;
+    Some(format!(
+        "others used {:.0} % of the machine, the limit is {:.0} %",
+        others * 100.0,
+        OTHERS_LIMIT * 100.0
+    ))
+}
+
+/// Of the rounds' ratios: what made both slower in a round is no difference between them.
+fn uneven(ratios: Summary, conditions: Conditions) -> Option<String> {
     let limit = conditions.spread_limit;
-    [(our_name, ours), (their_name, theirs)]
-        .into_iter()
-        .find(|(_, summary)| summary.spread() > limit)
-        .map(|(name, summary)| {
-            format!(
-                "spread of {name} is {:.0} %, the limit is {:.0} %",
-                summary.spread() * 100.0,
-                limit * 100.0
-            )
-        })
+    (ratios.spread() > limit).then(|| {
+        format!(
+            "spread of the ratio is {:.0} %, the limit is {:.0} %",
+            ratios.spread() * 100.0,
+            limit * 100.0
+        )
+    })
 }
 
 /// The contender that a goal is about.

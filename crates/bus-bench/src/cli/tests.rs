@@ -29,8 +29,10 @@ fn a_quick_run_leaves_the_slow_rows_out() {
 #[test]
 fn the_page_is_written_by_whole_runs_only() {
     let page = |arguments: &[&str]| cli(arguments).markdown(Path::new("root"));
-    assert_eq!(page(&["--quick"]), Some("root/docs/benchmarks.md".into()));
-    assert_eq!(page(&["--only", "emit"]), None);
+    assert_eq!(page(&["--full"]), Some("root/docs/benchmarks.md".into()));
+    assert_eq!(page(&[]), None, "it leaves the long rows out");
+    assert_eq!(page(&["--quick"]), None);
+    assert_eq!(page(&["--full", "--only", "emit"]), None);
     assert_eq!(page(&["--smoke"]), None);
     assert_eq!(
         page(&["--only", "emit", "--markdown", "x.md"]),

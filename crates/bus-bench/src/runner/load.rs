@@ -1,7 +1,18 @@
 //! How much of the machine others use.
 
+use std::collections::HashMap;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+
+/// Processes that work for a row and are no children of ours: servers.
+static SERVERS: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Counts a server, and all that it starts, as ours.
+pub(crate) fn count_in(server: Option<u32>) {
+    let mut servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    servers.extend(server);
+}
 
 /// Processor time so far, in the kernel's ticks.
 ///
@@ -12,7 +23,7 @@ pub(super) struct Load {
     at: Instant,
     /// All processors and processes: user, nice, and stolen.
     all: u64,
-    /// Of it, ours and our children's.
+    /// Of it, ours, our children's and our servers'.
     own: u64,
 }
 
@@ -25,7 +36,7 @@ impl Load {
         Some(Self {
             at: Instant::now(),
             all: all(&fs::read_to_string("/proc/stat").ok()?)?,
-            own: own(&fs::read_to_string("/proc/self/stat").ok()?)?,
+            own: own(&fs::read_to_string("/proc/self/stat").ok()?)? + servers(),
         })
     }
 
@@ -51,6 +62,43 @@ pub(super) fn all(stat: &str) -> Option<u64> {
     Some(fields.first()? + fields.get(1)? + fields.get(7).unwrap_or(&0))
 }
 
+/// What the servers that still run have used, with all that they started.
+fn servers() -> u64 {
+    let servers = SERVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if servers.is_empty() {
+        return 0;
+    }
+    let processes: HashMap<u32, String> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            Some((pid, fs::read_to_string(entry.path().join("stat")).ok()?))
+        })
+        .collect();
+    of_trees(&servers, &processes)
+}
+
+/// The time of these processes and of all below them, by what `/proc/PID/stat` says of each.
+pub(super) fn of_trees(roots: &[u32], processes: &HashMap<u32, String>) -> u64 {
+    let is_below = |mut pid: u32| {
+        // As deep as any tree of processes is, should a line be read while it changes.
+        for _ in 0..processes.len() {
+            if roots.contains(&pid) {
+                return true;
+            }
+            match processes.get(&pid).and_then(|stat| parent(stat)) {
+                Some(parent) => pid = parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    let ours = processes.iter().filter(|(pid, _)| is_below(**pid));
+    ours.filter_map(|(_, stat)| own(stat)).sum()
+}
+
 /// Fields 14 and 16 of `/proc/self/stat`: user time, and that of children that were waited for.
 pub(super) fn own(stat: &str) -> Option<u64> {
     // The name, in brackets, may hold spaces and brackets.
@@ -59,4 +107,10 @@ pub(super) fn own(stat: &str) -> Option<u64> {
     let user: u64 = fields.get(11)?.parse().ok()?;
     let children: u64 = fields.get(13)?.parse().ok()?;
     Some(user + children)
+}
+
+/// Field 4.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
 }

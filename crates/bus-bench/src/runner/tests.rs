@@ -1,6 +1,6 @@
 use anyhow::bail;
 
-use super::load::{all, own};
+use super::load::{all, of_trees, own};
 use super::*;
 use crate::row::Against;
 use crate::row::Goal;
@@ -122,4 +122,22 @@ fn processor_times_are_found_where_the_kernel_puts_them() {
     let stat = "12 (a (b) c) R 1 1 1 0 -1 4 5 6 7 8 111 22 333 44 20 0 3";
     assert_eq!(own(stat), Some(111 + 333));
     assert_eq!(all("nonsense"), None);
+}
+
+#[test]
+fn what_a_server_starts_counts_as_ours() {
+    let stat = |pid: u32, parent: u32, user: u32| {
+        (
+            pid,
+            format!("{pid} (a) S {parent} 1 1 0 -1 4 5 6 7 8 {user} 22 0 44 20 0 3"),
+        )
+    };
+    let processes = [
+        stat(1, 0, 1000),
+        stat(7, 1, 10),
+        stat(8, 7, 20),
+        stat(9, 8, 30),
+        stat(6, 1, 40),
+    ];
+    assert_eq!(of_trees(&[7], &processes.into()), 10 + 20 + 30);
 }

@@ -72,11 +72,63 @@ fn a_cost_is_counted_the_other_way_round() {
 
 #[test]
 fn a_wide_spread_gets_no_verdict() {
-    let wide = [100.0, 150.0, 200.0];
-    let found = judged(Goal::better(0.1, Against::Seed), &wide, &[100.0; 3], QUIET);
-    assert!(matches!(&found.verdict, Verdict::Noisy(why) if why.contains("spread of bus")));
-    let found = judged(Goal::better(0.1, Against::Seed), &[100.0; 3], &wide, QUIET);
-    assert!(matches!(&found.verdict, Verdict::Noisy(why) if why.contains("spread of plain")));
+    let wide = [110.0, 130.0, 180.0];
+    for (ours, theirs, goal) in [(wide, [100.0; 3], 1.1), ([100.0; 3], wide, 0.6)] {
+        let found = judged(Goal::better(goal, Against::Seed), &ours, &theirs, QUIET);
+        assert!(
+            matches!(&found.verdict, Verdict::Noisy(why) if why.contains("spread of the ratio")),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_slows_both_in_a_round_is_no_spread() {
+    let found = judged(
+        Goal::better(1.9, Against::Seed),
+        &[200.0, 400.0, 100.0],
+        &[100.0, 200.0, 50.0],
+        QUIET,
+    );
+    assert_eq!(found.verdict, Verdict::Met);
+}
+
+#[test]
+fn rounds_that_are_all_far_off_are_a_miss_however_wide() {
+    let found = judged(
+        Goal::better(3.0, Against::Seed),
+        &[130.0, 150.0, 200.0],
+        &[100.0; 3],
+        QUIET,
+    );
+    assert_eq!(found.verdict, Verdict::Missed);
+    let found = judged(
+        Goal::better(0.7, Against::Seed),
+        &[100.0, 150.0, 200.0],
+        &[100.0; 3],
+        QUIET,
+    );
+    assert_eq!(found.verdict, Verdict::Met);
+    let cost = Goal::cost(1.1, Against::Seed);
+    let found = judged(cost, &[60.0, 50.0, 30.0], &[100.0; 3], QUIET);
+    assert_eq!(found.verdict, Verdict::Missed);
+    let found = judged(cost, &[120.0, 150.0, 300.0], &[100.0; 3], QUIET);
+    assert_eq!(found.verdict, Verdict::Met);
+}
+
+#[test]
+fn one_round_gets_a_verdict_only_where_it_is_clear() {
+    let goal = Goal::better(1.0, Against::Seed);
+    let found = judged(goal, &[110.0], &[100.0], QUIET);
+    assert!(matches!(&found.verdict, Verdict::Noisy(why) if why.contains("one round")));
+    assert_eq!(
+        judged(goal, &[140.0], &[100.0], QUIET).verdict,
+        Verdict::Met
+    );
+    assert_eq!(
+        judged(goal, &[60.0], &[100.0], QUIET).verdict,
+        Verdict::Missed
+    );
 }
 
 #[test]

@@ -84,8 +84,7 @@ impl AsyncFan for Bus {
 impl Fan for BusMany {
     const NAME: &'static str = "bus, recv_many";
     const ROLE: Role = Role::Ours;
-    const SETTINGS: &'static str =
-        "SessionBus::new(1024), no sink, subscribe_envelopes, recv_many(256)";
+    const SETTINGS: &'static str = "SessionBus::new(1024), no sink, subscribe_envelopes, recv_many";
 
     type Sender = SessionBus;
     type Receiver = Many;

@@ -75,7 +75,8 @@ impl AsyncFan for TokioOwned {
 impl Fan for TokioArc {
     const NAME: &'static str = "tokio broadcast, Arc<Envelope>";
     const ROLE: Role = Role::Peer;
-    const SETTINGS: &'static str = "channel::<Arc<Envelope>>(1024), with our envelope's fields";
+    const SETTINGS: &'static str =
+        "channel::<Arc<Envelope>>(1024), with what our envelope shows: seq, at, ordinal, event";
 
     type Sender = (u64, Sender<Arc<Envelope>>);
     type Receiver = Receiver<Arc<Envelope>>;

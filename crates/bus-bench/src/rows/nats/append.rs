@@ -15,6 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::peers::store::{encode, key};
 use crate::row::{Against, Contender, Goal, Pace, Place, Role, Row, Unit};
 use crate::rows::clients::{Client, Load, trial};
+use crate::runner::count_in;
 
 /// How the plain ways hear that their messages are stored.
 #[derive(Debug, Clone, Copy)]
@@ -222,6 +223,7 @@ fn shared(dir: &Path) -> Result<Arc<ScratchNats>> {
     // Not in the contender's folder, which is removed while others still run.
     let parent = dir.ancestors().nth(2).unwrap_or(dir);
     let server = Arc::new(ScratchNats::start(parent).context("NATS does not start")?);
+    count_in(server.pid());
     *running = Arc::downgrade(&server);
     Ok(server)
 }

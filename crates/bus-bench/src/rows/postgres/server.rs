@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use bus_log_postgres::{PostgresConfig, PostgresSessionLog};
 use local_servers::ScratchPostgres;
 
+use crate::runner::count_in;
+
 /// The one that runs, as long as somebody has it.
 static RUNNING: Mutex<Weak<ScratchPostgres>> = Mutex::new(Weak::new());
 
@@ -20,6 +22,7 @@ pub(crate) fn shared(dir: &Path) -> Result<Arc<ScratchPostgres>> {
     // Not in the contender's folder, which is removed while others still run.
     let parent = dir.ancestors().nth(2).unwrap_or(dir);
     let server = ScratchPostgres::start(parent).context("PostgreSQL does not start")?;
+    count_in(server.pid());
     let server = Arc::new(server);
     *running = Arc::downgrade(&server);
     Ok(server)

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use anyhow::{Context, Result};
 use local_servers::ScratchRedis;
 
+use crate::runner::count_in;
+
 /// Those that run, as long as somebody has them, by their `appendfsync`.
 static RUNNING: Mutex<Vec<(&str, Weak<ScratchRedis>)>> = Mutex::new(Vec::new());
 
@@ -23,6 +25,7 @@ pub(super) fn shared(dir: &Path, fsync: &'static str) -> Result<Arc<ScratchRedis
         Ok(())
     });
     let server = Arc::new(server.context("Redis does not start")?);
+    count_in(server.pid());
     running.retain(|(_, server)| server.strong_count() > 0);
     running.push((fsync, Arc::downgrade(&server)));
     Ok(server)
