@@ -11,6 +11,7 @@
 //! - [`LogWriter`] writes in the background; [`SessionAuditSink`] and [`LogSink`] are its faces.
 //! - [`follow`] gives a thread's events as they come, from any log, also written by other processes;
 //!   [`Followers`] is for many at once.
+//! - [`LiveChannel`] carries what is only live to other machines, as [`LiveWord`]s.
 //!
 //! # Example
 //!
@@ -32,6 +33,7 @@
 mod entry;
 mod error;
 mod follow;
+mod live;
 mod log;
 mod memory;
 mod panic;
@@ -44,6 +46,7 @@ mod writer;
 pub use entry::{Entry, Recorded, to_micros};
 pub use error::{LogError, LogErrorKind, Result};
 pub use follow::{Follower, Followers, follow, follow_raw};
+pub use live::{LiveChannel, LiveEar, LiveHearing, LiveOutlet, LiveSource, LiveWhat, LiveWord};
 pub(crate) use log::meta_bytes;
 pub use log::{
     Bounds, Expect, MAX_EVENT_BYTES, PAGE_BYTES, Page, SessionLog, ThreadSummary, encoded_bytes,
