@@ -17,6 +17,7 @@
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
 //! - [`FaultProxy`]: a network that cuts, holds and refuses, for logs that are on a server.
+//! - [`LocalLive`]: a live channel in memory that cuts, loses and repeats.
 //! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
 
 mod alone;
@@ -26,6 +27,7 @@ mod faulty;
 mod forward;
 mod harness;
 pub mod laws;
+mod live;
 mod macros;
 pub mod model;
 mod profile;
@@ -39,6 +41,7 @@ pub use counting::CountingLog;
 pub use executor::{block_on, eventually, runtime};
 pub use faulty::{Fault, FaultyLog, Gate};
 pub use harness::{Behind, Harness, MemoryHarness};
+pub use live::LocalLive;
 pub use profile::{Ability, Profile};
 pub use proxy::{FaultProxy, Way};
 pub use tamper::{Tamper, Tampered};
