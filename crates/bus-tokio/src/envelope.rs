@@ -13,7 +13,8 @@ use bus_log::LogSink;
 #[non_exhaustive]
 pub struct Envelope {
     /// 1-based position on this bus, over durable and ephemeral events alike, without gaps. It is
-    /// counted anew by every bus: to find an event again, use the ordinal.
+    /// counted anew by every bus, and by every [`RemoteSession`](crate::RemoteSession), which counts what it heard: to find an
+    /// event again, use the ordinal.
     pub seq: u64,
     /// When it was emitted.
     pub at: DateTime<Utc>,
@@ -51,6 +52,9 @@ impl Origin {
         Self(sink.thread_number())
     }
 
+    /// Of what stands on a ring only for its tally, and is shown to nobody.
+    pub(crate) const MARK: Self = Self(u64::MAX);
+
     #[cfg(all(test, loom))]
     pub(crate) const fn of_model() -> Self {
         Self(1)
@@ -63,6 +67,11 @@ impl Origin {
 }
 
 impl Envelope {
+    /// Whether it is no event, but says how many were missed.
+    pub(crate) fn is_mark(&self) -> bool {
+        self.origin == Origin::MARK
+    }
+
     /// Its ordinal in the thread of `origin`, if it is known to be there.
     pub(crate) fn ordinal_of(&self, origin: Origin) -> Option<u64> {
         self.ordinal.filter(|_| self.origin.is_same(origin))

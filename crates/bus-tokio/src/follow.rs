@@ -1,6 +1,7 @@
 //! Following: the log up to now, then live, without a seam.
 
 mod item;
+mod patience;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,9 +13,11 @@ use bus_log::{Follower, LogError, Result};
 use futures_core::Stream;
 
 use crate::envelope::Origin;
+use crate::ring::{Receiver, Start};
 use crate::{Envelope, EnvelopeSubscriber, SessionBus};
 
 pub use item::{Followed, FollowedEvent};
+pub(crate) use patience::Patience;
 
 /// So many envelopes are taken at a time before the log is asked for news that came another way.
 const ENVELOPES: u32 = 64;
@@ -66,18 +69,11 @@ impl SessionBus {
             log.look_again();
         }
         log.catch_up(start.tally.last);
-        Ok(Follow {
-            live: EnvelopeSubscriber::new(receiver),
-            log,
+        let live = Live::Here {
             origin: home.origin,
-            counted: start.tally.unrecorded,
-            missed: 0,
-            held: None,
-            taken: 0,
             knows_last: start.knows_last,
-            stage: Stage::CatchingUp,
-            _following: start.following,
-        })
+        };
+        Ok(Follow::new(live, receiver, start, log))
     }
 }
 
@@ -93,6 +89,8 @@ impl SessionBus {
 /// - Who falls behind by more than the bus's capacity loses nothing of the log, which is read again
 ///   from where he was. What was only live is lost, and [`Followed::Gap`] says how many that were,
 ///   exactly: the envelopes given and those in gaps add up to those that were broadcast.
+///
+/// On a bus of another machine all this is as [`RemoteSession`](crate::RemoteSession) says.
 ///
 /// # In which order
 ///
@@ -124,7 +122,7 @@ impl SessionBus {
 pub struct Follow {
     live: EnvelopeSubscriber,
     log: Follower,
-    origin: Origin,
+    whose: Live,
     /// How many unrecorded envelopes were given or are in gaps.
     counted: u64,
     /// The gap that is to be given.
@@ -133,10 +131,21 @@ pub struct Follow {
     held: Option<Arc<Envelope>>,
     /// Envelopes taken since the log was last asked for news.
     taken: u32,
-    /// What the bus broadcast before is known not to be in the log above what the next envelope names.
-    knows_last: bool,
     stage: Stage,
     _following: Arc<()>,
+}
+
+/// Whose live events these are.
+enum Live {
+    /// A bus's of this process, on the very log that is read: an ordinal that an envelope names is there.
+    Here {
+        origin: Origin,
+        /// What the bus broadcast before is known not to be in the log above what the next envelope names.
+        knows_last: bool,
+    },
+    /// Buses' of other machines. An ordinal that one of them names may not be in this log yet: it is waited for, and the log
+    /// is never told of it, which would pass over what it can't find below.
+    Elsewhere(Patience),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,6 +161,29 @@ enum Stage {
 type Item = Option<Result<Followed>>;
 
 impl Follow {
+    /// One who follows buses of other machines, in a log that they may be ahead of.
+    pub(crate) fn elsewhere(
+        patience: Patience,
+        (receiver, start): (Receiver, Start),
+        log: Follower,
+    ) -> Self {
+        Self::new(Live::Elsewhere(patience), receiver, start, log)
+    }
+
+    fn new(whose: Live, receiver: Receiver, start: Start, log: Follower) -> Self {
+        Self {
+            live: EnvelopeSubscriber::new(receiver),
+            log,
+            whose,
+            counted: start.tally.unrecorded,
+            missed: 0,
+            held: None,
+            taken: 0,
+            stage: Stage::CatchingUp,
+            _following: start.following,
+        }
+    }
+
     /// The next item; `None` when it is over.
     ///
     /// Cancel-safe: a future that is dropped before it is ready has taken nothing.
@@ -177,7 +209,9 @@ impl Follow {
                     if !self.log.is_waiting() {
                         return self.poll_meanwhile(cx);
                     }
-                    self.knows_last = true;
+                    if let Live::Here { knows_last, .. } = &mut self.whose {
+                        *knows_last = true;
+                    }
                     self.stage = match self.stage {
                         Stage::CatchingUp => Stage::Live,
                         _ => Stage::Over,
@@ -185,8 +219,7 @@ impl Follow {
                 }
                 Stage::Live => {
                     if self.missed > 0 {
-                        let missed = std::mem::take(&mut self.missed);
-                        return Poll::Ready(Some(Ok(Followed::Gap { missed })));
+                        return Poll::Ready(Some(Ok(self.gap())));
                     }
                     if let Some(envelope) = self.held.take() {
                         match self.poll_held(envelope, cx) {
@@ -213,12 +246,13 @@ impl Follow {
     fn poll_live(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match ready!(Pin::new(&mut self.live).poll_next(cx)) {
             Some(Ok(envelope)) => {
-                let live = u64::from(envelope.ordinal_of(self.origin).is_none());
+                let is_live = !envelope.is_mark() && self.ordinal_of(&envelope).is_none();
                 let tally = envelope.tally.unrecorded;
-                // The counts tell how much of what was overwritten was live, which a lag does not.
-                self.missed = tally - live - self.counted;
+                // The counts tell how much of what was overwritten was live, which a lag does not. Those of other machines
+                // may be any numbers.
+                self.missed = tally.saturating_sub(self.counted.saturating_add(is_live.into()));
                 self.counted = tally;
-                self.held = Some(envelope);
+                self.held = Some(envelope).filter(|envelope| !envelope.is_mark());
             }
             // The next envelope tells more.
             Some(Err(_lagged)) => {}
@@ -233,10 +267,11 @@ impl Follow {
     /// What can be given while the log can't be read: what is only live, and was broadcast before anything
     /// recorded that is yet to be given.
     fn poll_meanwhile(&mut self, cx: &mut Context<'_>) -> Poll<Item> {
-        if self.stage != Stage::CatchingUp || !self.knows_last || !self.log.is_pausing() {
+        let may_give = !matches!(self.whose, Live::Here { knows_last, .. } if !knows_last);
+        if self.stage != Stage::CatchingUp || !may_give || !self.log.is_pausing() {
             return Poll::Pending;
         }
-        while self.held.is_none() {
+        while self.held.is_none() && self.missed == 0 {
             ready!(self.poll_live(cx));
             if self.stage == Stage::Ending {
                 // The log is what is left, once it can be read: it wakes.
@@ -244,32 +279,42 @@ impl Follow {
             }
         }
         let cursor = self.cursor();
-        let is_next = |held: &mut Arc<Envelope>| {
-            held.ordinal_of(self.origin).is_none() && held.tally.last <= cursor
+        let Some(envelope) = self.held.take() else {
+            return Poll::Ready(Some(Ok(self.gap())));
         };
-        let Some(envelope) = self.held.take_if(is_next) else {
+        let is_live = self.ordinal_of(&envelope).is_none();
+        if !is_live || (envelope.tally.last > cursor && !self.is_over_patience(cx)) {
+            self.held = Some(envelope);
             return Poll::Pending;
-        };
+        }
         if self.missed > 0 {
             self.held = Some(envelope);
-            let missed = std::mem::take(&mut self.missed);
-            return Poll::Ready(Some(Ok(Followed::Gap { missed })));
+            return Poll::Ready(Some(Ok(self.gap())));
         }
         Poll::Ready(Some(Ok(Followed::Live(envelope))))
+    }
+
+    const fn gap(&mut self) -> Followed {
+        let missed = std::mem::replace(&mut self.missed, 0);
+        Followed::Gap { missed }
     }
 
     /// Gives the envelope, once all that was recorded before it is given. `None` while live: it was
     /// given before.
     fn poll_held(&mut self, envelope: Arc<Envelope>, cx: &mut Context<'_>) -> Poll<Item> {
-        let ordinal = envelope.ordinal_of(self.origin);
+        let ordinal = self.ordinal_of(&envelope);
         let before = ordinal.map_or(envelope.tally.last, |ordinal| ordinal - 1);
         if self.cursor() < before {
-            self.log.catch_up(before);
+            if matches!(self.whose, Live::Here { .. }) {
+                self.log.catch_up(before);
+            }
             let item = self.poll_log(cx);
-            if item.is_ready() || self.cursor() < before {
+            if item.is_ready() || (self.cursor() < before && !self.is_over_patience(cx)) {
                 self.held = Some(envelope);
                 return item;
             }
+        } else if let Live::Elsewhere(patience) = &mut self.whose {
+            patience.renew();
         }
         Poll::Ready(match ordinal {
             Some(ordinal) if ordinal <= self.cursor() => None,
@@ -280,6 +325,22 @@ impl Follow {
             }
             None => Some(Ok(Followed::Live(envelope))),
         })
+    }
+
+    /// Whether what is held was waited for the log for long enough.
+    fn is_over_patience(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.whose {
+            Live::Here { .. } => false,
+            Live::Elsewhere(patience) => patience.poll_over(cx).is_ready(),
+        }
+    }
+
+    /// The envelope's ordinal, where it is one of the log that is followed, and known to be there.
+    fn ordinal_of(&self, envelope: &Envelope) -> Option<u64> {
+        match self.whose {
+            Live::Here { origin, .. } => envelope.ordinal_of(origin),
+            Live::Elsewhere(_) => None,
+        }
     }
 
     fn poll_log(&mut self, cx: &mut Context<'_>) -> Poll<Item> {

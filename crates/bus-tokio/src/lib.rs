@@ -110,6 +110,11 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # On another machine
+//!
+//! [`RemoteSession`] follows a session whose bus is elsewhere: what is durable from the log that both reach, what is only live
+//! from a [`LiveChannel`], as that of `bus-log-nats`, on which the bus says it: [`SessionBus::with_live`].
+//!
 //! # Many sessions
 //!
 //! [`SessionHub`] makes a bus for each session when it is asked for, over one log and one writer, lets
@@ -135,6 +140,8 @@ mod legacy;
 mod line;
 mod pending;
 mod receipt;
+mod relay;
+mod remote;
 mod ring;
 mod sinks;
 mod subscriber;
@@ -146,6 +153,7 @@ pub use envelope::Envelope;
 pub use follow::{Follow, Followed, FollowedEvent};
 pub use hub::{HubConfig, HubEnvelope, HubSubscriber, SessionHub};
 pub use receipt::{EmitError, Receipt};
+pub use remote::RemoteSession;
 pub use subscriber::{EnvelopeSubscriber, FromEnvelope, Subscriber};
 
 // What the signatures above name from other crates, so that one `use` is enough.

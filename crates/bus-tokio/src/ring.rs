@@ -162,6 +162,21 @@ impl Ring {
         seq
     }
 
+    /// Shows every receiver what another bus has broadcast, with what was counted of that one: what `count` says, which is
+    /// asked in the order of this ring.
+    pub(crate) fn push_heard(&self, count: impl FnOnce() -> Option<Envelope>) {
+        let mut state = self.lock();
+        if state.closed {
+            return;
+        }
+        let Some(mut envelope) = count() else {
+            return;
+        };
+        envelope.seq = state.kept.next();
+        state.census.heard(envelope.tally);
+        self.give(state, Arc::new(envelope));
+    }
+
     /// Keeps an envelope, and wakes those who wait for it.
     fn give(&self, mut state: MutexGuard<'_, State>, envelope: Arc<Envelope>) {
         let overwritten = self.keep(&mut state, envelope);

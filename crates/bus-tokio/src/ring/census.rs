@@ -40,6 +40,11 @@ impl Census {
         self.tally
     }
 
+    /// Takes over what was counted of other buses.
+    pub(super) const fn heard(&mut self, tally: Tally) {
+        self.tally = tally;
+    }
+
     /// `None` if another thread is followed.
     pub(super) fn follow(&mut self, origin: Origin) -> Option<Start> {
         let followed = self.followed.upgrade();

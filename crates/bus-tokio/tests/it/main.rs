@@ -22,6 +22,7 @@ mod model;
 mod order;
 mod publish;
 mod reentry;
+mod remote;
 mod seq;
 mod shipping;
 mod stress;

@@ -1,0 +1,97 @@
+//! What a bus says to other machines.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bus_log::{LiveChannel, LiveOutlet, LiveSource, LiveWhat, LiveWord, LogError, Result};
+use futures_core::Stream;
+
+use crate::envelope::{Origin, Tally};
+use crate::{EnvelopeSubscriber, SessionBus};
+
+impl SessionBus {
+    /// The same, saying on `channel` what is only live, for those who follow its thread on other machines: see
+    /// [`RemoteSession`](crate::RemoteSession). What is durable they read from the log.
+    ///
+    /// The bus must have its log ([`with_log`](Self::with_log)) already. What is emitted from now on is said, by all handles of
+    /// the bus. No emitter ever waits for the channel: one that is behind by more than the bus's capacity loses the oldest,
+    /// and whoever listens is told how many. It counts as a [subscriber](Self::subscriber_count).
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](bus_log::LogErrorKind::Unsupported) as [`follow`](Self::follow) is.
+    pub fn with_live(self, channel: &Arc<dyn LiveChannel>) -> Result<Self> {
+        let home = self.core().sinks.as_ref().and_then(|sinks| sinks.home());
+        let home = home.ok_or_else(|| LogError::unsupported("bus without a log"))?;
+        let (receiver, start) = self.core().line.ring().follow(home.origin).ok_or_else(|| {
+            LogError::unsupported("bus that is followed in another thread of a log")
+        })?;
+        let relay = Relay {
+            live: EnvelopeSubscriber::new(receiver),
+            origin: home.origin,
+            source: LiveSource::random(),
+            begun: Instant::now(),
+            before: start.tally.unrecorded,
+            tally: start.tally,
+            is_over: false,
+            _following: start.following,
+        };
+        channel.send(home.key, Box::pin(relay));
+        Ok(self)
+    }
+}
+
+/// One more follower of a bus, which says what is only live.
+struct Relay {
+    live: EnvelopeSubscriber,
+    origin: Origin,
+    source: LiveSource,
+    begun: Instant,
+    /// How many were live only before it began.
+    before: u64,
+    /// Of the last envelope that was taken.
+    tally: Tally,
+    is_over: bool,
+    _following: Arc<()>,
+}
+
+impl Relay {
+    fn word(&self, what: LiveWhat) -> LiveWord {
+        let told = self.tally.unrecorded.saturating_sub(self.before);
+        let age = self.begun.elapsed();
+        LiveWord::new(self.source, told, self.tally.last, age, what)
+    }
+}
+
+impl LiveOutlet for Relay {
+    fn poll_word(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<LiveWord>> {
+        while !self.is_over {
+            let what = match ready!(Pin::new(&mut self.live).poll_next(cx)) {
+                Some(Ok(envelope)) => {
+                    self.tally = envelope.tally;
+                    if envelope.ordinal_of(self.origin).is_some() {
+                        continue;
+                    }
+                    LiveWhat::Event {
+                        at: envelope.at,
+                        event: envelope.event.clone(),
+                    }
+                }
+                // The next envelope's numbers tell.
+                Some(Err(_lagged)) => continue,
+                None => {
+                    self.is_over = true;
+                    LiveWhat::End
+                }
+            };
+            return Poll::Ready(Some(self.word(what)));
+        }
+        Poll::Ready(None)
+    }
+
+    fn mark(&self) -> LiveWord {
+        self.word(LiveWhat::Mark)
+    }
+}
