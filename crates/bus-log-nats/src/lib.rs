@@ -11,6 +11,7 @@ mod error;
 mod fold;
 mod hide;
 mod listing;
+mod live;
 mod log;
 mod news;
 mod read;

@@ -1,12 +1,12 @@
 //! The log: its methods hand their work to the thread that talks to the server.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bus_log::{
-    Bounds, Entry, Expect, LogError, Page, Recorded, Result, SessionLog, TenantId, ThreadKey,
-    ThreadSummary, async_trait,
+    Bounds, Entry, Expect, LiveChannel, LogError, Page, Recorded, Result, SessionLog, TenantId,
+    ThreadKey, ThreadSummary, async_trait,
 };
 use bus_remote::{Batch, IoThread, RAW, Reading, TYPED};
 use bytes::BytesMut;
@@ -17,6 +17,7 @@ use crate::api::Api;
 use crate::change::{Body, Decision, Done};
 use crate::config::NatsConfig;
 use crate::fold::State;
+use crate::live::{self, NatsLive};
 use crate::server::Server;
 use crate::wire::{self, Append, Change};
 use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, stream};
@@ -40,6 +41,7 @@ use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, stream};
 pub struct NatsSessionLog {
     io: IoThread,
     server: Arc<Server>,
+    live: OnceLock<Arc<NatsLive>>,
 }
 
 impl NatsSessionLog {
@@ -102,7 +104,28 @@ impl NatsSessionLog {
         };
         let carrier = Arc::clone(&server);
         io.spawn(async move { carrier.carry_news().await });
-        Ok(Some(Self { io, server }))
+        Ok(Some(Self {
+            io,
+            server,
+            live: OnceLock::new(),
+        }))
+    }
+
+    /// What carries what is only live between the machines that have this log open, for a bus to say
+    /// (`SessionBus::with_live`) and for others to follow (`RemoteSession`).
+    ///
+    /// It has a connection of its own to the same servers, made when it is first used, and needs the log: once that is
+    /// dropped nothing is said or heard any more. What was broadcast before is sent first, for 250 ms at most.
+    #[must_use]
+    pub fn live(&self) -> Arc<dyn LiveChannel> {
+        let live = self.live.get_or_init(|| {
+            let (live, orders) = NatsLive::new();
+            let config = self.server.config.clone();
+            let subjects = self.server.stream.subjects.clone();
+            self.io.spawn(live::carry(config, subjects, orders));
+            Arc::new(live)
+        });
+        Arc::clone(live) as Arc<dyn LiveChannel>
     }
 
     async fn page(
@@ -289,7 +312,10 @@ impl SessionLog for NatsSessionLog {
 impl Drop for NatsSessionLog {
     fn drop(&mut self) {
         // What is under way was given up by its callers; what was sent is with the system already.
-        self.io.stop(Box::pin(async {}));
+        match self.live.get() {
+            Some(live) => self.io.stop(Box::pin(live.finish())),
+            None => self.io.stop(Box::pin(async {})),
+        }
     }
 }
 
@@ -333,7 +359,7 @@ fn body(batch: &Batch) -> Body {
 }
 
 /// Whether the key's names have room in a subject. No other thread is ever there.
-fn fits(key: &ThreadKey) -> bool {
+pub(crate) fn fits(key: &ThreadKey) -> bool {
     key.tenant_id().as_str().len().max(key.thread_id().len()) <= MAX_NAME_BYTES
 }
 

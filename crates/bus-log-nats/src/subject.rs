@@ -7,6 +7,13 @@
 //! PREFIX.v1.LOG.r                 holds nothing, and room for when the stream is full
 //! ```
 //!
+//! and beside them, stored nowhere:
+//!
+//! ```text
+//! PREFIX.live.LOG.w.TENANT.THREAD   what is only live
+//! PREFIX.live.LOG.h.TENANT.THREAD   asks for it
+//! ```
+//!
 //! `LOG` is drawn when the stream is made. So a log that is open finds nothing to write to in a stream that somebody made
 //! in place of its own.
 
@@ -78,6 +85,22 @@ impl Subjects {
 
     pub(crate) fn tenant(&self, tenant: &TenantId) -> String {
         format!("{}.n.{}", self.root, encoded(tenant.as_str()))
+    }
+
+    /// Where what is only live is said of the thread: no stream of a log's stores it.
+    pub(crate) fn live_words(&self, key: &ThreadKey) -> String {
+        self.live('w', key)
+    }
+
+    /// Where it is asked for.
+    pub(crate) fn live_hellos(&self, key: &ThreadKey) -> String {
+        self.live('h', key)
+    }
+
+    fn live(&self, kind: char, key: &ThreadKey) -> String {
+        let log = self.root.rsplit('.').next().unwrap_or_default();
+        let (tenant, thread) = (encoded(key.tenant_id().as_str()), encoded(key.thread_id()));
+        format!("{}.live.{log}.{kind}.{tenant}.{thread}", self.prefix())
     }
 
     pub(crate) fn reserve(&self) -> String {

@@ -23,6 +23,26 @@ fn the_longest_names_fit_into_a_line_of_the_protocol() {
 }
 
 #[test]
+fn what_is_live_is_nothing_that_a_stream_of_a_log_stores() {
+    let key = ThreadKey::new(TenantId::new("acme"), "s");
+    let subjects = Subjects::new("team.a");
+    let all = subjects.all();
+    let log = all.split('.').nth(3).unwrap();
+    for (subject, kind) in [
+        (subjects.live_words(&key), 'w'),
+        (subjects.live_hellos(&key), 'h'),
+    ] {
+        let (tenant, thread) = (encoded("acme"), encoded("s"));
+        assert_eq!(
+            subject,
+            format!("team.a.live.{log}.{kind}.{tenant}.{thread}")
+        );
+        assert!(!subject.starts_with(all.trim_end_matches('>')));
+        assert_eq!(last_name(&subject).unwrap(), "s");
+    }
+}
+
+#[test]
 fn a_log_s_subjects_are_found_again_by_what_the_stream_stores() {
     let subjects = Subjects::new("team.a");
     assert_eq!(subjects.prefix(), "team.a");

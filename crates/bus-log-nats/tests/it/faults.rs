@@ -10,4 +10,4 @@ mod full;
 mod gone;
 mod killed;
 mod lost;
-mod server;
+pub(crate) mod server;

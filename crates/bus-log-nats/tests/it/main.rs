@@ -5,6 +5,7 @@
 mod faults;
 mod keeping;
 mod laws;
+mod live;
 mod news;
 mod processes;
 mod support;

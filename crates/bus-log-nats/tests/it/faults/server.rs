@@ -14,7 +14,7 @@ use local_servers::ScratchNats;
 use crate::support::{append_for_sure, texts};
 
 /// How often to do the worst: a few times, or as many as the environment says.
-pub(super) fn rounds(few: u32) -> u32 {
+pub(crate) fn rounds(few: u32) -> u32 {
     let said = std::env::var("BUS_TEST_ROUNDS").ok();
     said.map_or(few, |said| {
         said.parse().expect("BUS_TEST_ROUNDS is a number")
@@ -22,7 +22,7 @@ pub(super) fn rounds(few: u32) -> u32 {
 }
 
 /// A server that goes with the value.
-pub(super) fn own() -> ScratchNats {
+pub(crate) fn own() -> ScratchNats {
     ScratchNats::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 

@@ -1,0 +1,89 @@
+//! What one bus has to say.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_nats::Subscriber;
+use bus_log::{LiveOutlet, LiveWord, ThreadKey};
+use futures_util::{FutureExt, StreamExt};
+use tokio::select;
+use tokio::sync::watch;
+
+use super::Wire;
+use crate::api::Link;
+
+enum Next {
+    Word(Option<LiveWord>),
+    /// Somebody asks for the numbers.
+    Hello,
+    /// The connection was lost.
+    Lost,
+    /// The log is closed.
+    Close,
+}
+
+/// Says what `outlet` has to say, until it ends or the log is closed.
+pub(super) async fn tell(
+    wire: Arc<Wire>,
+    key: ThreadKey,
+    mut outlet: Pin<Box<dyn LiveOutlet>>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let words = wire.subjects.live_words(&key);
+    let hellos = wire.subjects.live_hellos(&key);
+    let client = wire.api.client();
+    let mut link = wire.api.link();
+    // It fails only where the client has ended.
+    let Ok(mut hellos) = client.subscribe(hellos).await else {
+        return;
+    };
+    let mut marked = None;
+    loop {
+        // Nothing is taken while it can't be sent: it is the bus that counts what goes by meanwhile.
+        let epoch = match link.wait_for(Link::is_up).await {
+            Ok(link) => link.epoch(),
+            Err(_) => return,
+        };
+        if marked.replace(epoch) != Some(epoch) {
+            wire.say(&words, &outlet.mark()).await;
+        }
+        let next = select! {
+            biased;
+            _ = link.wait_for(|link| !link.is_up() || link.epoch() != epoch) => Next::Lost,
+            () = all_that_is_there(&mut hellos) => Next::Hello,
+            word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => Next::Word(word),
+            _ = closing.wait_for(|closing| *closing) => Next::Close,
+        };
+        match next {
+            Next::Lost => {}
+            Next::Hello => wire.say(&words, &outlet.mark()).await,
+            Next::Word(Some(word)) => wire.say(&words, &word).await,
+            // The last branch: nothing was there to be said.
+            Next::Word(None) | Next::Close => return,
+        }
+    }
+}
+
+/// Waits for a hello, and takes all that came with it: one answer is heard by all.
+async fn all_that_is_there(hellos: &mut Subscriber) {
+    if hellos.next().await.is_none() {
+        // No more will come.
+        std::future::pending::<()>().await;
+    }
+    while let Some(Some(_)) = hellos.next().now_or_never() {}
+}
+
+impl Wire {
+    /// Says a word, or if the server can't take it that there was one.
+    async fn say(&self, subject: &str, word: &LiveWord) {
+        let mut bytes = word.to_bytes();
+        if bytes.len() > self.api.client().max_payload() {
+            bytes = word.to_mark().to_bytes();
+        }
+        let said = self.api.client().publish(subject.to_owned(), bytes.into());
+        if let Err(error) = said.await {
+            tracing::debug!(error = %error, "a live word was lost");
+        }
+    }
+}
