@@ -27,7 +27,8 @@ pub struct Comparison {
     pub until: u64,
     /// Events that were compared, and are the same.
     pub same: u64,
-    /// The first ordinal at which they are not.
+    /// The first ordinal at which they are not, or that one of them can't read though it has neither archived nor
+    /// erased it.
     pub differs_at: Option<u64>,
     /// Their last ordinals at the end.
     ends: (u64, u64),
@@ -180,33 +181,94 @@ pub(super) async fn compare_page(
     let there = caught(target.read_raw(key, cursor, limit));
     let (here, there) = join(here, there).await;
     let (here, there) = (of_source(key, here)?, of_target(key, there)?);
-    let (Some(first), Some(other)) = (first_of(&here), first_of(&there)) else {
-        // Hidden meanwhile.
-        return Ok(compared);
-    };
-    if first != other {
-        compared.cursor = first.max(other) - 1;
+    let next = cursor + 1;
+    let begins = (first_of(&here), first_of(&there));
+    if begins != (Some(next), Some(next)) {
+        // Hidden meanwhile, or lost: each side's bounds, asked after its page, say which.
+        for (log, first, is_source) in [(source, begins.0, true), (target, begins.1, false)] {
+            if first == Some(next) {
+                continue;
+            }
+            let bounds = caught(log.bounds(key)).await;
+            let watermark = if is_source {
+                of_source(key, bounds)?.watermark
+            } else {
+                of_target(key, bounds)?.watermark
+            };
+            let begins = first.map_or(until, |first| until.min(first - 1));
+            let is_before = first.is_some_and(|first| first < next);
+            if watermark < begins || is_before {
+                compared.differs_at = Some(cursor.max(watermark) + 1);
+                return Ok(compared);
+            }
+            compared.cursor = compared.cursor.max(begins);
+        }
         compared.is_over = compared.cursor >= until;
         return Ok(compared);
     }
     for (here, there) in here.events.iter().zip(&there.events) {
-        if here.ordinal > until {
+        let next = compared.cursor + 1;
+        if next > until || here.ordinal != next || there.ordinal != next {
+            // A page with a hole: the next one begins there.
             break;
         }
         if !is_same(here, there) {
-            compared.differs_at = Some(here.ordinal);
+            compared.differs_at = Some(next);
             return Ok(compared);
         }
-        compared.cursor = here.ordinal;
+        compared.cursor = next;
         compared.same += 1;
     }
-    // A page that begins past the end found nothing, however often it is asked for.
-    compared.is_over = first > until || compared.cursor >= until;
+    compared.is_over = compared.cursor >= until;
     Ok(compared)
 }
 
 fn first_of(page: &Page) -> Option<u64> {
     page.events.first().map(|event| event.ordinal)
+}
+
+/// How the last event that both have compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    Same,
+    /// It is another one, or one of them does not have what its bounds say it has.
+    Differs,
+    /// One of them has hidden it.
+    Hidden,
+}
+
+/// Compares the last event that both have, where these were their bounds.
+pub(super) async fn compare_last(
+    (source, target): (&dyn SessionLog, &dyn SessionLog),
+    key: &ThreadKey,
+    (here, there): (Bounds, Bounds),
+) -> Result<Last, ReplicateError> {
+    let last = there.last;
+    if last <= here.watermark || last <= there.watermark {
+        return Ok(Last::Hidden);
+    }
+    let at = |page: Page| page.events.into_iter().find(|event| event.ordinal == last);
+    let there = caught(target.read_raw(key, last - 1, 1)).await;
+    let there = at(of_target(key, there)?);
+    let here = caught(source.read_raw(key, last - 1, 1)).await;
+    let here = at(of_source(key, here)?);
+    if let (Some(here), Some(there)) = (&here, &there) {
+        return Ok(if is_same(here, there) {
+            Last::Same
+        } else {
+            Last::Differs
+        });
+    }
+    let mut hidden = false;
+    if there.is_none() {
+        let bounds = of_target(key, caught(target.bounds(key)).await)?;
+        hidden |= bounds.watermark >= last;
+    }
+    if here.is_none() {
+        let bounds = of_source(key, caught(source.bounds(key)).await)?;
+        hidden |= bounds.watermark >= last;
+    }
+    Ok(if hidden { Last::Hidden } else { Last::Differs })
 }
 
 /// Whether two raw events are the same to the byte.

@@ -1,24 +1,20 @@
 //! Moving one thread, page by page.
 
+mod hide;
+
 use std::sync::Arc;
 
-use bus_core::{CustomEvent, Json, Meta, ThreadKey};
+use bus_core::ThreadKey;
 use chrono::{DateTime, Utc};
 
 use super::ReplicateError;
-use super::compare::{Compared, compare_page, is_same};
+use super::compare::{Compared, Last, compare_last, compare_page};
 use crate::log::recorded_bytes;
 use crate::panic::caught;
 use crate::{Bounds, Entry, Expect, LogError, LogErrorKind, Page, Result as LogResult, SessionLog};
 
 /// Events of one page.
 const PAGE: usize = 1024;
-
-/// What takes up an ordinal whose event was hidden before it was copied.
-const HIDDEN: &str = r#"{"type":"bus.hidden"}"#;
-
-/// Ordinals that are taken up like this, at most.
-const MOST_HIDDEN: u64 = 1 << 24;
 
 /// How often the same bounds are looked at before somebody contradicts himself.
 const SAME_LOOKS: u32 = 8;
@@ -47,14 +43,23 @@ pub(crate) struct Courier {
     search: Option<Search>,
     /// Where they differed before.
     suspect: Option<u64>,
+    /// The target was found ahead before: nothing is moved behind events that can't be compared.
+    must_compare: bool,
     news: News,
 }
 
 /// What a courier found on its way, whether it came to move anything or not.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct News {
     /// Where the copy stands, and the source's last ordinal.
     pub(crate) place: Option<(u64, u64)>,
+    /// The target's last ordinal, as it says itself.
+    pub(crate) target: Option<u64>,
+    /// The last event that both have is there, and is the same.
+    pub(crate) compared: Option<u64>,
+    /// The target has hidden the last event that both have, of which the source can still read its own: whether they are
+    /// the same nobody can say.
+    pub(crate) uncompared: Option<u64>,
     /// The first event that was not copied yet, and its time.
     pub(crate) oldest: Option<(u64, DateTime<Utc>)>,
 }
@@ -77,7 +82,7 @@ struct Place {
 #[derive(Debug)]
 pub(crate) enum Step {
     Moved(Moved),
-    /// A page was compared; to be called again.
+    /// A page was compared, or hidden; to be called again.
     Compared,
     Level(Level),
 }
@@ -121,6 +126,7 @@ impl Courier {
             looked: (None, 0),
             search: None,
             suspect: None,
+            must_compare: false,
             news: News::default(),
         }
     }
@@ -128,12 +134,19 @@ impl Courier {
     /// What was found since this was last asked.
     pub(crate) fn news(&mut self) -> Option<News> {
         let news = std::mem::take(&mut self.news);
-        (news.place.is_some() || news.oldest.is_some()).then_some(news)
+        (news != News::default()).then_some(news)
     }
 
     /// The same where both are known to have differed at an ordinal: it is looked at first.
     pub(crate) const fn suspecting(mut self, ordinal: Option<u64>) -> Self {
         self.suspect = ordinal;
+        self
+    }
+
+    /// The same where the target may have been found ahead before: then the thread goes on only where the last event that
+    /// both have can be compared. To have reached the target's last ordinal meanwhile proves nothing.
+    pub(crate) const fn distrusting(mut self, was_ahead: bool) -> Self {
+        self.must_compare = was_ahead;
         self
     }
 
@@ -150,7 +163,7 @@ impl Courier {
         self
     }
 
-    /// Moves a page, compares one, or finds that there is nothing to move. After an error, or dropped, it may
+    /// Moves a page, compares or hides one, or finds that there is nothing to move. After an error, or dropped, it may
     /// be called again: it looks anew, or goes on to compare.
     pub(crate) async fn step(&mut self) -> Result<Step, ReplicateError> {
         if let Some(search) = self.search {
@@ -163,6 +176,10 @@ impl Courier {
                 None => match self.look().await? {
                     Look::At(place) => place,
                     Look::Again => continue,
+                    Look::Hiding => {
+                        self.looked = (None, 0);
+                        return Ok(Step::Compared);
+                    }
                     Look::Search(search) => {
                         self.search = Some(search);
                         return Ok(Step::Compared);
@@ -245,6 +262,7 @@ impl Courier {
         let target = self.of_target(caught(self.to.bounds(&self.key)).await)?;
         let source = self.of_source(caught(self.from.bounds(&self.key)).await)?;
         self.count_look(source, target)?;
+        self.news.target = Some(target.last);
         if target.last > source.last {
             return Err(ReplicateError::Ahead {
                 key: self.key.clone(),
@@ -262,15 +280,22 @@ impl Courier {
                 last: target.watermark,
             });
         }
-        if !self.checked {
-            if self.differs_last(source, target).await? {
-                return self.differs(source, target).await.map(Look::Search);
+        if !self.checked && target.last > 0 {
+            match compare_last((&*self.from, &*self.to), &self.key, (source, target)).await? {
+                Last::Differs => return self.differs(source, target).await.map(Look::Search),
+                Last::Same => self.news.compared = Some(target.last),
+                Last::Hidden if self.must_compare => {
+                    return Err(self.unsettled(source, target));
+                }
+                Last::Hidden if source.watermark < target.last => {
+                    self.news.uncompared = Some(target.last);
+                }
+                Last::Hidden => {}
             }
-            self.checked = true;
         }
+        self.checked = true;
         if self.hides_more(source, target) {
-            self.hide(source, target).await?;
-            return Ok(Look::Again);
+            return self.hide(source, target).await;
         }
         let level = Level {
             source: source.last,
@@ -312,21 +337,21 @@ impl Courier {
         Ok(())
     }
 
-    /// Whether the last event that both have differs, as far as both can still read it.
-    async fn differs_last(&self, source: Bounds, target: Bounds) -> Result<bool, ReplicateError> {
-        let last = target.last;
-        if last <= source.watermark || last <= target.watermark {
-            return Ok(false);
+    /// The target was ahead, and what both have can't be compared any more.
+    fn unsettled(&self, source: Bounds, target: Bounds) -> ReplicateError {
+        let key = self.key.clone();
+        if target.watermark > source.watermark {
+            return ReplicateError::Hidden {
+                key,
+                first: source.watermark + 1,
+                last: target.watermark,
+            };
         }
-        let there = self.to.read_raw(&self.key, last - 1, 1);
-        let there = self.of_target(caught(there).await)?;
-        let here = self.from.read_raw(&self.key, last - 1, 1);
-        let here = self.of_source(caught(here).await)?;
-        let (Some(here), Some(there)) = (here.events.first(), there.events.first()) else {
-            return Ok(false);
-        };
-        // Of another ordinal: hidden meanwhile.
-        Ok(here.ordinal == last && there.ordinal == last && !is_same(here, there))
+        ReplicateError::Ahead {
+            key,
+            source_last: source.last,
+            target_last: target.last,
+        }
     }
 
     /// They differ: an error if it is where they did before, else what is to be searched. A long thread takes longer
@@ -370,69 +395,6 @@ impl Courier {
         }
     }
 
-    /// Whether the target has yet to hide something. An unknown thread has nothing to hide, though a
-    /// mirror shows that it was there.
-    fn hides_more(&self, source: Bounds, target: Bounds) -> bool {
-        let follows = match self.hides {
-            Hides::Nothing => false,
-            Hides::Erased => source.erased && target.is_known(),
-            Hides::All => target.is_known() || source.readable() == 0,
-        };
-        follows && target.watermark < source.watermark
-    }
-
-    /// Hides in the target what its source hides. First what is there: what was erased must not wait
-    /// for anything.
-    async fn hide(&self, source: Bounds, target: Bounds) -> Result<(), ReplicateError> {
-        let until = source.watermark;
-        let mut last = target.last;
-        if last == 0 {
-            last = until - 1;
-        } else {
-            self.hide_until(source, target.last).await?;
-        }
-        if until.saturating_sub(last) > MOST_HIDDEN {
-            return Err(self.gap(last, until));
-        }
-        while last < until {
-            let count = usize::try_from(until - last).unwrap_or(PAGE).min(PAGE);
-            let expect = match target.last {
-                0 => Expect::StartAt(until),
-                _ => Expect::Last(last),
-            };
-            let entries = self.of_target(Ok(hidden()))?;
-            let entries = vec![entries; count];
-            let append = self.to.append_entries(&self.key, expect, &entries);
-            match caught(append).await.unwrap_or_else(Err) {
-                Ok(new) => last = new,
-                // Another copy does it too.
-                Err(error) if error.kind() == LogErrorKind::Conflict => return Ok(()),
-                Err(error) => return self.of_target(Ok(Err(error))),
-            }
-        }
-        if target.last < until {
-            self.hide_until(source, until).await?;
-        }
-        Ok(())
-    }
-
-    /// Erases the target's thread, which has events up to `last`, if all of them were erased in the
-    /// source; archives it as far as the source is, if not. An erasure can't say what it expects: of two
-    /// at work, one could come too late and take what the other has copied since. So it is looked at
-    /// once more, right before.
-    async fn hide_until(&self, source: Bounds, last: u64) -> Result<(), ReplicateError> {
-        if source.erased && last <= source.watermark {
-            let now = self.of_target(caught(self.to.bounds(&self.key)).await)?;
-            if now.last > source.watermark {
-                let archive = self.to.archive_before(&self.key, source.watermark);
-                return self.of_target(caught(archive).await).map(|_| ());
-            }
-            return self.of_target(caught(self.to.erase(&self.key)).await);
-        }
-        let archive = self.to.archive_before(&self.key, source.watermark);
-        self.of_target(caught(archive).await).map(|_| ())
-    }
-
     fn of_source<T>(&self, said: LogResult<LogResult<T>>) -> Result<T, ReplicateError> {
         said.unwrap_or_else(Err)
             .map_err(|error| ReplicateError::Source {
@@ -454,18 +416,8 @@ enum Look {
     At(Place),
     /// Something was done: look once more.
     Again,
+    /// A page was hidden, and there is more to hide.
+    Hiding,
     Search(Search),
     Level(Level),
-}
-
-/// The same in every copy, so that copies are equal.
-fn hidden() -> LogResult<Entry> {
-    let event = Json::parse(HIDDEN)
-        .and_then(CustomEvent::from_json)
-        .map_err(|error| LogError::internal("no event").with_source(error))?;
-    Ok(Entry {
-        at: DateTime::UNIX_EPOCH,
-        meta: Meta::default(),
-        event: event.into(),
-    })
 }

@@ -58,7 +58,8 @@ pub enum ReplicateError {
         last: u64,
     },
     /// The target has hidden all that was copied to it, and the source has not: an erasure that came late took what
-    /// was copied after it, or the target's keeper archived it. Said only of a thread that was ever erased in both.
+    /// was copied after it, or the target's keeper archived it. Said only of a thread that was ever erased in both, or whose
+    /// target was ahead before: what was hidden there may be somebody else's.
     #[error("target has hidden what its source has not: thread {key}, ordinals {first} to {last}")]
     Hidden {
         /// The thread.
@@ -129,10 +130,16 @@ impl ReplicateError {
         )
     }
 
-    /// True if the target has said something, be it no.
+    /// True if the target refuses, and neither is away nor lets the thread's writer pass.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Target { .. }) && !self.is_outage() && !self.is_transient()
+    }
+
+    /// True if the target has said something of this thread: how far it reaches, or who holds it. To refuse it is none: it
+    /// may refuse all.
     pub(crate) fn is_answer(&self) -> bool {
         match self {
-            Self::Target { .. } => !self.is_outage(),
+            Self::Target { .. } => !self.is_outage() && !self.is_refusal(),
             Self::Ahead { .. } | Self::Differs { .. } | Self::Gap { .. } | Self::Hidden { .. } => {
                 true
             }

@@ -13,7 +13,7 @@ use bus_log::{
 };
 use bus_testkit::samples;
 
-use crate::support::{block_on, key};
+use crate::support::{HolesLog, block_on, key};
 
 type Memory = Arc<InMemorySessionLog>;
 
@@ -42,6 +42,10 @@ fn assert_equal(from: &dyn SessionLog, to: &dyn SessionLog, key: &ThreadKey) {
     let (here, there) = block_on(async { (from.bounds(key).await, to.bounds(key).await) });
     let (here, there) = (here.unwrap(), there.unwrap());
     assert_eq!((here.first, here.last), (there.first, there.last), "{key}");
+    if here.readable() == 0 {
+        // What is archived there may still be on its disk.
+        assert_eq!(here.erased, there.erased, "{key}");
+    }
     assert_eq!(raw(from, key), raw(to, key), "{key}");
 }
 
@@ -341,4 +345,34 @@ fn an_erasure_that_took_all_that_was_copied_is_told_as_what_it_hides() {
         "{copied:?}"
     );
     assert_eq!(block_on(to.bounds(&key("s"))).unwrap().last, 8);
+}
+
+#[test]
+fn what_is_archived_there_and_erased_here_is_erased_there() {
+    let (from, to) = logs();
+    let mirror = Replication::new(from.clone(), to.clone()).mirroring();
+    append(&from, &key("s"), &samples::batch("b", 5));
+    block_on(mirror.all()).unwrap();
+    block_on(to.archive_before(&key("s"), 5)).unwrap();
+    block_on(from.erase(&key("s"))).unwrap();
+    block_on(mirror.all()).unwrap();
+    assert_equal(&from, &to, &key("s"));
+}
+
+#[test]
+fn a_target_that_does_not_have_what_it_says_it_has_differs() {
+    let (from, to) = logs();
+    append(&from, &key("s"), &samples::batch("b", 10));
+    block_on(Replication::new(from.clone(), to.clone()).all()).unwrap();
+    append(&from, &key("s"), &samples::batch("c", 2));
+    let holes = Arc::new(HolesLog {
+        log: to.clone(),
+        lost: 8..=10,
+    });
+    let copied = block_on(Replication::new(from, holes).thread(&key("s")));
+    assert!(
+        matches!(copied, Err(ReplicateError::Differs { ordinal: 8, .. })),
+        "{copied:?}"
+    );
+    assert_eq!(block_on(to.bounds(&key("s"))).unwrap().last, 10);
 }

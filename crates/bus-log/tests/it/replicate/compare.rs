@@ -4,7 +4,7 @@ use bus_log::{Expect, Replication, SessionLog, compare};
 use bus_testkit::samples;
 
 use super::{append, logs};
-use crate::support::{Call, HookedLog, LONG, MovingLog, block_on, key};
+use crate::support::{Call, HolesLog, HookedLog, LONG, MovingLog, block_on, key};
 
 #[test]
 fn a_log_and_its_copy_are_level_also_while_they_move() {
@@ -102,4 +102,37 @@ fn a_comparison_during_a_copy_never_finds_the_target_ahead() {
     let compared = block_on(compare(&source, &target, &key("s"))).unwrap();
     assert_eq!(compared.only_target(), None);
     assert_eq!((compared.same, compared.differs_at), (compared.until, None));
+}
+
+#[test]
+fn a_copy_that_has_lost_events_is_not_the_same() {
+    for (lost, differs_at) in [
+        (1..=3, 1),
+        (5..=7, 5),
+        (9..=10, 9),
+        (1..=10, 1),
+        (600..=1100, 600),
+    ] {
+        let (a, b) = logs();
+        for log in [&a, &b] {
+            append(log, &key("s"), &samples::batch("b", 1200));
+        }
+        let holes = || HolesLog {
+            log: b.clone(),
+            lost: lost.clone(),
+        };
+        for compared in [
+            block_on(compare(&*a, &holes(), &key("s"))).unwrap(),
+            block_on(compare(&holes(), &*a, &key("s"))).unwrap(),
+            block_on(compare(&holes(), &holes(), &key("s"))).unwrap(),
+        ] {
+            assert_eq!(compared.differs_at, Some(differs_at), "{compared:?}");
+            assert!(!compared.is_level());
+        }
+        // Archived it is no loss.
+        block_on(b.archive_before(&key("s"), *lost.end())).unwrap();
+        let compared = block_on(compare(&*a, &holes(), &key("s"))).unwrap();
+        assert!(compared.is_level(), "{compared:?}");
+        assert_eq!(compared.same, 1200 - lost.end());
+    }
 }

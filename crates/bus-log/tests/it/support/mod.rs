@@ -5,6 +5,7 @@ mod moving;
 mod picky;
 mod rough;
 mod scripted;
+mod swapped;
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ pub(crate) use moving::MovingLog;
 pub(crate) use picky::PickyLog;
 pub(crate) use rough::{RoughLog, Roughness, roughness};
 pub(crate) use scripted::{Fault, ScriptedLog};
+pub(crate) use swapped::{HolesLog, SwappedLog};
 
 /// Longer than anything here takes, however busy the machine is.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
