@@ -12,21 +12,27 @@ mod shipper;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bus_core::{TenantId, ThreadKey};
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
+use crate::panic::caught;
+use crate::replicate::Pauses;
 use crate::{
-    Bounds, Entry, Expect, LogErrorKind, Page, Recorded, Result, SessionLog, ThreadSummary,
-    encoded_bytes,
+    Bounds, Entry, Expect, LogError, LogErrorKind, Page, Recorded, Result, SessionLog,
+    ThreadSummary, encoded_bytes,
 };
 use shipper::{Shared, Shipper, not_shipped};
 
 pub use config::ShippingConfig;
 pub use lag::ShippingLag;
+
+/// Pauses between two calls of the remote log that somebody waits for.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A log that is durable here at once, and there soon: appends go to a local log and from it, in the
 /// background, to a remote one.
@@ -46,7 +52,12 @@ pub use lag::ShippingLag;
 /// One session has one writing host at a time. Where the remote log has more of a thread than the local
 /// one, or other events, that thread is *stopped*: it goes on here and is left as it is there,
 /// [`lag`](Self::lag) names it, and a `warn` tells of it once. The others go on, and what it has takes no room from
-/// them. It is tried again each time that the local log is looked through.
+/// them. It is tried again each time that the local log is looked through; one that the remote log was ahead of goes on
+/// only where the last event that both have can be compared.
+///
+/// A remote log may come back from an outage without the end of what it had. So it is asked for all its threads after each
+/// outage, by each flush, and now and then; what it has lost is shipped again, a `warn` tells of it, and
+/// [`lag`](Self::lag) counts it.
 ///
 /// [`erase`](SessionLog::erase) is passed on. [`archive_before`](SessionLog::archive_before) is not: it
 /// gives back local space, and waits until what it hides is shipped. (Of a thread that was ever erased it is
@@ -62,7 +73,8 @@ pub use lag::ShippingLag;
 /// from before the program was started counts too as long as the remote log is away, by events of average size.
 ///
 /// What the remote log refuses of one thread alone is that thread's trouble: the others go on, [`lag`](Self::lag)
-/// names it, a `warn` tells of it once, and it is tried again after a pause that grows to 10 s.
+/// names it, a `warn` tells of it once, and it is tried again after a pause that grows to 10 s. A remote log that takes
+/// nothing of any thread counts as away, whatever it says.
 ///
 /// # The thread
 ///
@@ -139,8 +151,8 @@ impl ShippingLog {
         self.shared().lag()
     }
 
-    /// Waits until all that the local log had when it was called is shipped. Under any executor; it may be
-    /// given up at any time.
+    /// Waits until all that the local log had when it was called is shipped, and asks the remote log whether it still has
+    /// what it took. Under any executor; it may be given up at any time.
     ///
     /// # Errors
     ///
@@ -149,11 +161,12 @@ impl ShippingLog {
     pub async fn flush(&self, deadline: Instant) -> Result<()> {
         let shared = self.shared();
         let mut moves = shared.moves();
-        // What others wrote to the local log is known only once it is looked through.
-        let look = shared.want_look();
+        // What others wrote to the local log is known only once it is looked through, and what the remote log has lost
+        // only once it was asked.
+        let (look, check) = shared.want_look();
         let (waiting, unnamed) = loop {
             moves.borrow_and_update();
-            let found = shared.books().found_by(look);
+            let found = shared.books().found_by(look, check);
             match found {
                 Some(found) => break found,
                 None => self.moved(&mut moves, deadline, None).await?,
@@ -184,6 +197,35 @@ impl ShippingLog {
         }
     }
 
+    /// Erases a thread that only the remote log may know. An unknown one leaves no trace.
+    async fn erase_remote(&self, key: &ThreadKey) -> Result<()> {
+        let remote = self.remote();
+        let deadline = Instant::now() + self.shared().config.patience;
+        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
+        loop {
+            let erasing = std::pin::pin!(caught(async {
+                let bounds = remote.bounds(key).await?;
+                if bounds.is_known() {
+                    remote.erase(key).await?;
+                }
+                Ok(())
+            }));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let error = match select(erasing, Delay::new(left)).await {
+                Either::Left((Ok(Ok(())), _)) => return Ok(()),
+                Either::Left((Ok(Err(error)) | Err(error), _)) => error,
+                Either::Right(_) => LogError::unavailable("no answer in time"),
+            };
+            let pause = pauses.take();
+            let may_pass = matches!(error.kind(), LogErrorKind::Unavailable | LogErrorKind::Busy);
+            if !may_pass || Instant::now() + pause >= deadline {
+                let message = "unknown here, and can't be erased in the remote log";
+                return Err(LogError::unavailable(message).with_source(error));
+            }
+            Delay::new(pause).await;
+        }
+    }
+
     async fn moved(
         &self,
         moves: &mut tokio::sync::watch::Receiver<u64>,
@@ -201,7 +243,7 @@ impl ShippingLog {
         }
     }
 
-    fn unshipped(&self, why: Option<Arc<crate::ReplicateError>>) -> crate::LogError {
+    fn unshipped(&self, why: Option<Arc<crate::ReplicateError>>) -> LogError {
         let lag = self.lag();
         let (events, threads) = (lag.events, lag.threads);
         not_shipped(
@@ -301,18 +343,17 @@ impl SessionLog for ShippingLog {
     }
 
     /// Hides events in the local log, once they are shipped: it waits for that, at most
-    /// [`patience`](ShippingConfig::patience), and fails with `Unavailable` if they are not.
+    /// [`patience`](ShippingConfig::patience), and fails with `Unavailable` if they are not. The remote log is asked each
+    /// time, as it may have lost what it had: while it is away nothing is hidden.
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
         let shared = self.shared();
         let bounds = shared.local.bounds(key).await?;
         let until = watermark.min(bounds.last);
         if until > bounds.watermark {
-            let was_shipped = shared.books().was_shipped(key, until);
-            if !was_shipped {
-                shared.tell(|books| books.look_at(key, bounds.last));
-                let deadline = Instant::now() + shared.config.patience;
-                self.shipped(key, until, deadline).await?;
-            }
+            // What the remote log said before it may have lost since.
+            shared.tell(|books| books.look_at(key, bounds.last));
+            let deadline = Instant::now() + shared.config.patience;
+            self.shipped(key, until, deadline).await?;
         }
         // No further than what was seen to be shipped.
         let archived = shared.local.archive_before(key, until).await?;
@@ -339,13 +380,19 @@ impl SessionLog for ShippingLog {
         self.local().tenants(after, limit).await
     }
 
-    /// Erases the thread in the local log, and in the remote one as soon as it can be reached.
+    /// Erases the thread in the local log, and in the remote one as soon as it can be reached. One that the local log does
+    /// not know is erased in the remote log before it returns, or it fails with `Unavailable` after
+    /// [`patience`](ShippingConfig::patience): nothing here could remember it. One that is stopped as the remote log is
+    /// ahead, or differs, is somebody else's there, and erased here only.
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
         let last = self.local().bounds(key).await?.last;
         let shared = self.shared();
-        // An unknown thread leaves no trace.
-        let _look = (last > 0).then(|| LookAfter { shared, key, last });
-        self.local().erase(key).await
+        if last > 0 {
+            let _look = LookAfter { shared, key, last };
+            return self.local().erase(key).await;
+        }
+        self.local().erase(key).await?;
+        self.erase_remote(key).await
     }
 
     async fn load_since(&self, key: &ThreadKey, cursor: u64) -> Result<Vec<Recorded>> {

@@ -1,5 +1,6 @@
 //! What is known of one thread on its way.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,17 +22,24 @@ pub(super) struct Account {
     asked: bool,
     /// What it said still holds.
     pub(super) known: bool,
-    /// The highest ordinal that it ever said so of.
+    /// The highest ordinal that it said so of, and has not taken back since.
     pub(super) proved: u64,
+    /// The same when a check of the remote log began; 0 once that has named it.
+    pub(super) must_have: u64,
+    /// The highest ordinal that was compared or moved since this log was opened: what is before it is the same in both.
+    compared: u64,
+    /// Up to there nobody could compare them.
+    pub(super) uncompared: u64,
+    /// The remote log was found ahead of the local one, and nothing was compared or moved since.
+    pub(super) was_ahead: bool,
     /// How far a thread that was ever erased has been hidden in the remote log too.
     pub(super) erased: u64,
     /// What waits.
     runs: Runs,
     /// Of which appends nobody knows what became.
     doubt: Option<Doubt>,
-    /// How often the remote log had taken something when it last refused this thread, if it has taken nothing of it
-    /// since.
-    pub(super) refused_at: Option<u64>,
+    /// What the remote log had served when it last refused this thread, if it has taken nothing of it since.
+    refused_at: Option<Served>,
     /// Events that are taken to wait as the local log has not given them back.
     assumed: u64,
     pub(super) state: State,
@@ -76,10 +84,19 @@ struct Doubt {
     look: u64,
 }
 
+/// What the remote log has served of all threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Served {
+    /// How often it has answered.
+    pub(super) answers: u64,
+    /// How often it has taken a page.
+    pub(super) pages: u64,
+}
+
 /// What becomes of a thread whose courier failed.
 pub(super) enum Failure {
     /// The remote log did not serve it, nor anybody since: it may be away.
-    Refused,
+    Refused(Told),
     /// It alone failed, and is left alone for so long.
     Parked(Duration, Told),
     Stopped(Told),
@@ -128,6 +145,10 @@ impl Account {
             asked: false,
             known: false,
             proved: 0,
+            must_have: 0,
+            compared: 0,
+            uncompared: 0,
+            was_ahead: false,
             erased: 0,
             runs: Runs::default(),
             doubt: None,
@@ -244,6 +265,26 @@ impl Account {
         self.runs.cover(shipped, self.last, now, true);
     }
 
+    /// The remote log says how far it reaches. Which ordinals it had said to have and has no longer, if there are any.
+    pub(super) fn reaches(&mut self, last: u64) -> Option<RangeInclusive<u64>> {
+        let proved = self.proved;
+        self.proved = proved.min(last);
+        (last < proved).then(|| last + 1..=proved)
+    }
+
+    /// Both logs have the same up to an ordinal.
+    pub(super) fn compared(&mut self, ordinal: u64) {
+        self.compared = self.compared.max(ordinal);
+        self.was_ahead = false;
+    }
+
+    /// Nobody can say whether both logs have the same up to an ordinal.
+    pub(super) fn uncompared(&mut self, ordinal: u64) {
+        if ordinal > self.compared {
+            self.uncompared = self.uncompared.max(ordinal);
+        }
+    }
+
     /// An event that was found says since when it waits.
     pub(super) fn date(&mut self, ordinal: u64, since: Instant) {
         self.runs.date(ordinal, since);
@@ -253,13 +294,15 @@ impl Account {
     pub(super) fn moved(&mut self, first: u64, last: u64, bytes: u64) {
         self.runs.shipped(first, last, bytes);
         self.shipped_to(last);
+        self.proved = self.proved.max(last);
+        self.compared(last);
     }
 
     /// The remote log has all up to `last`.
     pub(super) fn shipped_to(&mut self, last: u64) {
         self.found(last, last, Instant::now());
         self.known = true;
-        self.proved = self.proved.max(last);
+        self.was_ahead = false;
         self.refused_at = None;
         self.trouble = None;
         self.stopped = false;
@@ -270,23 +313,30 @@ impl Account {
         }
     }
 
-    /// Its courier failed, when the remote log had answered so often and the look of that number had come to its
-    /// end.
+    /// Its courier failed, when the remote log had served so much and the look of that number had come to its end.
     pub(super) fn failed(
         &mut self,
         error: &Arc<ReplicateError>,
-        answers: u64,
+        served: Served,
         looked: u64,
     ) -> Failure {
         // Something has happened since it set out, or may have: what it found may be no longer true.
         let has_to_look = std::mem::replace(&mut self.look, true) || self.set_out < looked;
         let is_target = matches!(**error, ReplicateError::Target { .. });
+        self.was_ahead |= matches!(**error, ReplicateError::Ahead { .. });
         if error.is_outage() && is_target {
             // Others were served since it was last refused: it is refused alone, and must not stop them.
-            let before = self.refused_at.replace(answers);
-            if before.is_none_or(|before| before >= answers) {
+            let before = self.refused_at.replace(served);
+            if before.is_none_or(|before| before.answers >= served.answers) {
                 self.state = State::Queued;
-                return Failure::Refused;
+                return Failure::Refused(Told::Nothing);
+            }
+        } else if error.is_refusal() && !self.stopped {
+            // A log that takes nothing of anybody is as good as away, whatever it says: what waits has to count.
+            let before = self.refused_at.replace(served);
+            if before.is_none_or(|before| before.pages >= served.pages) {
+                self.state = State::Queued;
+                return Failure::Refused(self.fails(error, Told::Troubled));
             }
         } else if error.is_answer() {
             self.refused_at = None;

@@ -2,6 +2,7 @@
 //!
 //! Whose turn it is, is decided in `turns`; what others may know of it is in `told`.
 
+mod checks;
 mod told;
 mod turns;
 
@@ -11,17 +12,21 @@ use std::time::{Duration, Instant};
 
 use bus_core::ThreadKey;
 
-use super::account::{Account, Counted};
+use super::account::{Account, Counted, Served};
 use super::runs::portion;
 use crate::replicate::Pauses;
 use crate::{Bounds, ReplicateError};
 
+use checks::Checks;
 pub(super) use turns::Errand;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// Events of which the average size is known well enough.
 const MANY: u64 = 1 << 20;
+
+/// The remote log is checked once in so many looks through the local one.
+const CHECK_EVERY: u64 = 10;
 
 /// Bytes that wait, and what the remote log said.
 type Refusal = (u64, Option<Arc<ReplicateError>>);
@@ -51,9 +56,10 @@ pub(super) struct Books {
     /// Why the last look could not name all threads.
     pub(super) unnamed: Option<Arc<ReplicateError>>,
     opened: Instant,
-    /// How often the remote log took something.
-    answers: u64,
+    served: Served,
+    checks: Checks,
     shipped: u64,
+    lost: u64,
     refused: u64,
 }
 
@@ -81,8 +87,10 @@ impl Books {
             look_wanted: 0,
             unnamed: None,
             opened: Instant::now(),
-            answers: 0,
+            served: Served::default(),
+            checks: Checks::default(),
             shipped: 0,
+            lost: 0,
             refused: 0,
         }
     }
@@ -149,7 +157,8 @@ impl Books {
         let look = self.looks_begun;
         self.with(key, bounds.last, |account| {
             let erased = bounds.erased && bounds.watermark > account.erased;
-            let gives_back = !bounds.erased && keep.is_some_and(|keep| bounds.readable() > keep);
+            let may_give_back = !bounds.erased && account.uncompared <= bounds.watermark;
+            let gives_back = may_give_back && keep.is_some_and(|keep| bounds.readable() > keep);
             account.look |= erased;
             let has_more = bounds.last > account.last;
             account.saw(bounds, keep, look, Instant::now());
@@ -187,6 +196,9 @@ impl Books {
     /// if there is any.
     pub(super) fn looked(&mut self, look: u64, unnamed: Option<ReplicateError>) -> bool {
         self.looked = look;
+        if look.is_multiple_of(CHECK_EVERY) {
+            self.checks.want();
+        }
         self.unnamed = unnamed.map(Arc::new);
         let accounts = self.accounts.iter_mut();
         let stopped = accounts.filter(|(_, account)| account.stopped);

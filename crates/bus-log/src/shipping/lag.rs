@@ -23,13 +23,16 @@ pub struct ShippingLag {
     /// How long the oldest of them has been waiting, to a tenth of a second; zero where none does. What was
     /// not appended through this log counts from its own time, once the remote log was asked about it.
     pub behind: Duration,
-    /// Threads that the remote log was not asked about yet, and, until the local log was looked through
-    /// once, any number more.
+    /// Threads that the remote log was not asked about yet, or not again since it was away: it may have come back without
+    /// the end of what it had. Until the local log was looked through once, any number more.
     pub unchecked: u64,
     /// True once the local log was looked through.
     pub looked_through: bool,
     /// Events shipped since this log was opened.
     pub shipped: u64,
+    /// Events that the remote log had said to have and then had no longer, as far as it was noticed since this log was
+    /// opened. They are shipped again, but for what the local log has given back meanwhile.
+    pub lost: u64,
     /// Appends refused since then, as the budget was used up.
     pub refused: u64,
     /// Threads that can't be shipped: some need somebody to act. They are tried again every

@@ -1,5 +1,7 @@
 //! The thread that ships.
 
+mod look;
+
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +21,14 @@ use super::account::Told;
 use super::books::{Books, Errand};
 use super::{ShippingConfig, ShippingLag};
 use crate::panic::caught;
-use crate::replicate::{Courier, Hides, Names, Step, give_way};
+use crate::replicate::{Courier, Hides, News, Pauses, Step, give_way};
 use crate::{LogError, ReplicateError, Result, SessionLog};
 
 /// How long a drop waits for a thread that does not come back from a log.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The first pause after the remote log could not be checked.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long to wait before the local log is looked through again after it could not be.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -74,11 +79,14 @@ impl Shared {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks for a look through the local log that begins from now on; returns its number.
-    pub(super) fn want_look(&self) -> u64 {
-        let look = self.books().want_look();
+    /// Asks for a look through the local log and a check of the remote one that begin from now on; returns their numbers.
+    pub(super) fn want_look(&self) -> (u64, u64) {
+        let wanted = {
+            let mut books = self.books();
+            (books.want_look(), books.want_check())
+        };
         self.wake.notify_one();
-        look
+        wanted
     }
 
     /// Does something with the books, and wakes the shipper if it says so.
@@ -106,6 +114,9 @@ impl Shared {
     async fn run(self: &Arc<Self>) {
         let mut jobs: FuturesUnordered<BoxFuture<'static, Job>> = FuturesUnordered::new();
         let mut look_at = Some(Instant::now());
+        let mut check_at = look_at;
+        let longest = self.config.longest_pause;
+        let mut pauses = Pauses::new(FIRST_PAUSE.min(longest), longest);
         while !self.ends.load(Ordering::Acquire) {
             let now = Instant::now();
             self.books().unpark(now);
@@ -115,8 +126,15 @@ impl Shared {
                 let shared = Arc::clone(self);
                 jobs.push(Box::pin(async move { Job::Looked(shared.look().await) }));
             }
-            let looks = usize::from(look_at.is_none());
-            while jobs.len() < self.config.threads_at_once + looks {
+            // The same of a check.
+            if check_at.is_some_and(|at| at <= now) && self.books().wants_check() {
+                check_at = None;
+                let shared = Arc::clone(self);
+                jobs.push(Box::pin(async move { Job::Checked(shared.check().await) }));
+            }
+            let others = usize::from(look_at.is_none()) + usize::from(check_at.is_none());
+            let places = self.config.threads_at_once + others;
+            while jobs.len() < places {
                 let errand = self.books().next(now);
                 let Some(errand) = errand else { break };
                 let shared = Arc::clone(self);
@@ -125,15 +143,26 @@ impl Shared {
                     Job::Shipped
                 }));
             }
-            let turn = self.books().next_turn();
-            let wake_at = turn.into_iter().chain(look_at).min();
-            if let Some(Job::Looked(well)) = self.wait(&mut jobs, wake_at).await {
-                let pause = if well {
-                    self.config.look_every
-                } else {
-                    LOOK_AGAIN.min(self.config.look_every)
-                };
-                look_at = Some(Instant::now() + pause);
+            // Where there is no place, nobody sets out before one is free.
+            let turn = (jobs.len() < places).then(|| self.books().next_turn());
+            // One that is wanted sooner is waited for with what it waits for itself.
+            let check = check_at.filter(|at| *at > now);
+            let wake_at = turn.flatten().into_iter().chain(look_at).chain(check);
+            match self.wait(&mut jobs, wake_at.min()).await {
+                Some(Job::Looked(well)) => {
+                    let pause = if well {
+                        self.config.look_every
+                    } else {
+                        LOOK_AGAIN.min(self.config.look_every)
+                    };
+                    look_at = Some(Instant::now() + pause);
+                }
+                Some(Job::Checked(true)) => {
+                    pauses.reset();
+                    check_at = Some(Instant::now());
+                }
+                Some(Job::Checked(false)) => check_at = Some(Instant::now() + pauses.take()),
+                Some(Job::Shipped) | None => {}
             }
         }
     }
@@ -162,50 +191,19 @@ impl Shared {
         }
     }
 
-    /// Looks through the local log for what is not known. False if it could not.
-    async fn look(&self) -> bool {
-        let look = self.books().look_begins();
-        let mut names = Names::all(&*self.local);
-        let mut unnamed = None;
-        loop {
-            match names.next().await {
-                // Whoever tries to ship it says what is wrong.
-                Ok(Some(summary)) if summary.damaged => {
-                    self.tell(|books| books.look_at(&summary.key, 0));
-                }
-                Ok(Some(summary)) => {
-                    let keep = self.config.keep;
-                    self.tell(|books| books.saw(&summary.key, summary.bounds, keep));
-                }
-                Ok(None) => {
-                    self.tell(|books| books.looked(look, unnamed));
-                    self.settled();
-                    return true;
-                }
-                Err(error) if error.is_outage() || error.is_transient() => {
-                    tracing::warn!(%error, "can't look through the local log for what to ship");
-                    self.books().look_failed(error);
-                    return false;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the local log does not name all that is to be shipped");
-                    unnamed = unnamed.or(Some(error));
-                }
-            }
-        }
-    }
-
     /// Ships what a thread has.
     async fn ship(&self, errand: Errand) {
         let Errand {
             key,
             knows,
             differed,
+            was_ahead,
             idle,
         } = errand;
         let (local, remote) = (Arc::clone(&self.local), Arc::clone(&self.remote));
-        let mut courier =
-            Courier::new(local, remote, key.clone(), Hides::Erased).suspecting(differed);
+        let mut courier = Courier::new(local, remote, key.clone(), Hides::Erased)
+            .suspecting(differed)
+            .distrusting(was_ahead);
         if let Some(last) = knows {
             courier = courier.knowing(last);
         }
@@ -217,7 +215,7 @@ impl Shared {
             let step = tokio::time::timeout(self.config.answer_within, courier.step()).await;
             let step = step.unwrap_or_else(|_| Err(no_answer(&key, self.config.answer_within)));
             if let Some(news) = courier.news() {
-                self.books().found(&key, &news, Instant::now());
+                self.found(&key, &news);
             }
             match step {
                 Ok(Step::Moved(moved)) => {
@@ -268,12 +266,25 @@ impl Shared {
         }
     }
 
+    /// A courier has found something out.
+    fn found(&self, key: &ThreadKey, news: &News) {
+        let lost = self.books().found(key, news, Instant::now());
+        if let Some(lost) = lost {
+            let (first, last) = (lost.start(), lost.end());
+            tracing::warn!(%key, first, last, "the remote log has lost events that it had; what is left of them is shipped again");
+        }
+    }
+
     /// Archives in the local log what is shipped up to `shipped` and need not be kept.
     async fn give_back(&self, key: &ThreadKey, shipped: u64, all: bool) {
         let Some(keep) = self.config.keep else { return };
         let Ok(bounds) = self.answer(self.local.bounds(key)).await else {
             return;
         };
+        if bounds.watermark < self.books().uncompared(key) {
+            // It would be the only copy, if what is hidden there is somebody else's.
+            return;
+        }
         let until = shipped.min(bounds.last.saturating_sub(keep));
         let least = if all { 1 } else { GIVEN_BACK };
         if bounds.erased || until.saturating_sub(bounds.watermark) < least {
@@ -299,6 +310,8 @@ enum Job {
     Shipped,
     /// True if all of the local log was looked through.
     Looked(bool),
+    /// True if the remote log could say what it has.
+    Checked(bool),
 }
 
 impl Shipper {

@@ -1,5 +1,6 @@
 //! A log that is shipped to another one.
 
+mod lost;
 mod outages;
 mod stopped;
 
@@ -115,6 +116,8 @@ fn assert_level(local: &dyn SessionLog, remote: &dyn SessionLog) {
             assert_eq!(here.last, there.last, "{key}: {here:?} {there:?}");
             if here.erased {
                 assert!(there.watermark >= here.watermark, "{key}: {there:?}");
+                // What is archived there may still be on its disk.
+                assert!(there.erased || here.readable() > 0, "{key}: {there:?}");
             }
             let after = |log: &dyn SessionLog| {
                 block_on(log.read_raw(key, here.watermark, usize::MAX)).unwrap()
@@ -198,6 +201,69 @@ fn an_erasure_reaches_the_remote_log_also_of_what_was_never_shipped() {
         Bounds::new(7, 9, true)
     );
     assert_level(&local, &remote);
+}
+
+#[test]
+fn an_erasure_of_a_thread_that_only_the_remote_log_knows_is_done_there_or_fails() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    append(&remote, &key("s"), &samples::batch("of a lost host", 3)).unwrap();
+    let away = Arc::new(HookedLog::new(remote.clone()));
+    away.hook(|_| Box::pin(async { Err(bus_log::LogError::unavailable("gone")) }));
+    let config = quick().with_patience(Duration::from_millis(200));
+    let log = shipping(&local, &away, config);
+    let error = block_on(log.erase(&key("s"))).unwrap_err();
+    assert_eq!(error.kind(), bus_log::LogErrorKind::Unavailable);
+    assert_eq!(block_on(remote.bounds(&key("s"))).unwrap().watermark, 0);
+    away.heal();
+    block_on(log.erase(&key("s"))).unwrap();
+    assert_eq!(
+        block_on(remote.bounds(&key("s"))).unwrap(),
+        Bounds::new(3, 3, true)
+    );
+}
+
+#[test]
+fn what_the_server_has_archived_and_the_local_log_erases_is_erased_there() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let log = shipping(&local, &remote, quick());
+    append(&log, &key("s"), &samples::batch("secret", 3)).unwrap();
+    flush(&log);
+    block_on(remote.archive_before(&key("s"), 3)).unwrap();
+    block_on(log.erase(&key("s"))).unwrap();
+    flush(&log);
+    assert_eq!(
+        block_on(remote.bounds(&key("s"))).unwrap(),
+        Bounds::new(3, 3, true)
+    );
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn an_erased_gap_is_filled_page_by_page_and_is_no_outage() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let batch = samples::batch("b", 8000);
+    append(&local, &key("s"), &batch).unwrap();
+    append(&remote, &key("s"), &batch[..2]).unwrap();
+    block_on(local.erase(&key("s"))).unwrap();
+    let slow = Arc::new(HookedLog::new(remote.clone()));
+    let appends = Arc::new(AtomicUsize::new(0));
+    let count = appends.clone();
+    slow.hook(move |call| {
+        let takes = matches!(call, Call::Append(_));
+        count.fetch_add(usize::from(takes), Ordering::SeqCst);
+        Box::pin(async move {
+            if takes {
+                futures_timer::Delay::new(Duration::from_millis(300)).await;
+            }
+            Ok(())
+        })
+    });
+    let config = quick().with_answer_within(Duration::from_millis(1500));
+    let log = shipping(&local, &slow, config);
+    flush(&log);
+    assert_level(&*local, &*remote);
+    // One that took too long would have been given up, and tried again.
+    assert_eq!(appends.load(Ordering::SeqCst), 8);
 }
 
 #[test]

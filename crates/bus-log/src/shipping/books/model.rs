@@ -1,5 +1,7 @@
 //! Random histories of some threads, beside which the books must be right at every moment.
 
+mod deed;
+
 use std::time::{Duration, Instant};
 
 use bus_core::{TenantId, ThreadKey};
@@ -9,94 +11,12 @@ use proptest::prelude::*;
 use super::Books;
 use crate::replicate::{Level, Moved, News};
 use crate::{Bounds, LogError, ReplicateError};
+use deed::{Deed, Why, deed};
 
 const THREADS: usize = 3;
 
 /// What every event takes.
 const SIZE: u64 = 10;
-
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    /// An append lands, and is told at once or later.
-    Append {
-        thread: usize,
-        count: u64,
-        is_late: bool,
-    },
-    TellOne,
-    Refused {
-        count: u64,
-    },
-    /// An append of which nobody knows, and whether it landed.
-    Doubt {
-        thread: usize,
-        count: u64,
-        landed: bool,
-    },
-    /// Somebody else writes.
-    Foreign {
-        thread: usize,
-        count: u64,
-    },
-    LookBegins,
-    LookEnds,
-    LookAt {
-        thread: usize,
-    },
-    SetOut,
-    /// A courier under way moves so many events at most, goes on or not.
-    Page {
-        courier: usize,
-        most: u64,
-        may_go_on: bool,
-    },
-    Fails {
-        courier: usize,
-        why: Why,
-    },
-    Passes {
-        millis: u64,
-    },
-    Restart,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Why {
-    Away,
-    Busy,
-    Invalid,
-    Unreadable,
-}
-
-fn deed() -> impl Strategy<Value = Deed> {
-    let thread = || 0..THREADS;
-    let count = || 1..5_u64;
-    let why = prop_oneof![
-        3 => Just(Why::Away),
-        1 => Just(Why::Busy),
-        2 => Just(Why::Invalid),
-        1 => Just(Why::Unreadable),
-    ];
-    let is = any::<bool>;
-    prop_oneof![
-        6 => (thread(), count(), is())
-            .prop_map(|(thread, count, is_late)| Deed::Append { thread, count, is_late }),
-        2 => Just(Deed::TellOne),
-        1 => count().prop_map(|count| Deed::Refused { count }),
-        2 => (thread(), count(), is())
-            .prop_map(|(thread, count, landed)| Deed::Doubt { thread, count, landed }),
-        1 => (thread(), count()).prop_map(|(thread, count)| Deed::Foreign { thread, count }),
-        2 => Just(Deed::LookBegins),
-        2 => Just(Deed::LookEnds),
-        1 => thread().prop_map(|thread| Deed::LookAt { thread }),
-        8 => Just(Deed::SetOut),
-        8 => (0..8_usize, 1..6_u64, is())
-            .prop_map(|(courier, most, may_go_on)| Deed::Page { courier, most, may_go_on }),
-        4 => (0..8_usize, why).prop_map(|(courier, why)| Deed::Fails { courier, why }),
-        3 => (0..2000_u64).prop_map(|millis| Deed::Passes { millis }),
-        1 => Just(Deed::Restart),
-    ]
-}
 
 /// A thread as it truly is.
 #[derive(Default)]
@@ -111,6 +31,10 @@ struct Thread {
     doubt: u64,
     /// Since when an answer must be true.
     asked: usize,
+    /// The remote log has lost some of it, and nothing has happened since that must have told.
+    lost: bool,
+    /// The most that it had before.
+    had: u64,
 }
 
 struct Courier {
@@ -126,6 +50,8 @@ struct World {
     late: Vec<(usize, u64, u64)>,
     /// A look under way: its number, when it began, and what it found.
     look: Option<(u64, usize, [u64; THREADS])>,
+    /// A check under way: its number, what the remote log said it has, and whether something was lost before.
+    check: Option<(u64, [u64; THREADS], [bool; THREADS])>,
     now: Instant,
     step: usize,
 }
@@ -147,6 +73,7 @@ impl World {
             couriers: Vec::new(),
             late: Vec::new(),
             look: None,
+            check: None,
             now: Instant::now(),
             step: 0,
         }
@@ -160,7 +87,9 @@ impl World {
     fn tell(&mut self, (thread, last, count): (usize, u64, u64)) {
         self.books.appended(&key(thread), last, count, count * SIZE);
         let told = &mut self.threads[thread];
-        told.told.extend(last - count + 1..=last);
+        let had = told.had;
+        told.told
+            .extend((last - count + 1..=last).filter(|ordinal| *ordinal > had));
         told.seen = told.seen.max(last);
     }
 
@@ -216,6 +145,25 @@ impl World {
                 }
             }
             Deed::LookEnds => self.look_ends(),
+            Deed::CheckBegins => {
+                if self.check.is_none() && self.books.wants_check() {
+                    let (check, _) = self.books.check_begins();
+                    let has = [0, 1, 2].map(|n| self.threads[n].shipped);
+                    let lost = [0, 1, 2].map(|n| self.threads[n].lost);
+                    self.check = Some((check, has, lost));
+                }
+            }
+            Deed::CheckEnds { well } => self.check_ends(well),
+            Deed::Loses { thread, kept } => {
+                let thread = &mut self.threads[thread];
+                if kept < thread.shipped {
+                    thread.had = thread.had.max(thread.shipped);
+                    thread.shipped = kept;
+                    thread.lost = true;
+                    // Found again, nobody knows their size.
+                    thread.told.retain(|ordinal| *ordinal <= kept);
+                }
+            }
             Deed::LookAt { thread } => {
                 let last = self.threads[thread].last;
                 self.books.look_at(&key(thread), last);
@@ -228,7 +176,8 @@ impl World {
                     let under_way = self.couriers.iter().any(|other| other.thread == thread);
                     assert!(!under_way, "two couriers of one thread");
                     if let Some(knows) = errand.knows {
-                        assert_eq!(knows, self.threads[thread].shipped);
+                        let thread = &self.threads[thread];
+                        assert!(knows == thread.shipped || thread.lost);
                     }
                     self.couriers.push(Courier {
                         thread,
@@ -250,6 +199,7 @@ impl World {
             Deed::Restart => {
                 self.couriers.clear();
                 self.look = None;
+                self.check = None;
                 self.books.restart();
             }
         }
@@ -270,6 +220,25 @@ impl World {
         self.books.looked(look, None);
     }
 
+    fn check_ends(&mut self, well: bool) {
+        let Some((check, has, lost)) = self.check.take() else {
+            return;
+        };
+        if !well {
+            let error = LogError::unavailable("not now");
+            self.books
+                .check_failed(ReplicateError::Target { key: key(0), error });
+            return;
+        }
+        for (n, last) in has.into_iter().enumerate().filter(|(_, last)| *last > 0) {
+            self.books.listed(&key(n), last);
+        }
+        self.books.checked(check);
+        for (thread, lost) in self.threads.iter_mut().zip(lost) {
+            thread.lost &= !lost;
+        }
+    }
+
     fn page(&mut self, courier: usize, most: u64, may_go_on: bool) {
         if self.couriers.is_empty() {
             return;
@@ -277,10 +246,22 @@ impl World {
         let at = courier % self.couriers.len();
         let courier = &mut self.couriers[at];
         let (key, thread) = (key(courier.thread), &mut self.threads[courier.thread]);
-        let cursor = courier.cursor.unwrap_or(thread.shipped);
+        let known = courier
+            .cursor
+            .is_some_and(|cursor| cursor == thread.shipped);
+        let cursor = thread.shipped;
         let first = cursor + 1;
         let last = thread.last.min(cursor + most);
+        if !known {
+            thread.lost = false;
+        }
+        let target = (!known || first > last).then_some(cursor);
         if first > last {
+            let news = News {
+                target,
+                ..News::default()
+            };
+            self.books.found(&key, &news, self.now);
             let level = Level {
                 source: thread.last,
                 target: thread.last,
@@ -291,12 +272,16 @@ impl World {
             self.ended(at);
             return;
         }
-        let place = courier.cursor.is_none().then_some((cursor, thread.last));
+        let place = (!known).then_some((cursor, thread.last));
         if place.is_some() {
             thread.seen = thread.last;
         }
-        let oldest = None;
-        self.books.found(&key, &News { place, oldest }, self.now);
+        let news = News {
+            place,
+            target,
+            ..News::default()
+        };
+        self.books.found(&key, &news, self.now);
         thread.shipped = last;
         thread.seen = thread.seen.max(last);
         courier.cursor = Some(last);
@@ -359,7 +344,10 @@ impl World {
         );
         for (n, thread) in self.threads.iter().enumerate() {
             match self.books.is_shipped(&key(n), thread.seen) {
-                Ok(true) => assert!(thread.shipped >= thread.seen, "thread {n} is not shipped"),
+                Ok(true) => assert!(
+                    thread.shipped >= thread.seen || thread.lost,
+                    "thread {n} is not shipped"
+                ),
                 Ok(false) => {}
                 Err(why) => {
                     let error = why.log_error().unwrap().to_string();
@@ -370,7 +358,8 @@ impl World {
                 }
             }
             if lag.is_level() {
-                assert!(thread.shipped >= thread.seen, "thread {n} is called level");
+                let level = thread.shipped >= thread.seen || thread.lost;
+                assert!(level, "thread {n} is called level");
             }
         }
     }
@@ -381,12 +370,16 @@ impl World {
             self.act(Deed::TellOne);
         }
         self.act(Deed::LookEnds);
+        self.act(Deed::CheckEnds { well: true });
         for _ in 0..2 {
             self.act(Deed::LookBegins);
             self.act(Deed::LookEnds);
         }
+        self.books.want_check();
         for _ in 0..1000 {
             self.act(Deed::SetOut);
+            self.act(Deed::CheckBegins);
+            self.act(Deed::CheckEnds { well: true });
             if !self.couriers.is_empty() {
                 self.act(Deed::Page {
                     courier: 0,
@@ -396,7 +389,7 @@ impl World {
             } else if let Some(turn) = self.books.next_turn() {
                 self.now = self.now.max(turn);
                 self.books.unpark(self.now);
-            } else {
+            } else if self.books.queue.is_empty() {
                 break;
             }
             self.check();

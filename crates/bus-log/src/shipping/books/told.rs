@@ -17,12 +17,6 @@ const TOLD: usize = 16;
 type Found = (Vec<(ThreadKey, u64)>, Option<Arc<ReplicateError>>);
 
 impl Books {
-    /// Whether the remote log ever had a thread up to an ordinal.
-    pub(in crate::shipping) fn was_shipped(&self, key: &ThreadKey, ordinal: u64) -> bool {
-        let account = self.accounts.get(key);
-        account.is_some_and(|account| account.proved >= ordinal)
-    }
-
     /// Whether a thread is shipped up to an ordinal, and nothing is left to be looked at; why not, if it is
     /// stopped.
     pub(in crate::shipping) fn is_shipped(
@@ -52,7 +46,8 @@ impl Books {
         let stopped = || accounts().find(|account| account.stopped)?.trouble.clone();
         let any = || accounts().find_map(|account| account.trouble.clone());
         let known = self.outage().or_else(own).or_else(stopped).or_else(any);
-        known.or_else(|| self.unnamed.clone())
+        let known = known.or_else(|| self.unnamed.clone());
+        known.or_else(|| self.checks.why())
     }
 
     /// What the remote log said last, while it is away.
@@ -61,10 +56,11 @@ impl Books {
         outage.map(|outage| Arc::clone(&outage.error))
     }
 
-    /// What is to be waited for once the look of this number, or a later one, has come to its end, and why it
-    /// could not name all; `None` while it has not.
-    pub(in crate::shipping) fn found_by(&self, look: u64) -> Option<Found> {
-        (self.looked >= look).then(|| (self.unsettled(), self.unnamed.clone()))
+    /// What is to be waited for once the look and the check of these numbers, or later ones, have come to their end, and
+    /// why the look could not name all; `None` while they have not.
+    pub(in crate::shipping) fn found_by(&self, look: u64, check: u64) -> Option<Found> {
+        let over = self.looked >= look && self.checks.is_done(check);
+        over.then(|| (self.unsettled(), self.unnamed.clone()))
     }
 
     /// Threads that are not known to be level, and up to where.
@@ -85,16 +81,19 @@ impl Books {
             stopped_bytes: self.counted.stopped,
             looked_through: self.looked > 0,
             shipped: self.shipped,
+            lost: self.lost,
             refused: self.refused,
             unnamed: self.unnamed.clone(),
             outage: self.outage(),
             ..ShippingLag::default()
         };
+        let in_doubt = self.checks.is_in_doubt();
         for account in self.accounts.values() {
             let waiting = account.waiting();
             lag.events += waiting;
             lag.threads += u64::from(waiting > 0);
-            lag.unchecked += u64::from(!account.is_checked() && !account.stopped);
+            let is_checked = account.is_checked() && !(in_doubt && account.proved > 0);
+            lag.unchecked += u64::from(!is_checked && !account.stopped);
             if waiting > 0 {
                 // What was there before has no other time.
                 let since = account.waits_since().unwrap_or(self.opened);

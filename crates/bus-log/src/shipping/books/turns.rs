@@ -1,5 +1,6 @@
 //! Whose turn it is, and what becomes of it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ pub(in crate::shipping) struct Errand {
     pub(in crate::shipping) knows: Option<u64>,
     /// Where the remote log was found to differ.
     pub(in crate::shipping) differed: Option<u64>,
+    /// The remote log was found ahead.
+    pub(in crate::shipping) was_ahead: bool,
     /// What need not be kept may all go.
     pub(in crate::shipping) idle: bool,
 }
@@ -67,6 +70,7 @@ impl Books {
                 Some(ReplicateError::Differs { ordinal, .. }) => Some(*ordinal),
                 _ => None,
             },
+            was_ahead: account.was_ahead,
             idle: account.idle,
             key,
         })
@@ -95,9 +99,21 @@ impl Books {
         parked.into_iter().chain(outage.filter(|_| waits)).min()
     }
 
-    /// A courier has found something out, whatever comes of it.
-    pub(in crate::shipping) fn found(&mut self, key: &ThreadKey, news: &News, now: Instant) {
-        self.with(key, 0, |account| {
+    /// A courier has found something out, whatever comes of it. Which ordinals the remote log had and has lost, if any.
+    pub(in crate::shipping) fn found(
+        &mut self,
+        key: &ThreadKey,
+        news: &News,
+        now: Instant,
+    ) -> Option<RangeInclusive<u64>> {
+        let lost = self.with(key, 0, |account| {
+            let lost = news.target.and_then(|last| account.reaches(last));
+            if let Some(ordinal) = news.compared {
+                account.compared(ordinal);
+            }
+            if let Some(ordinal) = news.uncompared {
+                account.uncompared(ordinal);
+            }
             if let Some((shipped, last)) = news.place {
                 account.found(shipped, last, now);
             }
@@ -106,7 +122,18 @@ impl Books {
                 let since = now.checked_sub(age.unwrap_or_default());
                 account.date(ordinal, since.unwrap_or(now));
             }
+            lost
         });
+        if let Some(lost) = &lost {
+            self.lost += lost.end() - lost.start() + 1;
+        }
+        lost
+    }
+
+    /// Up to where nobody could compare a thread in both logs.
+    pub(in crate::shipping) fn uncompared(&self, key: &ThreadKey) -> u64 {
+        let account = self.accounts.get(key);
+        account.map_or(0, |account| account.uncompared)
     }
 
     /// A page was shipped. True if the courier goes on: it may, the thread has more, and no other waits for its
@@ -118,6 +145,7 @@ impl Books {
         may_go_on: bool,
     ) -> bool {
         self.answers();
+        self.served.pages += 1;
         let count = moved.last - moved.first + 1;
         self.shipped += count;
         self.sized(count, moved.bytes);
@@ -136,6 +164,7 @@ impl Books {
         self.answers();
         self.with(key, 0, |account| {
             account.shipped_to(level.source);
+            account.proved = account.proved.max(level.target);
             account.erased = level.erased;
         });
     }
@@ -144,7 +173,7 @@ impl Books {
     fn answers(&mut self) {
         self.outage = None;
         self.pauses.reset();
-        self.answers += 1;
+        self.served.answers += 1;
     }
 
     /// The courier of a thread is back. It sets out again if something came meanwhile.
@@ -171,14 +200,14 @@ impl Books {
         if error.is_answer() {
             self.answers();
         }
-        let (answers, looked) = (self.answers, self.looked);
-        let failure = self.with(key, 0, |account| account.failed(&error, answers, looked));
+        let (served, looked) = (self.served, self.looked);
+        let failure = self.with(key, 0, |account| account.failed(&error, served, looked));
         match failure {
-            Failure::Refused => {
+            Failure::Refused(told) => {
                 // Behind the others: who asks whether the remote log is back is another one each time.
                 self.queue.push_back(key.clone());
                 self.is_away(error, now);
-                Told::Nothing
+                told
             }
             Failure::Parked(pause, told) => {
                 self.parked.push((now + pause, key.clone()));
@@ -190,6 +219,8 @@ impl Books {
 
     /// The remote log did not answer.
     fn is_away(&mut self, error: Arc<ReplicateError>, now: Instant) {
+        // What it had may be gone when it is back.
+        self.checks.doubt();
         match &mut self.outage {
             // Those that were under way with the first one fail for the same reason.
             Some(outage) if outage.until > now => outage.error = error,
@@ -203,6 +234,7 @@ impl Books {
     /// What a courier that did not come back was about.
     pub(in crate::shipping) fn restart(&mut self) {
         self.moving = 0;
+        self.checks.want();
         for (key, account) in &mut self.accounts {
             if account.state == State::Moving {
                 account.state = State::Queued;
@@ -212,3 +244,6 @@ impl Books {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

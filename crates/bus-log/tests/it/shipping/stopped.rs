@@ -103,7 +103,7 @@ fn a_flush_after_the_repair_waits_for_what_was_stopped_to_be_tried_again() {
     let log = shipping(&local, &hooked, quick().with_look_every(LONG));
     for round in 0..20 {
         hooked.hook(|call| {
-            let refuses = matches!(call, Call::Append(_));
+            let refuses = matches!(call, Call::Append(key) if key.thread_id() == "s");
             Box::pin(async move {
                 if refuses {
                     return Err(LogError::invalid("too many"));
@@ -112,6 +112,10 @@ fn a_flush_after_the_repair_waits_for_what_was_stopped_to_be_tried_again() {
             })
         });
         append(&log, &key("s"), &samples::batch("b", 2)).unwrap();
+        wait_until("it is stopped, as another thread is taken", || {
+            append(&log, &key("other"), &samples::batch("b", 1)).unwrap();
+            log.lag().stopped_threads == 1
+        });
         let _ = block_on(log.flush(Instant::now() + LONG)).unwrap_err();
         assert_eq!(log.lag().stopped_threads, 1);
         // As far away as a server.
