@@ -9,15 +9,16 @@ mod error;
 mod many;
 mod pause;
 mod progress;
+mod remembered;
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bus_core::{TenantId, ThreadKey};
+use bus_core::TenantId;
 
-use crate::{Bounds, SessionLog};
+use crate::SessionLog;
+use remembered::Remembered;
 
 pub use compare::{Comparison, compare};
 pub(crate) use courier::{Courier, Hides, Level, Moved, News, Step};
@@ -82,8 +83,8 @@ pub struct Replication {
     threads_at_once: usize,
     retry_for: Duration,
     on_progress: Option<Arc<OnProgress>>,
-    /// How far threads had come when they were copied, if that is kept.
-    levels: Option<Mutex<HashMap<ThreadKey, Bounds>>>,
+    /// What became of threads before, if that is kept.
+    remembered: Option<Remembered>,
 }
 
 type OnProgress = dyn Fn(ReplicateProgress<'_>) + Send + Sync;
@@ -105,7 +106,7 @@ impl Replication {
             threads_at_once: AT_ONCE,
             retry_for: Duration::ZERO,
             on_progress: None,
-            levels: None,
+            remembered: None,
         }
     }
 
@@ -150,9 +151,13 @@ impl Replication {
     /// The same for who calls [`tenant`](Self::tenant) or [`all`](Self::all) again and again: it keeps how
     /// far each thread had come, and passes over those of which the source has nothing new, without asking
     /// the target. About 150 bytes a thread.
+    ///
+    /// A thread that can't be copied is then left alone for a while, from a second to a minute, longer each time; until it is
+    /// tried again its error is in [`Copied::failed`] once more. It holds up nobody: what a log says of one thread is not
+    /// [tried again](Self::with_retry_for) at once where the log answers otherwise.
     #[must_use]
     pub fn remembering(mut self) -> Self {
-        self.levels = Some(Mutex::default());
+        self.remembered = Some(Remembered::default());
         self
     }
 

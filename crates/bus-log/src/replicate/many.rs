@@ -1,7 +1,6 @@
 //! Copying one thread to its end, and many at a time.
 
 use std::collections::VecDeque;
-use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use bus_core::{TenantId, ThreadKey};
@@ -11,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::courier::Moved;
 use super::{
-    Copied, Courier, Hides, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
+    Copied, Courier, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
     ThreadCopied, give_way,
 };
 use crate::panic::caught;
@@ -35,11 +34,19 @@ impl Replication {
     ///
     /// As [`ReplicateError`] says. What was moved before stays.
     pub async fn thread(&self, key: &ThreadKey) -> Result<ThreadCopied, ReplicateError> {
+        if let Some(error) = self.rests(key) {
+            return Err(error);
+        }
         self.tell(ReplicateProgress::Begun { key });
         let copied = self.carry(key).await;
         match &copied {
             Ok(thread) => self.tell(ReplicateProgress::Done { thread }),
-            Err(error) => self.tell(ReplicateProgress::Failed { error }),
+            Err(error) => {
+                if !error.is_outage() {
+                    self.leave_alone(key, error);
+                }
+                self.tell(ReplicateProgress::Failed { error });
+            }
         }
         copied
     }
@@ -75,8 +82,11 @@ impl Replication {
                     Ok(Some(summary)) if self.is_level(&summary) => copied.threads += 1,
                     Ok(Some(summary)) => {
                         going.push(async move {
+                            if let Some(error) = self.rests(&summary.key) {
+                                return (summary, Err(error), true);
+                            }
                             let copied = self.thread(&summary.key).await;
-                            (summary, copied)
+                            (summary, copied, false)
                         });
                     }
                     Ok(None) => break,
@@ -90,19 +100,27 @@ impl Replication {
                     }
                 }
             }
-            let Some((summary, outcome)) = going.next().await else {
+            let Some((summary, outcome, rested)) = going.next().await else {
                 return Ok(copied);
             };
             copied.threads += 1;
             match outcome {
                 Ok(thread) => {
                     refused = 0;
-                    self.remember(summary);
+                    if let Some(remembered) = &self.remembered {
+                        remembered.copied(summary);
+                    }
                     copied.events += thread.events;
                     copied.bytes += thread.bytes;
                 }
+                Err(error) if rested => copied.failed.push(error),
                 Err(error) if self.ends(&error, &copied, &mut refused).await => return Err(error),
-                Err(error) => copied.failed.push(error),
+                Err(error) => {
+                    if error.is_outage() {
+                        self.leave_alone(&summary.key, &error);
+                    }
+                    copied.failed.push(error);
+                }
             }
         }
     }
@@ -114,13 +132,26 @@ impl Replication {
             return false;
         }
         *refused += 1;
+        let is_target = matches!(error, ReplicateError::Target { .. });
+        if is_target && copied.events == 0 && self.remembered.is_none() {
+            return true;
+        }
+        *refused >= REFUSED_IN_A_ROW || !self.answers(error).await
+    }
+
+    /// Whether the log that has failed answers otherwise.
+    async fn answers(&self, error: &ReplicateError) -> bool {
         let log = match error {
-            ReplicateError::Target { .. } if copied.events == 0 => return true,
             ReplicateError::Target { .. } => &self.to,
             _ => &self.from,
         };
         let answer = caught(log.tenants(None, 1)).await.unwrap_or_else(Err);
-        answer.is_err() || *refused >= REFUSED_IN_A_ROW
+        answer.is_ok()
+    }
+
+    /// Whether a thread is not tried again now: who comes again later holds up nobody for it.
+    async fn leaves_alone(&self, error: &ReplicateError) -> bool {
+        self.remembered.is_some() && self.answers(error).await
     }
 
     /// The next thread; a log that may answer yet is asked again.
@@ -144,7 +175,11 @@ impl Replication {
 
     async fn carry(&self, key: &ThreadKey) -> Result<ThreadCopied, ReplicateError> {
         let (from, to) = (self.from.clone(), self.to.clone());
-        let mut courier = Courier::new(from, to, key.clone(), self.hides);
+        let warned = self.remembered.as_ref().map(|known| known.warned(key));
+        let warned = warned.unwrap_or_default();
+        let mut courier = Courier::new(from, to, key.clone(), self.hides)
+            .suspecting(warned.differed)
+            .distrusting(warned.was_ahead);
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut moved_at = Instant::now();
         let mut copied = ThreadCopied {
@@ -184,7 +219,11 @@ impl Replication {
                     copied.last = level.target;
                     break;
                 }
-                Err(error) if error.is_transient() && moved_at.elapsed() < self.retry_for => {
+                Err(error)
+                    if error.is_transient()
+                        && moved_at.elapsed() < self.retry_for
+                        && !self.leaves_alone(&error).await =>
+                {
                     self.tell(ReplicateProgress::Retrying { error: &error });
                     let left = self.retry_for.saturating_sub(moved_at.elapsed());
                     Delay::new(pauses.take().min(left)).await;
@@ -195,28 +234,21 @@ impl Replication {
         Ok(copied)
     }
 
-    /// As far as a thread had come when it was listed, it is copied.
-    fn remember(&self, summary: ThreadSummary) {
-        if let Some(levels) = &self.levels {
-            let mut levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
-            levels.insert(summary.key, summary.bounds);
-        }
+    fn is_level(&self, summary: &ThreadSummary) -> bool {
+        let remembered = self.remembered.as_ref();
+        remembered.is_some_and(|known| known.is_level(summary, self.hides))
     }
 
-    /// Whether the source has nothing that was not copied before, and nothing that is to be hidden.
-    fn is_level(&self, summary: &ThreadSummary) -> bool {
-        let Some(levels) = &self.levels else {
-            return false;
-        };
-        let levels = levels.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(before) = levels.get(&summary.key) else {
-            return false;
-        };
-        let same = match self.hides {
-            Hides::Nothing => before.last == summary.bounds.last,
-            Hides::Erased | Hides::All => *before == summary.bounds,
-        };
-        same && !summary.damaged
+    /// Why a thread is left alone now, if it is.
+    fn rests(&self, key: &ThreadKey) -> Option<ReplicateError> {
+        self.remembered.as_ref()?.rests(key, Instant::now())
+    }
+
+    /// A thread failed alone: who comes again passes over it for a while.
+    fn leave_alone(&self, key: &ThreadKey, error: &ReplicateError) {
+        if let Some(remembered) = &self.remembered {
+            remembered.failed(key, error, Instant::now());
+        }
     }
 }
 

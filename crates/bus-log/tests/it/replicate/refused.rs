@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus_log::{
-    LogError, LogErrorKind, ReplicateProgress, Replication, SessionLog, TenantId, ThreadKey,
+    InMemorySessionLog, LogError, LogErrorKind, ReplicateError, ReplicateProgress, Replication,
+    SessionLog, TenantId, ThreadKey,
 };
 use bus_testkit::{Fault, FaultyLog, samples};
 
 use super::{append, assert_equal, logs};
+
 use crate::support::{Call, HookedLog, PickyLog, block_on, key};
 
 #[test]
@@ -136,4 +138,79 @@ fn a_thread_that_the_source_can_not_read_stops_no_other_and_a_source_that_is_awa
         let error = block_on(copying.tenant(key("b").tenant_id())).unwrap_err();
         assert!(error.is_outage(), "{error:?}");
     }
+}
+
+/// A log in front of this one, and how often it was read.
+fn counted(log: &Arc<InMemorySessionLog>) -> (Arc<HookedLog>, Arc<AtomicU64>) {
+    let (hooked, reads) = (HookedLog::new(log.clone()), Arc::new(AtomicU64::new(0)));
+    let count = reads.clone();
+    hooked.hook(move |call| {
+        count.fetch_add(
+            u64::from(matches!(call, Call::ReadRaw(_))),
+            Ordering::SeqCst,
+        );
+        Box::pin(async { Ok(()) })
+    });
+    (Arc::new(hooked), reads)
+}
+
+#[test]
+fn who_comes_again_leaves_a_thread_that_differs_alone_for_a_while_and_looks_where_it_did() {
+    let (from, to) = logs();
+    for log in [&from, &to] {
+        append(log, &key("s"), &samples::batch("same", 20_000));
+    }
+    append(&from, &key("s"), &samples::batch("here", 3));
+    append(&to, &key("s"), &samples::batch("there", 1));
+    let (hooked, reads) = counted(&to);
+    let copying = Replication::new(from.clone(), hooked).remembering();
+    let differs = |copied: bus_log::Copied| match &copied.failed[..] {
+        [ReplicateError::Differs { ordinal, .. }] => *ordinal,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(differs(block_on(copying.all()).unwrap()), 20_001);
+    let whole = reads.swap(0, Ordering::SeqCst);
+    assert!(whole > 30, "{whole} reads");
+    for n in 0..50 {
+        append(&from, &key("other"), &samples::batch("b", 1));
+        let copied = block_on(copying.all()).unwrap();
+        assert_eq!((copied.threads, copied.events), (2, 1), "round {n}");
+        assert_eq!(differs(copied), 20_001);
+        assert!(block_on(copying.thread(&key("s"))).is_err());
+    }
+    // The other thread is compared, too. Two reads are a try.
+    let again = reads.load(Ordering::SeqCst);
+    assert!(again < 100, "{again} reads");
+}
+
+#[test]
+fn a_thread_that_is_busy_holds_up_nobody_who_comes_again() {
+    let (from, to) = logs();
+    for name in ["busy", "free"] {
+        append(&from, &key(name), &samples::batch("b", 2));
+    }
+    let hooked = Arc::new(HookedLog::new(to.clone()));
+    hooked.hook(|call| {
+        let holds = matches!(call, Call::Append(key) if key.thread_id() == "busy");
+        Box::pin(async move {
+            if holds {
+                return Err(LogError::busy("somebody"));
+            }
+            Ok(())
+        })
+    });
+    let copying = Replication::new(from.clone(), hooked.clone())
+        .with_retry_for(Duration::from_secs(3600))
+        .remembering();
+    for n in 0..20 {
+        let copied = block_on(copying.all()).unwrap();
+        assert_eq!((copied.threads, copied.failed.len()), (2, 1), "round {n}");
+        append(&from, &key("free"), &samples::batch("c", 1));
+    }
+    hooked.heal();
+    let copied = bus_testkit::eventually(Duration::from_secs(60), || {
+        block_on(copying.all()).unwrap().failed.is_empty()
+    });
+    assert!(copied);
+    assert_equal(&from, &to, &key("busy"));
 }
