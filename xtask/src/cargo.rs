@@ -1,8 +1,10 @@
 //! Cargo from outside: commands, and what `cargo metadata` says of the workspace.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -44,18 +46,45 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command, shows what it prints and returns it, and whether it succeeded.
+/// Runs a command, shows what it prints and returns it, first all of its standard output, then all of its standard error;
+/// and whether it succeeded.
 pub(crate) fn shown(command: &mut Command) -> Result<(String, bool)> {
     let line = typed(command);
     eprintln!("$ {line}");
-    let out = command
+    let mut child = command
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .with_context(|| format!("could not start `{line}`"))?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    print!("{text}");
-    Ok((text, out.status.success()))
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err) = thread::scope(|scope| {
+        let err = scope.spawn(|| passed_on(err, |line| eprint!("{line}")));
+        let out = passed_on(out, |line| print!("{line}"));
+        (out, err.join().unwrap_or_default())
+    });
+    let status = child
+        .wait()
+        .with_context(|| format!("could not wait for `{line}`"))?;
+    Ok((out + &err, status.success()))
+}
+
+/// All that comes from there, shown line by line.
+fn passed_on(from: Option<impl Read>, show: impl Fn(&str)) -> String {
+    let mut all = String::new();
+    let Some(from) = from else { return all };
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&line);
+        show(&text);
+        all.push_str(&text);
+        line.clear();
+    }
+    if !all.is_empty() && !all.ends_with('\n') {
+        all.push('\n');
+    }
+    all
 }
 
 /// What a command prints; an error with its standard error if it does not succeed.
@@ -184,3 +213,6 @@ impl Dependency {
         self.kind.as_deref() == Some("dev")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,16 @@ use std::env;
 use std::io::Write;
 use std::process::Command;
 
-/// Set in the child, so that it does the work instead of starting another child.
+/// Set in the child to the test's name, so that it does the work instead of starting another child.
 const ALONE: &str = "BUS_TESTKIT_ALONE";
+
+/// The name of the test that runs on this thread, as far as the runner says it.
+pub(crate) fn test_name() -> Option<String> {
+    let alone = env::var(ALONE).ok();
+    let named = || std::thread::current().name().map(str::to_owned);
+    // A runner of one test runs it on the main thread.
+    alone.or_else(named).filter(|name| name.contains("::"))
+}
 
 /// Runs a test's work in a process in which no other test runs, which is what counting threads
 /// needs: starts the running test binary again for this one test.
@@ -24,7 +32,7 @@ pub fn alone(test: &str, work: impl FnOnce()) {
     let child = env::current_exe().and_then(|binary| {
         Command::new(binary)
             .args([name, "--exact", "--nocapture", "--include-ignored"])
-            .env(ALONE, "1")
+            .env(ALONE, name)
             .output()
     });
     let output = match child {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bus_log::MAX_EVENT_BYTES;
 
+use crate::alone::test_name;
+
 /// What a log says of itself.
 ///
 /// Whatever it does not disclaim here is demanded of it. A law that is skipped for what it
@@ -147,7 +149,7 @@ impl Profile {
     pub(crate) fn tries(&self, law: &'static str) -> bool {
         let reason = self.lacks_law(law);
         if let Some(reason) = reason {
-            self.note(&format!("law {law} skipped on {}: {reason}", self.name));
+            self.note(&skipped(law, None, self.name, reason));
         }
         reason.is_none()
     }
@@ -162,10 +164,7 @@ impl Profile {
     }
 
     pub(crate) fn skip_part(&self, law: &'static str, part: &str, reason: &str) {
-        self.note(&format!(
-            "law {law} skipped in part ({part}) on {}: {reason}",
-            self.name
-        ));
+        self.note(&skipped(law, Some(part), self.name, reason));
     }
 
     /// Writes to stderr itself: what `eprintln` prints, the test runner keeps to itself.
@@ -174,3 +173,13 @@ impl Profile {
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
+
+/// What is said of a law that is not tried, or not all of it. `cargo xtask conformance` reads it, word for word.
+fn skipped(law: &str, part: Option<&str>, log: &str, reason: &str) -> String {
+    let part = part.map_or_else(String::new, |part| format!(" in part ({part})"));
+    let test = test_name().map_or_else(String::new, |test| format!(" [{test}]"));
+    format!("law {law} skipped{part} on {log}{test}: {reason}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ fn a_skip_is_named_and_is_no_pass() {
     assert!(
         report
             .to_string()
-            .contains("skip: W3 on InMemorySessionLog: nothing outlives")
+            .contains("skip: W3 on memory: nothing outlives")
     );
 }
 
@@ -70,6 +70,47 @@ fn a_skip_in_one_log_leaves_the_other_alone() {
     );
     assert_eq!(report.cell("memory", "X1"), Some(Cell::Pass));
     assert_eq!(report.cell("file", "X1"), Some(Cell::Skip));
+}
+
+/// The kit's own lines, as `crates/bus-testkit/src/profile/tests.rs` pins them, from standard error behind all results.
+#[test]
+fn a_skip_from_standard_error_lands_under_its_law_and_log() {
+    let report = read(
+        "test laws::redis::x1_erased_events_are_gone ... ok\n\
+         test laws::cluster::x1_erased_events_are_gone ... ok\n\
+         test laws::redis::w3_watermark_and_last_ordinal_survive ... ok\n\
+         test laws::cluster::w3_watermark_and_last_ordinal_survive ... ok\n\
+         test laws::redis::a5_what_was_acknowledged ... ok\n\
+         test laws::cluster::a5_what_was_acknowledged ... ok\n\
+         test result: ok. 6 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n\
+         law X1 skipped on redis cluster [laws::cluster::x1_erased_events_are_gone]: no search: none\n\
+         law W3 skipped in part (once opened again) on redis cluster \
+         [laws::cluster::w3_watermark_and_last_ordinal_survive]: nothing outlives it\n\
+         law A5 skipped in part (through a second handle) on redis cluster: there is none\n\
+         law A5 skipped in part (through a second handle) on redis cluster: there is none\n",
+    );
+    let cells = |log| ["X1", "W3", "A5"].map(|law| report.cell(log, law).unwrap());
+    assert_eq!(cells("cluster"), [Cell::Skip, Cell::Part, Cell::Part]);
+    assert_eq!(cells("redis"), [Cell::Pass; 3]);
+    let shown = report.to_string();
+    for line in [
+        "\nX1    pass   skip",
+        "\nW3    pass   part",
+        "\nskip: X1 on cluster: no search: none\n",
+        "\npart: W3 on cluster, not once opened again: nothing outlives it\n",
+        "\npart: A5 on redis cluster, not through a second handle: there is none\n",
+    ] {
+        assert_eq!(shown.matches(line).count(), 1, "{line:?} in {shown}");
+    }
+}
+
+#[test]
+fn a_law_that_fails_is_no_skip() {
+    let report = read(
+        "test laws::file::x1_erased ... FAILED\n\
+         law X1 skipped in part (in the directory's bytes) on file [laws::file::x1_erased]: none\n",
+    );
+    assert_eq!(report.cell("file", "X1"), Some(Cell::Fail));
 }
 
 #[test]
