@@ -26,11 +26,15 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// What has a feature for each log.
+const OPENER: &str = "bus-open";
+
 type Step = fn(&Path) -> Result<()>;
 
 const STEPS: &[(&str, Step)] = &[
     ("rustfmt", rustfmt),
     ("clippy", clippy),
+    ("features", features),
     ("rustdoc", rustdoc),
     ("cargo-deny", deny),
 ];
@@ -53,6 +57,23 @@ fn clippy(root: &Path) -> Result<()> {
         "--",
         "-Dwarnings",
     ]))
+}
+
+/// A program that opens one kind of log builds no other: each feature stands alone. With all of them clippy has it.
+fn features(root: &Path) -> Result<()> {
+    let metadata = cargo::Metadata::of(root)?;
+    let package = metadata
+        .member(OPENER)
+        .with_context(|| format!("the workspace has no {OPENER}"))?;
+    let features = metadata.features(package).iter();
+    let features = features.filter(|feature| *feature != "default");
+    for feature in std::iter::once("").chain(features.map(String::as_str)) {
+        let mut check = cargo::cargo(root);
+        check.args(["clippy", "--locked", "--package", OPENER, "--all-targets"]);
+        check.args(["--no-default-features", "--features", feature]);
+        cargo::run(check.args(["--", "-Dwarnings"]))?;
+    }
+    Ok(())
 }
 
 fn rustdoc(root: &Path) -> Result<()> {
