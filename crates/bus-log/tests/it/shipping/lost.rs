@@ -163,12 +163,11 @@ fn what_could_not_be_compared_is_shipped_and_not_given_back() {
     append(&log, &key("s"), &samples::batch("c", 5)).unwrap();
     flush(&log);
     assert_eq!(last(&*remote, "s"), 25);
-    wait_until("the other is given back", || {
-        block_on(local.bounds(&key("t"))).unwrap().readable() == 0
-    });
-    let looks = log.lag().shipped;
-    append(&log, &key("s"), &samples::batch("d", 1)).unwrap();
-    flush(&log);
-    assert_eq!(log.lag().shipped, looks + 1);
-    assert_eq!(block_on(local.bounds(&key("s"))).unwrap().readable(), 26);
+    for _ in 0..2 {
+        wait_until("the other is given back", || {
+            block_on(local.bounds(&key("t"))).unwrap().readable() == 0
+        });
+        append(&log, &key("t"), &samples::batch("d", 1)).unwrap();
+    }
+    assert_eq!(block_on(local.bounds(&key("s"))).unwrap().readable(), 25);
 }
