@@ -6,7 +6,7 @@ use std::io;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::{Event, SessionEvent};
+use crate::{Event, Meta, SessionEvent};
 
 pub use ticket::{Completer, Driver, Helper, Ticket, TicketOutcome};
 
@@ -40,11 +40,27 @@ pub use ticket::{Completer, Driver, Helper, Ticket, TicketOutcome};
 pub trait EventEmitter: Send + Sync + 'static {
     /// Says that `event` happened. For a durable event this may block until it is on disk.
     fn emit(&self, event: SessionEvent);
+
+    /// As [`emit`](Self::emit), for audit and custom events too, and with what is known besides: an `id` by which to
+    /// recognise the event again, say.
+    ///
+    /// The default knows no more than `emit`: a session event goes there without its meta, and an audit or a custom
+    /// event is **lost**.
+    fn emit_with_meta(&self, event: Event, meta: Meta) {
+        drop(meta);
+        if let Event::Session(event) = event {
+            self.emit(event);
+        }
+    }
 }
 
 impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
     fn emit(&self, event: SessionEvent) {
         (**self).emit(event);
+    }
+
+    fn emit_with_meta(&self, event: Event, meta: Meta) {
+        (**self).emit_with_meta(event, meta);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a framework records what must be accounted for.
 
-use crate::{NoopSink, UsageLimitBreach};
+use crate::{GraphEvent, NoopSink, UsageLimitBreach};
 
 /// Takes audit records, fire-and-forget.
 ///
@@ -52,6 +52,53 @@ pub trait AuditSink: Send + Sync + 'static {
 
     /// The context was compacted: sizes in characters.
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize);
+
+    /// Records any event of the audit trail, with its own time. False if the sink has no way to: the event is lost.
+    ///
+    /// The default knows no more than the six methods above: what they can say is given to them, which record it as of
+    /// now, and the rest is lost.
+    ///
+    /// ```
+    /// use bus_core::{AuditSink, GraphEvent, NoopSink, Utc};
+    ///
+    /// let said = GraphEvent::Warning {
+    ///     code: "repeats".into(),
+    ///     message: "the model repeats itself".into(),
+    ///     timestamp: Utc::now(),
+    /// };
+    /// assert!(NoopSink.record_event(said));
+    /// ```
+    fn record_event(&self, event: GraphEvent) -> bool {
+        match &event {
+            GraphEvent::SubAgentInvoked {
+                agent_id,
+                sub_thread_id,
+                ..
+            } => self.record_sub_agent_invoked(agent_id, sub_thread_id),
+            GraphEvent::AgentHandoff { from, to, .. } => {
+                self.record_agent_handoff(from.as_deref(), to);
+            }
+            GraphEvent::Resumed {
+                from_checkpoint, ..
+            } => self.record_resumed(from_checkpoint),
+            GraphEvent::MemoryRecall {
+                tier,
+                namespace_key,
+                hits,
+                ..
+            } => self.record_memory_recall(tier, namespace_key, *hits),
+            GraphEvent::UsageLimitExceeded { breach, .. } => {
+                self.record_usage_limit_exceeded(breach);
+            }
+            GraphEvent::ContextCompacted {
+                dropped_chars,
+                retained_chars,
+                ..
+            } => self.record_context_compacted(*dropped_chars, *retained_chars),
+            _ => return false,
+        }
+        true
+    }
 }
 
 impl<T: AuditSink + ?Sized> AuditSink for std::sync::Arc<T> {
@@ -78,6 +125,10 @@ impl<T: AuditSink + ?Sized> AuditSink for std::sync::Arc<T> {
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
         (**self).record_context_compacted(dropped_chars, retained_chars);
     }
+
+    fn record_event(&self, event: GraphEvent) -> bool {
+        (**self).record_event(event)
+    }
 }
 
 /// Keeps nothing.
@@ -93,4 +144,8 @@ impl AuditSink for NoopSink {
     fn record_usage_limit_exceeded(&self, _breach: &UsageLimitBreach) {}
 
     fn record_context_compacted(&self, _dropped_chars: usize, _retained_chars: usize) {}
+
+    fn record_event(&self, _event: GraphEvent) -> bool {
+        true
+    }
 }

@@ -184,3 +184,64 @@ fn a_shared_sink_and_one_that_keeps_nothing_are_sinks_too() {
     record_all(crate::NoopSink);
     assert_eq!(counts.0.load(std::sync::atomic::Ordering::SeqCst), 12);
 }
+
+/// Knows nothing but the six methods.
+#[derive(Default)]
+struct Six(std::sync::Mutex<Vec<GraphEvent>>);
+
+impl Six {
+    fn push(&self, event: GraphEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+impl AuditSink for Six {
+    fn record_sub_agent_invoked(&self, agent_id: &str, sub_thread_id: &str) {
+        self.push(GraphEvent::sub_agent_invoked(agent_id, sub_thread_id));
+    }
+    fn record_agent_handoff(&self, from: Option<&str>, to: &str) {
+        self.push(GraphEvent::agent_handoff(from, to));
+    }
+    fn record_resumed(&self, from_checkpoint: &str) {
+        self.push(GraphEvent::resumed(from_checkpoint));
+    }
+    fn record_memory_recall(&self, tier: &str, namespace_key: &str, hits: usize) {
+        self.push(GraphEvent::memory_recall(tier, namespace_key, hits));
+    }
+    fn record_usage_limit_exceeded(&self, breach: &UsageLimitBreach) {
+        self.push(GraphEvent::usage_limit_exceeded(breach));
+    }
+    fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
+        self.push(GraphEvent::context_compacted(dropped_chars, retained_chars));
+    }
+}
+
+/// What it says, without the time at which it was made.
+fn said(event: &GraphEvent) -> String {
+    let said = format!("{event:?}");
+    said.split(", timestamp").next().unwrap().to_owned()
+}
+
+#[test]
+fn a_sink_of_six_methods_is_given_what_they_can_say_and_no_more() {
+    let six = std::sync::Arc::new(Six::default());
+    let breach = UsageLimitBreach::Requests {
+        limit: 1,
+        observed: 2,
+    };
+    let known = [
+        GraphEvent::sub_agent_invoked("a", "t"),
+        GraphEvent::agent_handoff(Some("a"), "b"),
+        GraphEvent::agent_handoff(None, "b"),
+        GraphEvent::resumed("c"),
+        GraphEvent::memory_recall("t", "n", 3),
+        GraphEvent::usage_limit_exceeded(&breach),
+        GraphEvent::context_compacted(4, 5),
+    ];
+    for event in &known {
+        assert!(six.record_event(event.clone()), "{event:?}");
+    }
+    assert!(!six.record_event(user("hello")));
+    let heard = six.0.lock().unwrap();
+    assert!(heard.iter().map(said).eq(known.iter().map(said)));
+}

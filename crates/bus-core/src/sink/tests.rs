@@ -256,3 +256,23 @@ fn a_driver_that_panics_where_its_ticket_is_dropped_hurts_nobody() {
     drop(ticket);
     assert_eq!(driver.times.load(Ordering::SeqCst), 1);
 }
+
+/// Knows nothing but `emit`.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<SessionEvent>>);
+
+impl EventEmitter for Heard {
+    fn emit(&self, event: SessionEvent) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+#[test]
+fn an_emitter_that_knows_only_emit_hears_session_events_without_their_meta() {
+    let heard = Arc::new(Heard::default());
+    let emitter: Arc<dyn EventEmitter> = Arc::clone(&heard) as _;
+    let meta = || Meta::default().with("id", "e-1").unwrap();
+    emitter.emit_with_meta(SessionEvent::Done.into(), meta());
+    emitter.emit_with_meta(GraphEvent::resumed("c").into(), meta());
+    assert_eq!(*heard.0.lock().unwrap(), [SessionEvent::Done]);
+}
