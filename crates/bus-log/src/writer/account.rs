@@ -109,6 +109,18 @@ impl Account {
         admission
     }
 
+    /// Whether there is no room for an event, of whatever weight. Then `room` is woken as by
+    /// [`try_admit_sink`](Self::try_admit_sink).
+    pub(super) fn lacks_room(&self, room: &Waker) -> bool {
+        let (most, bytes) = (self.config.sink_queue, self.config.sink_bytes);
+        let mut ledger = self.ledger();
+        let is_full = ledger.is_full(most, bytes);
+        if is_full {
+            ledger.await_room(room);
+        }
+        is_full
+    }
+
     pub(super) fn settle(&self, tally: &Tally) {
         let mut ledger = self.ledger();
         if !ledger.is_given_up() {

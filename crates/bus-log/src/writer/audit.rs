@@ -10,6 +10,7 @@ use bus_core::{
 };
 use chrono::Utc;
 
+use super::commit::no_writer;
 use super::error::NotDurable;
 use super::pack::Record;
 use super::queue::weigh;
@@ -75,15 +76,24 @@ impl SessionAuditSink {
         &self.slot.key
     }
 
+    /// Starts the thread that writes, unless it runs: for whoever calls
+    /// [`record_ticketed`](Self::record_ticketed) under a lock, which would do so there otherwise. That it can't be
+    /// started is a `warn`; the next record tries again.
+    pub fn prepare(&self) {
+        self.inner.thread.ensure_or_warn();
+    }
+
     /// Records any event, as the `record_*` calls do. A session's snapshot leaves its messages out.
     pub fn record(&self, event: impl Into<Event>) {
+        self.prepare();
         self.put(event.into(), None);
     }
 
     /// As [`record`](Self::record), and tells by a [`Ticket`] at which ordinal the event is
     /// durable. It does not block either: where the record is dropped, the ticket fails.
     ///
-    /// There is no time limit: while the log is down, the ticket waits.
+    /// There is no time limit: while the log is down, the ticket waits. Nobody else's code runs in the call, so that a
+    /// caller may hold a lock that fixes an order: see [`prepare`](Self::prepare).
     pub fn record_ticketed(&self, event: impl Into<Event>) -> Ticket {
         let (ticket, done) = Ticket::pending();
         self.put(event.into(), Some(done));
@@ -106,12 +116,26 @@ impl SessionAuditSink {
     /// Counts `records` as made and dropped, and has the log note so at this place: for whoever kept
     /// records back and could not keep them all.
     pub fn record_lost(&self, records: u64) {
+        // If not, the gap waits for the next that is recorded.
+        let _ = self.inner.thread.ensure();
+        self.lose(records);
+    }
+
+    fn lose(&self, records: u64) {
         if records > 0 && self.slot.push_lost(&self.inner.account, records) {
             self.inner.thread.start(&self.slot);
         }
     }
 
     fn put(&self, event: Event, done: Option<Completer>) {
+        // Without a thread to write, nothing waits: it would have to be told later, perhaps under a caller's lock.
+        if let Err(error) = self.inner.thread.ensure() {
+            self.lose(1);
+            if let Some(done) = done {
+                done.complete(Err(no_writer(&error)));
+            }
+            return;
+        }
         let account = &self.inner.account;
         if let Some((at, record)) = event.as_audit().and_then(Record::of) {
             self.pushed(self.slot.pack(account, at, &record, done));
@@ -130,6 +154,10 @@ impl SessionAuditSink {
     }
 
     fn pack(&self, record: &Record<'_>) {
+        if !self.inner.thread.ensure_or_warn() {
+            self.lose(1);
+            return;
+        }
         let account = &self.inner.account;
         self.pushed(self.slot.pack(account, micros_now(), record, None));
     }
@@ -200,6 +228,11 @@ impl AuditSink for SessionAuditSink {
             dropped_chars,
             retained_chars,
         });
+    }
+
+    fn record_event(&self, event: GraphEvent) -> bool {
+        self.record(event);
+        true
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bus_core::{DurableSink, Event, SessionEvent, ThreadKey, Ticket, TrySubmit};
 
+use super::commit::no_writer;
 use super::error::NotDurable;
 use super::slot::Slot;
 use super::stats::Admission;
@@ -102,6 +103,8 @@ impl LogSink {
     /// [`try_submit_entry`](Self::try_submit_entry) only.
     #[must_use]
     pub fn begin(&self, entry: Entry) -> Submission {
+        // A failure is told when it is submitted.
+        let _ = self.inner.thread.ensure();
         Submission::new(entry, self.inner.account.config.retry_for)
     }
 
@@ -112,6 +115,9 @@ impl LogSink {
 
     /// Submits an entry, and waits for room until its [deadline](Submission::deadline).
     pub fn submit_begun(&self, submission: Submission) -> Ticket {
+        if let Err(error) = self.inner.thread.ensure() {
+            return Ticket::ready(Err(no_writer(&error)));
+        }
         let account = &self.inner.account;
         let on_writer = self.inner.thread.is_current();
         let until = (!on_writer).then_some(submission.deadline);
@@ -125,7 +131,8 @@ impl LogSink {
 
     /// Submits an entry if there is room, and waits for nothing.
     ///
-    /// Once its [deadline](Submission::deadline) has passed, its ticket fails instead.
+    /// Once its [deadline](Submission::deadline) has passed, its ticket fails instead. Nobody else's code runs in the
+    /// call but the waker's `clone`.
     ///
     /// # Errors
     ///
@@ -140,6 +147,9 @@ impl LogSink {
         submission: Submission,
         room: &Waker,
     ) -> Result<Ticket, Submission> {
+        if let Err(error) = self.inner.thread.ensure() {
+            return Ok(Ticket::ready(Err(no_writer(&error))));
+        }
         let account = &self.inner.account;
         match account.try_admit_sink(submission.weight, room) {
             Admission::Taken => Ok(self.push(submission)),
@@ -196,6 +206,10 @@ impl DurableSink for LogSink {
     /// The time for writing an event begins when there is room for it. Until then the caller's
     /// [`patience`](Self::patience) counts; to have one time for both, [`begin`](Self::begin) once.
     fn try_submit(&self, event: &Event, room: &Waker) -> TrySubmit {
+        // It may come again and again, and is not copied in vain.
+        if self.inner.account.lacks_room(room) {
+            return TrySubmit::Full;
+        }
         let submission = self.begin(event.clone().into());
         self.try_submit_entry(submission, room)
             .map_or(TrySubmit::Full, TrySubmit::Taken)

@@ -87,12 +87,17 @@ impl Ledger {
         if self.closed {
             return Admission::Closed;
         }
-        if self.sink_open >= most || self.sink_bytes >= bytes {
+        if self.is_full(most, bytes) {
             return Admission::Full;
         }
         self.sink_open += 1;
         self.sink_bytes += weight;
         Admission::Taken
+    }
+
+    /// Whether no event is let in now, of whatever weight, but one may be later.
+    pub(super) const fn is_full(&self, most: usize, bytes: usize) -> bool {
+        !self.closed && (self.sink_open >= most || self.sink_bytes >= bytes)
     }
 
     /// Has `room` woken, unless it is to be already, when there may be room.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -66,6 +66,8 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     /// Where to start a key's writer, once the thread runs.
     runtime: Mutex<Option<Handle>>,
+    /// Whether it does, to be asked for every record: once it runs, it does so until nobody is left to ask.
+    runs: AtomicBool,
     pub(super) calls: Semaphore,
     pub(super) phase: watch::Sender<Phase>,
     /// Keys whose writer is not done.
@@ -115,21 +117,36 @@ impl LogThread {
         &self.shared.followers
     }
 
+    /// Sees to it that the thread runs, before anything is pushed. Nobody else's code runs in here: callers may hold
+    /// locks of their own.
+    pub(super) fn ensure(&self) -> io::Result<()> {
+        if self.shared.runs.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.handle().map(drop)
+    }
+
+    /// The same, for those whom nobody tells what became of their records.
+    pub(super) fn ensure_or_warn(&self) -> bool {
+        let ensured = self.ensure();
+        if let Err(error) = &ensured {
+            tracing::warn!(%error, "can't start the writer of a session log");
+        }
+        ensured.is_ok()
+    }
+
     /// Starts the writer of a key, which has something to do.
     pub(super) fn start(&self, slot: &Arc<Slot>) {
-        match self.handle() {
-            Ok(handle) => {
-                self.shared.busy.fetch_add(1, Ordering::AcqRel);
-                let guard = Busy(Arc::clone(&self.shared));
-                let slot = Arc::clone(slot);
-                handle.spawn(async move { commit::run(&guard.0, slot).await });
-            }
-            Err(error) => {
-                // What is awaited must not wait until somebody comes by again.
-                commit::not_started(slot, &error);
-                tracing::warn!(%error, "can't start the writer of a session log");
-            }
-        }
+        let handle = lock(&self.shared.runtime).clone();
+        let Some(handle) = handle else {
+            // What was pushed is no more than word of what was lost.
+            commit::not_started(slot);
+            return;
+        };
+        self.shared.busy.fetch_add(1, Ordering::AcqRel);
+        let guard = Busy(Arc::clone(&self.shared));
+        let slot = Arc::clone(slot);
+        handle.spawn(async move { commit::run(&guard.0, slot).await });
     }
 
     fn handle(&self) -> io::Result<Handle> {
@@ -165,6 +182,7 @@ impl LogThread {
         };
         *lock(&self.running) = Some(Running { thread, over });
         *runtime = Some(handle.clone());
+        self.shared.runs.store(true, Ordering::Release);
         Ok(handle)
     }
 
@@ -226,6 +244,7 @@ impl Shared {
             slots: Mutex::default(),
             pool: Arc::default(),
             runtime: Mutex::default(),
+            runs: AtomicBool::new(false),
             calls: Semaphore::new(CALLS_IN_FLIGHT),
             phase: watch::Sender::new(Phase::Running),
             busy: AtomicUsize::new(0),

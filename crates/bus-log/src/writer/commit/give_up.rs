@@ -10,17 +10,17 @@ use super::{Commit, NotDurable, Part, Slot, tell};
 use crate::LogError;
 
 /// Gives up what waits in a slot whose writer can't be started: the next that comes tries again.
-pub(in super::super) fn not_started(slot: &Slot, error: &io::Error) {
-    for done in slot.not_started() {
-        let reason = "its writer could not be started";
-        let message = "no thread to write with";
-        let error = LogError::unavailable(message).with_source(io::Error::from(error.kind()));
-        let error = Some(Arc::new(error));
-        tell(
-            done,
-            Err(NotDurable::for_certain(io::ErrorKind::Other, reason, error)),
-        );
-    }
+pub(in super::super) fn not_started(slot: &Slot) {
+    // Dropped, a completer says that nobody will.
+    drop(slot.not_started());
+}
+
+/// What somebody is told whose event was not even pushed, as there is no writer to be had.
+pub(in super::super) fn no_writer(error: &io::Error) -> io::Error {
+    let reason = "its writer could not be started";
+    let message = "no thread to write with";
+    let error = LogError::unavailable(message).with_source(io::Error::from(error.kind()));
+    NotDurable::for_certain(io::ErrorKind::Other, reason, Some(Arc::new(error)))
 }
 
 impl Commit {
