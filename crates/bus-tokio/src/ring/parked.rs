@@ -159,6 +159,15 @@ impl Parked {
         }
     }
 
+    /// Those of a lane that an envelope has come for.
+    pub(super) fn due(&self, name: LaneName) -> Quota {
+        let due = self.lane(name).due;
+        match name {
+            LaneName::Near => Quota { near: due, away: 0 },
+            LaneName::Away => Quota { near: 0, away: due },
+        }
+    }
+
     /// All that wait are to be woken by the caller, whether or not there is an envelope for them.
     pub(super) fn call_all(&mut self) -> Quota {
         self.near.due = self.near.listed.len();

@@ -134,11 +134,11 @@ impl Ring {
             #[cfg(not(loom))]
             Wanted::Thread => {
                 if !super::rouser_thread::call(self) {
-                    self.abandon(LaneName::Away);
+                    self.do_without(LaneName::Away);
                 }
             }
             #[cfg(loom)]
-            Wanted::Thread => self.abandon(LaneName::Away),
+            Wanted::Thread => self.do_without(LaneName::Away),
         }
     }
 
@@ -176,6 +176,16 @@ impl Ring {
         // Where envelopes come fast, those just woken have the next one to wait for by the time it looks
         // again. Until it finds nobody it counts as called, and emitters have nothing to do.
         Roused::Some
+    }
+
+    /// A lane gets no rouser for now: emitters wake who waits there. Here only those are woken that an emitter has left
+    /// to the rouser meanwhile; who is woken for nothing would come back, and ask for a rouser, again and again.
+    fn do_without(&self, lane: LaneName) {
+        let mut state = self.lock();
+        let rouser = std::mem::take(state.parked.rouser(lane));
+        let quota = state.parked.due(lane);
+        self.wake(state, quota, &mut Wakers::default());
+        drop(rouser);
     }
 
     /// A lane has no rouser any more: who waits there is woken here, and finds its way anew.

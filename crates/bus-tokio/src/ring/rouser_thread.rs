@@ -3,39 +3,72 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Wake, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::Ring;
 use super::parked::LaneName;
 use super::rouser::Roused;
+
+/// How long nobody asks again for a thread that could not be started: a system that has none to give would be asked
+/// by every receiver that waits.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A ring whose away lane is to be roused. Its waker puts it in the thread's queue.
 struct Job(Weak<Ring>);
 
 impl Wake for Job {
     fn wake(self: Arc<Self>) {
-        // The thread never ends: nothing takes its queue from it.
-        let _ = queue().is_some_and(|queue| queue.send(self).is_ok());
+        // The thread never ends, and there is one, as it has had this job.
+        let _ = CALLS.call(self, start);
     }
 }
 
-/// Calls the thread for a ring. False if there is no thread to be had.
+static CALLS: Calls = Calls(Mutex::new(State::NONE));
+
+/// Calls the thread for a ring. False if there is no thread to be had at the moment.
 pub(super) fn call(ring: &Arc<Ring>) -> bool {
-    let job = Arc::new(Job(Arc::downgrade(ring)));
-    queue().is_some_and(|queue| queue.send(job).is_ok())
+    CALLS.call(Arc::new(Job(Arc::downgrade(ring))), start)
 }
 
-fn queue() -> Option<&'static Sender<Arc<Job>>> {
-    static QUEUE: OnceLock<Option<Sender<Arc<Job>>>> = OnceLock::new();
-    let start = || {
-        let (queue, jobs) = mpsc::channel();
-        let run = move || jobs.iter().for_each(run);
-        let thread = thread::Builder::new().name("bus-rouser".to_owned());
-        thread.spawn(run).ok().map(|_| queue)
+/// Where the thread is called, once there is one.
+struct Calls(Mutex<State>);
+
+struct State {
+    queue: Option<Sender<Arc<Job>>>,
+    /// When it could not be started.
+    refused: Option<Instant>,
+}
+
+impl State {
+    const NONE: Self = Self {
+        queue: None,
+        refused: None,
     };
-    QUEUE.get_or_init(start).as_ref()
+}
+
+impl Calls {
+    fn call(&self, job: Arc<Job>, start: impl FnOnce() -> Option<Sender<Arc<Job>>>) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.queue.is_none() {
+            if state.refused.is_some_and(|at| at.elapsed() < PAUSE) {
+                return false;
+            }
+            state.queue = start();
+            state.refused = state.queue.is_none().then(Instant::now);
+        }
+        let called = |queue: &Sender<_>| queue.send(job).is_ok();
+        state.queue.as_ref().is_some_and(called)
+    }
+}
+
+fn start() -> Option<Sender<Arc<Job>>> {
+    let (queue, jobs) = mpsc::channel();
+    let run = move || jobs.iter().for_each(run);
+    let thread = thread::Builder::new().name("bus-rouser".to_owned());
+    thread.spawn(run).ok().map(|_| queue)
 }
 
 fn run(job: Arc<Job>) {
@@ -49,3 +82,6 @@ fn run(job: Arc<Job>) {
         }
     }));
 }
+
+#[cfg(test)]
+mod tests;
