@@ -3,7 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use bus_log::{AuditSink, AuditStats, GraphEvent, SessionAuditSink, UsageLimitBreach};
+use bus_log::{
+    AuditSink, AuditStats, Entry, Event, GraphEvent, Meta, SessionAuditSink, UsageLimitBreach,
+};
 
 use crate::SessionBus;
 use crate::bus::Core;
@@ -27,7 +29,8 @@ impl SessionBus {
     /// At most 65,536 stand in line for their ordinals, and at most 64 MiB of them and one more. When there are
     /// more, the oldest are seen without one; behind an emitter's event, which is waited for, further ones are seen before it.
     /// Those that a full log refuses are seen in their turn too, until more than 1 MiB of them wait: then all records
-    /// before them are seen as well. Over a sink that is no log, those past the bound are seen at once and lost, with a
+    /// before them are seen as well. While a delivery takes its time, as one does whose waker blocks, twice as many are kept;
+    /// further ones are seen at once, without their ordinals and before those. Over a sink that is no log, those past the bound are seen at once and lost, with a
     /// `warn`.
     ///
     /// While a sink is busy or full because of emitters, 65,536 records and events wait to be handed to it, or 64 MiB of
@@ -131,14 +134,20 @@ impl BusAudit {
     fn record(&self, event: GraphEvent, text: usize) {
         let core = &self.0;
         let at = *event.timestamp();
-        let event = event.into();
+        let entry = Entry {
+            at,
+            meta: Meta::default(),
+            event: event.into(),
+        };
         let Some(sinks) = &core.sinks else {
-            core.broadcast(event, Some(at));
+            core.broadcast_entry(entry);
             return;
         };
         let bytes = RECORD + text;
-        let parcel = |to| Parcel::event(sinks, event, at, core.legacy.clone(), to);
-        let left = if sinks.audit().is_some() {
+        let parcel = |to| Parcel::event(sinks, entry, core.legacy.clone(), to);
+        let left = if let Some(audit) = sinks.audit() {
+            // It is to start no thread, and to say nothing, once the line is held.
+            audit.prepare();
             core.line.drop_off(parcel(Addressee::AuditCounts { bytes }))
         } else if core.line.is_crowded() {
             Err(Box::new(parcel(Addressee::Nobody { bytes })))
@@ -155,10 +164,10 @@ impl Core {
     /// For when a sink has been busy for so long that too many records wait for it: this one is lost. A
     /// log counts it, and notes it where it would be.
     fn record_past_the_line(&self, sinks: &Arc<Sinks>, parcel: Parcel) {
-        let Some((event, at)) = parcel.into_event() else {
+        let Some(entry) = parcel.into_entry() else {
             return;
         };
-        let seq = self.broadcast(event, Some(at));
+        let seq = self.broadcast_entry(entry);
         if sinks.audit().is_some() {
             self.line.leave_lost(sinks);
         } else {
@@ -196,5 +205,12 @@ impl AuditSink for BusAudit {
     fn record_context_compacted(&self, dropped_chars: usize, retained_chars: usize) {
         let event = GraphEvent::context_compacted(dropped_chars, retained_chars);
         self.record(event, 0);
+    }
+
+    fn record_event(&self, event: GraphEvent) -> bool {
+        // What its texts take, and a little more.
+        let text = Event::from(event.clone()).to_json().as_str().len();
+        self.record(event, text);
+        true
     }
 }

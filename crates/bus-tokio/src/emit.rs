@@ -1,15 +1,14 @@
-//! The four ways to emit.
+//! The ways to emit.
 
 use std::io;
 use std::sync::Arc;
 
-use bus_core::{DateTime, Event, EventEmitter, SessionEvent, Utc};
-use bus_log::LogWriter;
+use bus_core::{DateTime, Event, EventEmitter, Meta, SessionEvent, Utc};
+use bus_log::{Entry, LogWriter};
 
 use crate::bus::Core;
 use crate::clock;
 use crate::delivered::{Waiting, waiting};
-use crate::envelope::Origin;
 use crate::line::{Addressee, Parcel, delivers};
 use crate::receipt::{told, would_deadlock};
 use crate::sinks::Sinks;
@@ -60,7 +59,39 @@ impl SessionBus {
         let event = event.into();
         match self.core().sinks_for(&event) {
             None => Ok(self.core().emit_live(event)),
-            Some(sinks) => self.core().emit_durable(sinks, event),
+            Some(sinks) => self.core().emit_durable(sinks, entry_of(event)),
+        }
+    }
+
+    /// As [`emit_event`](Self::emit_event), with a time and with what is known besides: an `id` by which to recognise
+    /// the event again, say. Subscribers find both in the [envelope](crate::Envelope), and a log keeps them; a durable
+    /// sink that is no log has no place for them.
+    ///
+    /// ```
+    /// use bus_tokio::{Entry, Meta, SessionBus, SessionEvent};
+    ///
+    /// let bus = SessionBus::new(16);
+    /// let mut screen = bus.subscribe_envelopes();
+    /// let meta = Meta::default().with("id", "e-1")?;
+    /// bus.emit_entry(Entry { meta, ..Entry::from(SessionEvent::Done) });
+    /// assert_eq!(screen.try_recv().unwrap().meta.id().as_deref(), Some("e-1"));
+    /// # Ok::<(), bus_tokio::JsonError>(())
+    /// ```
+    pub fn emit_entry(&self, entry: Entry) {
+        // Whatever there is to say of a failure was said in a warning.
+        let _ = self.try_emit_entry(entry);
+    }
+
+    /// As [`try_emit`](Self::try_emit), with a time and with what is known besides: see
+    /// [`emit_entry`](Self::emit_entry).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_emit`](Self::try_emit).
+    pub fn try_emit_entry(&self, entry: Entry) -> Result<Receipt, EmitError> {
+        match self.core().sinks_for(&entry.event) {
+            None => Ok(self.core().emit_entry_live(entry)),
+            Some(sinks) => self.core().emit_durable(sinks, entry),
         }
     }
 
@@ -86,9 +117,21 @@ impl SessionBus {
         let Some(sinks) = core.sinks_for(&event) else {
             return Ok(core.emit_live(event));
         };
-        let (parcel, waiting) = core.begin(sinks, event)?;
-        core.line.publish(parcel).await;
-        told(waiting.await)
+        core.publish(sinks, entry_of(event)).await
+    }
+
+    /// As [`publish`](Self::publish), with a time and with what is known besides: see
+    /// [`emit_entry`](Self::emit_entry).
+    ///
+    /// # Errors
+    ///
+    /// As [`try_emit`](Self::try_emit).
+    pub async fn publish_entry(&self, entry: Entry) -> Result<Receipt, EmitError> {
+        let core = self.core();
+        let Some(sinks) = core.sinks_for(&entry.event) else {
+            return Ok(core.emit_entry_live(entry));
+        };
+        core.publish(sinks, entry).await
     }
 }
 
@@ -96,17 +139,41 @@ impl EventEmitter for SessionBus {
     fn emit(&self, event: SessionEvent) {
         Self::emit(self, event);
     }
+
+    fn emit_with_meta(&self, event: Event, meta: Meta) {
+        let entry = entry_of(event);
+        self.emit_entry(Entry { meta, ..entry });
+    }
+}
+
+/// An event that is emitted now.
+fn entry_of(event: Event) -> Entry {
+    Entry {
+        at: clock::now(),
+        meta: Meta::default(),
+        event,
+    }
 }
 
 impl Core {
     /// Emits an event that need not be durable.
     fn emit_live(&self, event: Event) -> Receipt {
-        Receipt::live(self.broadcast(event, None))
+        Receipt::live(self.broadcast((event, Meta::default()), None))
+    }
+
+    fn emit_entry_live(&self, entry: Entry) -> Receipt {
+        Receipt::live(self.broadcast_entry(entry))
+    }
+
+    async fn publish(&self, sinks: &Arc<Sinks>, entry: Entry) -> Result<Receipt, EmitError> {
+        let (parcel, waiting) = self.begin(sinks, entry)?;
+        self.line.publish(parcel).await;
+        told(waiting.await)
     }
 
     /// Emits an event, and blocks until it is durable and was delivered.
-    fn emit_durable(&self, sinks: &Arc<Sinks>, event: Event) -> Result<Receipt, EmitError> {
-        let (parcel, waiting) = self.begin(sinks, event)?;
+    fn emit_durable(&self, sinks: &Arc<Sinks>, entry: Entry) -> Result<Receipt, EmitError> {
+        let (parcel, waiting) = self.begin(sinks, entry)?;
         if must_not_wait() {
             match self.line.drop_off(parcel) {
                 Ok(()) => told_now(waiting),
@@ -122,24 +189,21 @@ impl Core {
     }
 
     /// Makes an event ready to go to its sinks.
-    fn begin(&self, sinks: &Arc<Sinks>, event: Event) -> Result<(Parcel, Waiting), EmitError> {
-        let at = clock::now();
+    fn begin(&self, sinks: &Arc<Sinks>, entry: Entry) -> Result<(Parcel, Waiting), EmitError> {
         if self.line.is_held_here() {
-            let seq = self.broadcast(event, Some(at));
+            let seq = self.broadcast_entry(entry);
             let error = would_deadlock("emitted from within the sink itself");
             return Err(EmitError::new(Some(seq), error));
         }
         let (teller, waiting) = waiting();
         let to = Addressee::Emitter(teller);
-        let parcel = Parcel::event(sinks, event, at, self.legacy.clone(), to);
+        let parcel = Parcel::event(sinks, entry, self.legacy.clone(), to);
         Ok((parcel, waiting))
     }
 
     /// For when too many wait for a sink: an event that can't wait with them is only seen.
     fn pass_by(&self, parcel: Parcel) -> Result<Receipt, EmitError> {
-        let seq = parcel
-            .into_event()
-            .map(|(event, at)| self.broadcast(event, Some(at)));
+        let seq = parcel.into_entry().map(|entry| self.broadcast_entry(entry));
         let error = io::Error::new(
             io::ErrorKind::WouldBlock,
             "too many events wait for the sink",
@@ -148,11 +212,14 @@ impl Core {
         Err(EmitError::new(seq, error))
     }
 
-    /// Shows an event, which is not durable, to everybody. It was emitted `at`, or is now.
-    pub(crate) fn broadcast(&self, event: Event, at: Option<DateTime<Utc>>) -> u64 {
-        let legacy = self.legacy.as_deref();
-        self.line
-            .broadcast(legacy, event, at, None, Origin::UNKNOWN)
+    /// Shows an event, which is not durable, to everybody.
+    pub(crate) fn broadcast_entry(&self, Entry { at, meta, event }: Entry) -> u64 {
+        self.broadcast((event, meta), Some(at))
+    }
+
+    /// The same. It was emitted `at`, or is now.
+    fn broadcast(&self, shown: (Event, Meta), at: Option<DateTime<Utc>>) -> u64 {
+        self.line.broadcast(self.legacy.as_deref(), shown, at)
     }
 }
 

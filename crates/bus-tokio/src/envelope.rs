@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bus_core::{DateTime, Event, ThreadKey, Utc};
+use bus_core::{DateTime, Event, Meta, ThreadKey, Utc};
 use bus_log::LogSink;
 
 /// An event on the bus, with its place there and in the log.
@@ -16,13 +16,16 @@ pub struct Envelope {
     /// counted anew by every bus, and by every [`RemoteSession`](crate::RemoteSession), which counts what it heard: to find an
     /// event again, use the ordinal.
     pub seq: u64,
-    /// When it was emitted.
+    /// When it was emitted, or when it happened, if the emitter said so.
     pub at: DateTime<Utc>,
     /// 1-based position in its thread of the log. `None` if it was not to be durable, if nobody knew
     /// it to be so when it was broadcast, or if the sink knows no ordinals.
     pub ordinal: Option<u64>,
     /// What happened.
     pub event: Event,
+    /// What is known besides: empty unless the emitter said so, as by
+    /// [`emit_entry`](crate::SessionBus::emit_entry).
+    pub meta: Meta,
     /// Whose ordinal it is.
     pub(crate) origin: Origin,
     /// What followers need to know of the envelopes before it.
@@ -82,6 +85,6 @@ impl Envelope {
 impl PartialEq for Envelope {
     fn eq(&self, other: &Self) -> bool {
         let place = |e: &Self| (e.seq, e.at, e.ordinal);
-        place(self) == place(other) && self.event == other.event
+        place(self) == place(other) && self.event == other.event && self.meta == other.meta
     }
 }

@@ -21,9 +21,10 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
+use std::thread;
 use std::time::Instant;
 
-use bus_core::{DateTime, Event, Helper, Ticket, TicketOutcome, Utc};
+use bus_core::{DateTime, Event, Helper, Meta, Ticket, TicketOutcome, Utc};
 use tokio::sync::Semaphore;
 
 use crate::envelope::Origin;
@@ -56,6 +57,8 @@ pub(crate) struct Line {
 struct Taken {
     stands: Stands,
     ticket: Ticket,
+    /// Its sinks, if the parcel was the last to hold them.
+    left: Option<Sinks>,
 }
 
 /// Why a parcel is not handed in.
@@ -89,12 +92,11 @@ impl Line {
     pub(crate) fn broadcast(
         &self,
         legacy: Option<&Legacy>,
-        event: Event,
+        shown: (Event, Meta),
         at: Option<DateTime<Utc>>,
-        ordinal: Option<u64>,
-        origin: Origin,
     ) -> u64 {
-        self.delivery.broadcast(legacy, event, at, ordinal, origin)
+        self.delivery
+            .broadcast(legacy, shown, at, None, Origin::UNKNOWN)
     }
 
     /// Gives back the room that nothing is in now.
@@ -218,6 +220,15 @@ impl Line {
     /// Puts a parcel behind all others.
     fn defer(self: &Arc<Self>, parcel: Parcel) {
         let mut deferred = lock(&self.deferred);
+        if let Some(last) = deferred.back_mut()
+            && last.gives_way_to(&parcel)
+        {
+            // A mark in place of a mark: neither takes a place of those that there are.
+            let given_up = std::mem::replace(last, parcel);
+            drop(deferred);
+            drop(given_up);
+            return;
+        }
         deferred.push_back(parcel);
         let is_first = deferred.len() == 1;
         drop(deferred);
@@ -294,11 +305,13 @@ impl Line {
     }
 
     /// Puts what its sink has taken in its place. The caller holds `order`, so that who gets it next knows that the
-    /// parcel has let go of its sinks.
+    /// parcel has let go of its sinks, unless they are nobody's any more.
     fn take(&self, parcel: Parcel, ticket: Ticket) -> Taken {
+        let (cargo, left) = parcel.open();
         Taken {
-            stands: self.delivery.place(parcel.into_cargo()),
+            stands: self.delivery.place(cargo),
             ticket,
+            left,
         }
     }
 
@@ -306,7 +319,14 @@ impl Line {
     /// the line but no sink: it may run on the sink's own thread, which must not be the one to drop
     /// (and join) it.
     fn watch(self: &Arc<Self>, taken: Taken) -> Option<Helper> {
-        let Taken { stands, ticket } = taken;
+        let Taken {
+            stands,
+            ticket,
+            left,
+        } = taken;
+        if let Some(sinks) = left {
+            let_go(sinks);
+        }
         let place = self.delivery.stand(stands)?;
         if ticket.is_told() {
             self.delivery.settle(place, told(ticket));
@@ -315,6 +335,16 @@ impl Line {
         let line = Arc::clone(self);
         Some(ticket.on_ready_helping(move |outcome| line.delivery.settle(place, outcome)))
     }
+}
+
+/// Drops sinks that nobody holds any more, as of a bus that was dropped within a delivery. That may join a thread which
+/// hangs in its log, so that this one, which others wait for, is not to do it.
+fn let_go(sinks: Sinks) {
+    let thread = thread::Builder::new().name("bus-let-go".into());
+    // Where there is no thread to be had, they are dropped in here; what is dropped is somebody else's.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        thread.spawn(move || drop(sinks)).is_ok()
+    }));
 }
 
 /// A sink may hand over a ticket that was asked already, which panics: the sink has failed.

@@ -9,6 +9,8 @@ pub(crate) struct Pending<T, O> {
     slots: VecDeque<Slot<T, O>>,
     /// The place of the first slot.
     first: u64,
+    /// How many of the first were seen to have settled: nobody looks at them again.
+    passed: usize,
 }
 
 struct Slot<T, O> {
@@ -17,7 +19,7 @@ struct Slot<T, O> {
 }
 
 /// A thing's place in the order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
 
 impl<T, O> Pending<T, O> {
@@ -25,12 +27,13 @@ impl<T, O> Pending<T, O> {
         Self {
             slots: VecDeque::new(),
             first: 0,
+            passed: 0,
         }
     }
 
     /// Puts `thing` behind all others.
     pub(crate) fn push(&mut self, thing: T) -> Place {
-        let place = Place(self.first + self.slots.len() as u64);
+        let place = self.next_place();
         self.slots.push_back(Slot {
             thing,
             outcome: None,
@@ -46,14 +49,46 @@ impl<T, O> Pending<T, O> {
         }
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+    /// The place of the first thing; the next one where there is none.
+    pub(crate) const fn first_place(&self) -> Place {
+        Place(self.first)
     }
 
-    /// The first thing.
-    pub(crate) fn first(&self) -> Option<&T> {
-        self.slots.front().map(|slot| &slot.thing)
+    /// The place of what is pushed next.
+    pub(crate) fn next_place(&self) -> Place {
+        Place(self.first + self.slots.len() as u64)
+    }
+
+    /// The last thing, and its place.
+    pub(crate) fn last_mut(&mut self) -> Option<(Place, &mut T)> {
+        let index = self.slots.len().checked_sub(1)?;
+        let place = Place(self.first + index as u64);
+        self.slots.back_mut().map(|slot| (place, &mut slot.thing))
+    }
+
+    /// Goes past the next of the first that have settled, each once, and shows it.
+    pub(crate) fn pass_settled(&mut self) -> Option<&T> {
+        let slot = self.slots.get(self.passed)?;
+        slot.outcome.as_ref()?;
+        self.passed += 1;
+        Some(&slot.thing)
+    }
+
+    /// What stands behind those that were [passed](Self::pass_settled).
+    pub(crate) fn next_unpassed(&self) -> Option<&T> {
+        self.slots.get(self.passed).map(|slot| &slot.thing)
+    }
+
+    /// Says how that one ended.
+    pub(crate) fn settle_next_unpassed(&mut self, outcome: O) {
+        if let Some(slot) = self.slots.get_mut(self.passed) {
+            slot.outcome.get_or_insert(outcome);
+        }
+    }
+
+    /// Whether the first thing was [passed](Self::pass_settled).
+    pub(crate) const fn has_passed_first(&self) -> bool {
+        self.passed > 0
     }
 
     /// The thing at `place`, unless it has settled or left.
@@ -64,21 +99,11 @@ impl<T, O> Pending<T, O> {
 
     /// Settles those before `place` that have not, as far as `outcome` has one for them.
     pub(crate) fn settle_before(&mut self, place: Place, outcome: impl Fn(&T) -> Option<O>) {
-        let before = self.index(place).unwrap_or(0);
-        for slot in self.slots.iter_mut().take(before) {
+        let before = self.index(place).unwrap_or(0).min(self.slots.len());
+        for slot in self.slots.range_mut(self.passed.min(before)..before) {
             if slot.outcome.is_none() {
                 slot.outcome = outcome(&slot.thing);
             }
-        }
-    }
-
-    /// Settles the first that have not, up to the one that `outcome` has none for.
-    pub(crate) fn settle_while(&mut self, mut outcome: impl FnMut(&T) -> Option<O>) {
-        for slot in &mut self.slots {
-            match outcome(&slot.thing) {
-                Some(outcome) => slot.outcome.get_or_insert(outcome),
-                None => return,
-            };
         }
     }
 
@@ -86,6 +111,7 @@ impl<T, O> Pending<T, O> {
     pub(crate) fn pop_settled(&mut self) -> Option<(T, O)> {
         let outcome = self.slots.front_mut()?.outcome.take()?;
         self.first += 1;
+        self.passed = self.passed.saturating_sub(1);
         self.slots.pop_front().map(|slot| (slot.thing, outcome))
     }
 
@@ -99,6 +125,13 @@ impl<T, O> Pending<T, O> {
     /// Where the thing at `place` stands in the queue; `None` if it has left.
     fn index(&self, place: Place) -> Option<usize> {
         usize::try_from(place.0.checked_sub(self.first)?).ok()
+    }
+}
+
+#[cfg(test)]
+impl<T, O> Pending<T, O> {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
     }
 }
 

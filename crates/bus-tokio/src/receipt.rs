@@ -88,7 +88,7 @@ pub(crate) fn told(delivered: Delivered) -> Result<Receipt, EmitError> {
         }),
         Err(error) => {
             warn_not_durable(seq, &error);
-            Err(EmitError::new(Some(seq), error))
+            Err(EmitError::new((seq > 0).then_some(seq), error))
         }
     }
 }

@@ -24,7 +24,7 @@ mod wakers;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use bus_core::{DateTime, Event, ThreadKey, Utc};
+use bus_core::{DateTime, Event, Meta, ThreadKey, Utc};
 
 use census::Census;
 use cursor::Cursor;
@@ -116,6 +116,7 @@ impl Ring {
     pub(crate) fn push(
         &self,
         event: Event,
+        meta: Meta,
         at: Option<DateTime<Utc>>,
         ordinal: Option<u64>,
         origin: Origin,
@@ -133,6 +134,7 @@ impl Ring {
             at,
             ordinal,
             event,
+            meta,
             origin,
             tally: Tally::default(),
             thread: None,

@@ -124,9 +124,14 @@ impl Sinks {
     }
 
     /// Makes an emitter's event ready for a log: from now on its time runs.
-    pub(crate) fn begin(&self, event: &Event, at: DateTime<Utc>) -> Option<Submission> {
+    pub(crate) fn begin(
+        &self,
+        event: &Event,
+        meta: &Meta,
+        at: DateTime<Utc>,
+    ) -> Option<Submission> {
         match &self.durable {
-            Durable::Log(log) => Some(log.begin(event, at)),
+            Durable::Log(log) => Some(log.begin(event, meta, at)),
             Durable::Sink(_) => None,
         }
     }
@@ -134,7 +139,7 @@ impl Sinks {
     /// Offers an event to the sink. One that panics has failed.
     pub(crate) fn offer(
         &self,
-        (event, at): (&Event, DateTime<Utc>),
+        (event, meta, at): (&Event, &Meta, DateTime<Utc>),
         to: &Addressee,
         submission: &mut Option<Submission>,
         wait: Wait<'_>,
@@ -144,7 +149,8 @@ impl Sinks {
                 Ok(log.audit.record_ticketed(event.clone()))
             }
             (Durable::Log(log), _) => {
-                let begun = submission.take().unwrap_or_else(|| log.begin(event, at));
+                let begun = submission.take();
+                let begun = begun.unwrap_or_else(|| log.begin(event, meta, at));
                 log.offer(begun, wait).map_err(|begun| {
                     *submission = Some(begun);
                     NotTaken::Full
@@ -176,10 +182,10 @@ impl Sinks {
 }
 
 impl Log {
-    fn begin(&self, event: &Event, at: DateTime<Utc>) -> Submission {
+    fn begin(&self, event: &Event, meta: &Meta, at: DateTime<Utc>) -> Submission {
         self.sink.begin(Entry {
             at: to_micros(at),
-            meta: Meta::default(),
+            meta: meta.clone(),
             event: event.clone(),
         })
     }

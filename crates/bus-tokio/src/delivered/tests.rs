@@ -37,3 +37,11 @@ fn a_waker_that_delivers_as_it_is_replaced_deadlocks_nothing() {
     });
     assert_eq!(rx.recv_timeout(Duration::from_secs(20)).unwrap(), Some(7));
 }
+
+#[test]
+fn whoever_waits_for_a_teller_that_is_gone_is_told_so() {
+    let (teller, waiting) = waiting();
+    drop(teller);
+    let error = waiting.now().unwrap().outcome.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}

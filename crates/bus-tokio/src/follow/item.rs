@@ -1,7 +1,7 @@
 //! What a follower is given.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bus_core::{DateTime, Event, Meta, Utc};
 use bus_log::{Recorded, to_micros};
@@ -81,9 +81,9 @@ impl FollowedEvent {
         self.ordinal
     }
 
-    /// What happened. One thing may differ from what the log has: a
-    /// [`SessionSync`](bus_core::SessionEvent::SessionSync) that came live has its messages, which the
-    /// log leaves out.
+    /// What happened. Two things that came live may differ from what a reader of the log gets: a
+    /// [`SessionSync`](bus_core::SessionEvent::SessionSync) has its messages, which the log leaves out; and an event of
+    /// a type of ours that was emitted as a [custom](bus_core::CustomEvent) one is still that, where a reader gets it typed.
     #[must_use]
     pub fn event(&self) -> &Event {
         match &self.source {
@@ -101,12 +101,11 @@ impl FollowedEvent {
         }
     }
 
-    /// What is known besides: nothing of what a bus emits.
+    /// What is known besides, as its emitter said.
     #[must_use]
     pub fn meta(&self) -> &Meta {
-        static NONE: LazyLock<Meta> = LazyLock::new(Meta::default);
         match &self.source {
-            Source::Live(_) => &NONE,
+            Source::Live(envelope) => &envelope.meta,
             Source::Log(recorded) => &recorded.meta,
         }
     }
@@ -126,8 +125,18 @@ impl FollowedEvent {
             ordinal,
             at,
             meta,
-            event: event.without_messages(),
+            event: as_read(event.without_messages()),
         }
+    }
+}
+
+/// An event as a reader gets it: one of a type of ours that was written as custom is typed.
+fn as_read(event: Event) -> Event {
+    match event {
+        Event::Custom(custom) => {
+            Event::parse(custom.as_json().as_str()).unwrap_or(Event::Custom(custom))
+        }
+        typed => typed,
     }
 }
 

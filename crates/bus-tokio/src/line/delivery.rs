@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use bus_core::{DateTime, Event, TicketOutcome, Utc};
+use bus_core::{DateTime, Event, Meta, TicketOutcome, Utc};
 
 use super::parcel::{Addressee, Cargo};
 use super::{lock, reentrancy};
@@ -18,11 +18,11 @@ use crate::receipt::ordinal_of;
 use crate::ring::Ring;
 use crate::warn::warn_not_durable;
 
-/// How many may wait to be told before audit records no longer wait for their turn to be seen. A log
-/// that is down keeps its records, within its own bound; they need not all be kept here as well.
-const MOST: usize = 65_536;
+/// How many events may wait for their turn before audit records no longer do. A log that is down keeps its
+/// records, within its own bound; they need not all be kept here as well.
+const MOST: usize = if cfg!(test) { 64 } else { 65_536 };
 
-/// Bytes of the audit records among them from which on it is the same.
+/// Bytes of those records from which on it is the same.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Bytes of records that the log has refused, and that wait for those before them, from which on those do
@@ -36,14 +36,25 @@ pub(super) struct Delivery {
 
 struct Queue {
     pending: Pending<Cargo, TicketOutcome>,
-    /// Audit records that are seen without waiting for those in line, in their order.
-    passing: VecDeque<Cargo>,
-    /// What the audit records among them take.
-    bytes: usize,
+    /// Audit records that do not wait for the events in line, in their order: each with the place behind all
+    /// that was in line when it came. Where nobody waits for what is first in line, it is not passed.
+    passing: VecDeque<(Place, Cargo)>,
+    /// All these.
+    all: Load,
+    /// Those of them that are only to be delivered: what was passed in `pending`.
+    passed: Load,
     /// What those take that were refused since others were last seen for it.
     refused: usize,
     /// Some thread is delivering, and will come to whatever settles meanwhile.
     delivering: bool,
+}
+
+/// How many events there are, how many of them are audit records, and about what those take. Marks are no load.
+#[derive(Clone, Copy)]
+struct Load {
+    events: usize,
+    records: usize,
+    record_bytes: usize,
 }
 
 /// Where a parcel waits to be delivered.
@@ -51,55 +62,127 @@ pub(super) enum Stands {
     In(Place),
     /// There too, as one too many.
     TooMany(Place),
-    /// It does not: too many do. It is an audit record, and passes the line.
+    /// It does not: too many do. It is an audit record, and passes those that somebody waits for.
     Past,
+    /// It does not: twice as many do, or are not delivered because a delivery takes its time.
+    FarPast(Cargo),
     /// There is nothing to deliver, but to tell whoever waits for no more than that it was taken.
     Nowhere(Option<Teller>),
 }
 
-impl Queue {
-    fn is_crowded(&self) -> bool {
-        self.pending.len() >= MOST || self.bytes >= MOST_BYTES
+impl Load {
+    const NONE: Self = Self {
+        events: 0,
+        records: 0,
+        record_bytes: 0,
+    };
+
+    const fn of(cargo: &Cargo) -> Self {
+        match (cargo, cargo.record_bytes()) {
+            (_, Some(record_bytes)) => Self {
+                events: 1,
+                records: 1,
+                record_bytes,
+            },
+            (Cargo::Event { .. }, None) => Self {
+                events: 1,
+                ..Self::NONE
+            },
+            _ => Self::NONE,
+        }
     }
 
-    /// Whether the first in line is one that somebody waits for: it can't be seen early.
+    const fn with(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            records: self.records + other.records,
+            record_bytes: self.record_bytes + other.record_bytes,
+        }
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self {
+            events: self.events - other.events,
+            records: self.records - other.records,
+            record_bytes: self.record_bytes - other.record_bytes,
+        }
+    }
+
+    /// Whether one more is too many, where so many `times` as many may be.
+    const fn is_full(self, times: usize) -> bool {
+        self.events >= times * MOST || self.record_bytes >= times * MOST_BYTES
+    }
+
+    const fn is_too_much(self) -> bool {
+        self.events > MOST || self.record_bytes > MOST_BYTES
+    }
+}
+
+impl Queue {
+    /// Goes past what is first in line and has settled.
+    fn pass_settled(&mut self) {
+        while let Some(cargo) = self.pending.pass_settled() {
+            self.passed = self.passed.with(Load::of(cargo));
+        }
+    }
+
+    /// Those that are not merely to be delivered, once what has settled was passed.
+    const fn waiting(&self) -> Load {
+        self.all.without(self.passed)
+    }
+
+    /// Whether the first that has not settled, once the others were passed, is one that somebody waits for: it
+    /// can't be seen early.
     fn is_blocked(&self) -> bool {
-        self.pending.first().is_some_and(Cargo::is_awaited)
+        self.pending.next_unpassed().is_some_and(Cargo::is_awaited)
     }
 
     /// Settles the oldest audit records, as many as are too many.
     fn relieve(&mut self) {
-        let (mut len, mut bytes) = (self.pending.len(), self.bytes);
-        self.pending.settle_while(|cargo| {
-            if len <= MOST && bytes <= MOST_BYTES {
-                return None;
+        loop {
+            self.pass_settled();
+            if !self.waiting().is_too_much() {
+                return;
             }
-            len -= 1;
-            bytes -= cargo.record_bytes();
-            cargo.seen_early()
-        });
+            let first = self.pending.next_unpassed();
+            let Some(outcome) = first.and_then(Cargo::seen_early) else {
+                return;
+            };
+            self.pending.settle_next_unpassed(outcome);
+        }
     }
 
     /// The next to be delivered.
     fn pop(&mut self) -> Option<(Cargo, TicketOutcome)> {
-        loop {
-            if let Some((cargo, outcome)) = self.pending.pop_settled() {
-                let bytes = cargo.record_bytes();
-                self.bytes -= bytes;
-                if outcome.is_err() {
-                    self.refused = self.refused.saturating_sub(bytes);
-                }
-                return Some((cargo, outcome));
+        self.pass_settled();
+        let waits = !self.pending.has_passed_first();
+        let passes = |(place, _): &(Place, Cargo)| {
+            *place <= self.pending.first_place() || (waits && self.is_blocked())
+        };
+        if self.passing.front().is_some_and(passes)
+            && let Some((_, record)) = self.passing.pop_front()
+        {
+            self.all = self.all.without(Load::of(&record));
+            return Some((record, Ok(None)));
+        }
+        let (cargo, outcome) = self.pending.pop_settled()?;
+        let load = Load::of(&cargo);
+        self.all = self.all.without(load);
+        self.passed = self.passed.without(load);
+        if outcome.is_err() {
+            self.refused = self.refused.saturating_sub(load.record_bytes);
+        }
+        Some((cargo, outcome))
+    }
+
+    /// Has `cargo` stand where the last in line does, if that is of no use to anybody any more.
+    fn replace_last(&mut self, cargo: Cargo) -> Result<Place, Cargo> {
+        match self.pending.last_mut() {
+            Some((place, last)) if last.gives_way_to(&cargo) => {
+                *last = cargo;
+                Ok(place)
             }
-            let record = self.passing.pop_front()?;
-            if self.is_blocked() {
-                return Some((record, Ok(None)));
-            }
-            // What it was to pass is through. Those before it are records, and it comes after them.
-            self.bytes += record.record_bytes();
-            let place = self.pending.push(record);
-            self.pending.settle(place, Ok(None));
-            self.relieve();
+            _ => Err(cargo),
         }
     }
 }
@@ -111,7 +194,8 @@ impl Delivery {
             queue: Mutex::new(Queue {
                 pending: Pending::new(),
                 passing: VecDeque::new(),
-                bytes: 0,
+                all: Load::NONE,
+                passed: Load::NONE,
                 refused: 0,
                 delivering: false,
             }),
@@ -122,8 +206,10 @@ impl Delivery {
         &self.ring
     }
 
+    /// Whether so many audit records are in line that one for a sink that is no log should not be.
     pub(super) fn is_crowded(&self) -> bool {
-        lock(&self.queue).is_crowded()
+        let all = lock(&self.queue).all;
+        all.records >= MOST || all.record_bytes >= MOST_BYTES
     }
 
     pub(super) fn shrink(&self) {
@@ -140,7 +226,7 @@ impl Delivery {
     pub(super) fn broadcast(
         &self,
         legacy: Option<&Legacy>,
-        event: Event,
+        (event, meta): (Event, Meta),
         at: Option<DateTime<Utc>>,
         ordinal: Option<u64>,
         origin: Origin,
@@ -148,7 +234,7 @@ impl Delivery {
         if let Some(legacy) = legacy {
             legacy.send(&event);
         }
-        self.ring.push(event, at, ordinal, origin)
+        self.ring.push(event, meta, at, ordinal, origin)
     }
 
     /// Puts what a sink has taken behind all that was taken before.
@@ -159,13 +245,23 @@ impl Delivery {
             cargo => cargo,
         };
         let mut queue = lock(&self.queue);
-        let too_many = !cargo.is_awaited() && queue.is_crowded();
+        let cargo = match queue.replace_last(cargo) {
+            Ok(place) => return Stands::In(place),
+            Err(cargo) => cargo,
+        };
+        let is_awaited = cargo.is_awaited();
+        if !is_awaited && queue.all.is_full(2) {
+            return Stands::FarPast(cargo);
+        }
+        queue.pass_settled();
+        let too_many = !is_awaited && queue.waiting().is_full(1);
+        queue.all = queue.all.with(Load::of(&cargo));
         // Behind others that pass the line it does not overtake them.
         if too_many && (queue.is_blocked() || !queue.passing.is_empty()) {
-            queue.passing.push_back(cargo);
+            let place = queue.pending.next_place();
+            queue.passing.push_back((place, cargo));
             return Stands::Past;
         }
-        queue.bytes += cargo.record_bytes();
         let place = queue.pending.push(cargo);
         if too_many {
             Stands::TooMany(place)
@@ -179,13 +275,15 @@ impl Delivery {
         match stands {
             Stands::In(place) => Some(place),
             Stands::TooMany(place) => {
-                let mut queue = lock(&self.queue);
-                queue.relieve();
-                self.deliver_settled(queue);
+                self.relieve();
                 Some(place)
             }
             Stands::Past => {
-                self.deliver_settled(lock(&self.queue));
+                self.relieve();
+                None
+            }
+            Stands::FarPast(record) => {
+                self.deliver_safely(record, Ok(None));
                 None
             }
             Stands::Nowhere(None) => None,
@@ -199,6 +297,12 @@ impl Delivery {
         }
     }
 
+    fn relieve(&self) {
+        let mut queue = lock(&self.queue);
+        queue.relieve();
+        self.deliver_settled(queue);
+    }
+
     /// Notes how a parcel ended, and delivers whatever is first in line and has ended.
     pub(super) fn settle(&self, place: Place, outcome: TicketOutcome) {
         let mut queue = lock(&self.queue);
@@ -206,7 +310,7 @@ impl Delivery {
             && let Some(cargo) = queue.pending.unsettled(place)
         {
             let is_record = !cargo.is_awaited();
-            let bytes = cargo.record_bytes();
+            let bytes = cargo.record_bytes().unwrap_or(0);
             if is_record {
                 queue.refused += bytes;
             }
@@ -247,13 +351,15 @@ impl Delivery {
         match cargo {
             Cargo::Event {
                 event,
+                meta,
                 at,
                 origin,
                 legacy,
                 to,
             } => {
                 let ordinal = ordinal_of(&outcome);
-                let seq = self.broadcast(legacy.as_deref(), event, Some(at), ordinal, origin);
+                let shown = (event, meta);
+                let seq = self.broadcast(legacy.as_deref(), shown, Some(at), ordinal, origin);
                 to.tell(Delivered { seq, outcome });
             }
             Cargo::Flush { to, .. } => {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{Line, lock};
+use super::{Line, Stuck, lock};
 use crate::sinks::Wait;
 
 /// How long it waits for more before it ends.
@@ -61,11 +61,14 @@ impl HandIn {
 impl Desk {
     fn serve(&self) {
         while let Some(line) = self.next() {
-            // What is dropped in there may be somebody else's.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                if let Some(stuck) = line.pump_by(Wait::InSubmit) {
+            // What is dropped in there may be somebody else's: if it panics, there may be more to do.
+            let pump = || line.pump_by(Wait::InSubmit);
+            let stuck = catch_unwind(AssertUnwindSafe(pump)).unwrap_or(Some(Stuck::MayBlock));
+            let _ = catch_unwind(AssertUnwindSafe(move || {
+                if let Some(stuck) = stuck {
                     line.leave_to_others(&stuck);
                 }
+                drop(line);
             }));
         }
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus_core::{DateTime, Event, Ticket, TicketOutcome, Utc};
-use bus_log::Submission;
+use bus_core::{DateTime, Event, Meta, Ticket, TicketOutcome, Utc};
+use bus_log::{Entry, Submission};
 
 use crate::delivered::Teller;
 use crate::envelope::Origin;
@@ -21,14 +21,16 @@ pub(crate) struct Parcel {
     cargo: Cargo,
     /// Places among those that wait to be handed in.
     places: u32,
-    /// From when on a sink that is still full has failed. A submission has a deadline of its own.
-    until: Option<Instant>,
+    /// From when on a sink that is still full has failed, and how long after its beginning that is. A submission has a
+    /// deadline of its own.
+    until: Option<(Instant, Duration)>,
 }
 
 /// Something in line.
 pub(crate) enum Cargo {
     Event {
         event: Event,
+        meta: Meta,
         at: DateTime<Utc>,
         /// Whose ordinal it gets.
         origin: Origin,
@@ -47,21 +49,25 @@ pub(crate) enum Cargo {
 }
 
 impl Parcel {
-    /// An event for `sinks`, and from when on it is in a hurry.
+    /// An event for `sinks`. From now on its time runs.
     pub(crate) fn event(
         sinks: &Arc<Sinks>,
-        event: Event,
-        at: DateTime<Utc>,
+        Entry { at, meta, event }: Entry,
         legacy: Option<Arc<Legacy>>,
         to: Addressee,
     ) -> Self {
+        // A time that has no end in this clock is none.
+        let until = sinks
+            .patience()
+            .and_then(|patience| Some((Instant::now().checked_add(patience)?, patience)));
         Self {
             submission: match to {
-                Addressee::Emitter(_) => sinks.begin(&event, at),
+                Addressee::Emitter(_) => sinks.begin(&event, &meta, at),
                 Addressee::Nobody { .. } | Addressee::AuditCounts { .. } => None,
             },
             cargo: Cargo::Event {
                 event,
+                meta,
                 at,
                 origin: sinks.origin(),
                 legacy,
@@ -69,7 +75,7 @@ impl Parcel {
             },
             sinks: Some(Arc::clone(sinks)),
             places: 0,
-            until: None,
+            until,
         }
     }
 
@@ -102,18 +108,22 @@ impl Parcel {
         }
     }
 
-    /// Offers it to its sink.
+    /// Offers it to its sink: once more when its time is over.
     pub(super) fn offer(&mut self, wait: Wait<'_>) -> Result<Ticket, NotTaken> {
         match (&self.sinks, &self.cargo) {
-            (Some(sinks), Cargo::Event { event, at, to, .. }) => {
-                let offered = sinks.offer((event, *at), to, &mut self.submission, wait);
-                match (offered, sinks.patience()) {
-                    (Err(NotTaken::Full), Some(patience)) if self.submission.is_none() => {
-                        let now = Instant::now();
-                        let until = *self.until.get_or_insert_with(|| now + patience);
-                        if now < until {
-                            return Err(NotTaken::Full);
-                        }
+            (
+                Some(sinks),
+                Cargo::Event {
+                    event,
+                    meta,
+                    at,
+                    to,
+                    ..
+                },
+            ) => {
+                let offered = sinks.offer((event, meta, *at), to, &mut self.submission, wait);
+                match (offered, self.until) {
+                    (Err(NotTaken::Full), Some((until, patience))) if until <= Instant::now() => {
                         Ok(Ticket::ready(Err(stayed_full(patience))))
                     }
                     (offered, _) => offered,
@@ -130,7 +140,7 @@ impl Parcel {
     /// Until when its sink tries.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let submission = self.submission.as_ref().map(Submission::deadline);
-        submission.or(self.until)
+        submission.or(self.until.map(|(until, _)| until))
     }
 
     /// How many places it takes, up to `most`: one for each KiB of it.
@@ -151,14 +161,23 @@ impl Parcel {
         self.places as usize
     }
 
-    pub(super) fn into_cargo(self) -> Cargo {
-        self.cargo
+    /// What is in it, and its sinks if nobody else holds them: they are somebody else's to drop, and may take their
+    /// time.
+    pub(super) fn open(self) -> (Cargo, Option<Sinks>) {
+        (self.cargo, self.sinks.and_then(Arc::into_inner))
     }
 
-    /// The event, and when it was emitted.
-    pub(crate) fn into_event(self) -> Option<(Event, DateTime<Utc>)> {
+    /// Whether it is of no use to anybody once `other` stands behind it.
+    pub(super) fn gives_way_to(&self, other: &Self) -> bool {
+        self.cargo.gives_way_to(&other.cargo)
+    }
+
+    /// The event, when it was emitted, and what is known besides.
+    pub(crate) fn into_entry(self) -> Option<Entry> {
         match self.cargo {
-            Cargo::Event { event, at, .. } => Some((event, at)),
+            Cargo::Event {
+                event, meta, at, ..
+            } => Some(Entry { at, meta, event }),
             _ => None,
         }
     }
@@ -197,13 +216,24 @@ impl Cargo {
     }
 
     /// About the memory that it takes, if it is an audit record.
-    pub(super) const fn record_bytes(&self) -> usize {
+    pub(super) const fn record_bytes(&self) -> Option<usize> {
         match self {
             Self::Event {
                 to: Addressee::Nobody { bytes } | Addressee::AuditCounts { bytes },
                 ..
-            } => *bytes,
-            _ => 0,
+            } => Some(*bytes),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a mark for which nobody waits any more, and `other` is one of the same kind.
+    pub(super) fn gives_way_to(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Flush { to, hurry }, Self::Flush { hurry: other, .. }) => {
+                hurry == other && to.is_given_up()
+            }
+            (Self::HandedIn(to), Self::HandedIn(_)) => to.is_given_up(),
+            _ => false,
         }
     }
 }

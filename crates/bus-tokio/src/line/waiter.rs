@@ -116,8 +116,8 @@ impl Waiter {
             None => Waker::from(Arc::new(Room(Arc::downgrade(&line)))),
         };
         // Whatever runs in there must not wait for what this thread is to do. What is dropped in there may be
-        // somebody else's.
-        let mut stuck = None;
+        // somebody else's: if it panics, there may be more to do.
+        let mut stuck = Some(Stuck::Many);
         let pump = || stuck = line.pump_by(Wait::Never(&room));
         let _ = catch_unwind(AssertUnwindSafe(|| reentrancy::delivering(pump)));
         match stuck {

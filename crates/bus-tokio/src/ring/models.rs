@@ -36,7 +36,8 @@ fn push(ring: &Ring) -> u64 {
 
 fn push_recorded(ring: &Ring, ordinal: Option<u64>, origin: Origin) -> u64 {
     let at = Some(DateTime::<Utc>::UNIX_EPOCH);
-    ring.push(SessionEvent::Thinking.into(), at, ordinal, origin)
+    let event = SessionEvent::Thinking.into();
+    ring.push(event, Meta::default(), at, ordinal, origin)
 }
 
 fn recv(receiver: &mut Receiver) -> Result<u64, RecvError> {

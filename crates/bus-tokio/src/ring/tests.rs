@@ -9,7 +9,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use super::*;
 
 fn push(ring: &Ring) -> u64 {
-    ring.push(SessionEvent::Thinking.into(), None, None, Origin::UNKNOWN)
+    let event = SessionEvent::Thinking.into();
+    ring.push(event, Meta::default(), None, None, Origin::UNKNOWN)
 }
 
 fn push_many(ring: &Ring, many: usize) {
@@ -123,6 +124,7 @@ fn a_clock_is_read_at_the_time_of_the_emit() {
     assert!(before <= at && at <= after);
     ring.push(
         SessionEvent::Thinking.into(),
+        Meta::default(),
         Some(before),
         Some(7),
         Origin::UNKNOWN,

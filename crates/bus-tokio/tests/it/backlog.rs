@@ -168,3 +168,18 @@ fn records_over_a_sink_that_is_no_log_and_tells_nothing_are_bounded() {
     disk.sync();
     assert_eq!(drain(&mut subscriber).len(), MOST_IN_LINE);
 }
+
+#[test]
+fn flushes_that_were_given_up_are_no_crowd() {
+    const GIVEN_UP: usize = MOST_IN_LINE + 5_000;
+    let disk = Arc::new(Disk::default());
+    let bus = SessionBus::new(16).with_durable_sink(disk.clone());
+    let audit = bus.audit_sink();
+    audit.record_context_compacted(0, 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 0..GIVEN_UP {
+        assert!(Box::pin(bus.flush()).as_mut().poll(&mut cx).is_pending());
+    }
+    let warnings = warnings_of(|| audit.record_context_compacted(1, 1));
+    assert_eq!((warnings, disk.taken().len()), (0, 2), "a record is lost");
+}

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bus_testkit::{Fault, FaultyLog, eventually};
 use bus_tokio::{
     AuditSink, DurableSink, Event, InMemorySessionLog, LogWriter, LogWriterConfig, SessionBus,
-    SessionEvent, SessionLog, TenantId, ThreadKey, Ticket, TrySubmit,
+    SessionEvent, SessionLog, TenantId, ThreadKey, Ticket,
 };
 
 use crate::kit::{DEADLINE, Gate, WriteOnly, drain, durable};
@@ -57,11 +57,11 @@ fn returns_in(time: Duration, work: impl FnOnce() + Send + 'static) -> bool {
     over.recv_timeout(time).is_ok()
 }
 
-/// Has no room for anything until the gate is open.
+/// Can't say that it is full: whoever hands something in waits until the gate is open.
 #[derive(Default)]
-struct Full(Gate);
+struct MayBlock(Gate);
 
-impl DurableSink for Full {
+impl DurableSink for MayBlock {
     fn write(&self, event: &SessionEvent) -> io::Result<()> {
         self.submit(event.clone().into()).wait().map(drop)
     }
@@ -70,36 +70,6 @@ impl DurableSink for Full {
         self.0.pass();
         Ticket::ready(Ok(None))
     }
-}
-
-/// Is full for good.
-struct Stuffed(Option<Duration>);
-
-impl DurableSink for Stuffed {
-    fn write(&self, _: &SessionEvent) -> io::Result<()> {
-        unreachable!("it is full")
-    }
-
-    fn try_submit(&self, _: &Event, _: &Waker) -> TrySubmit {
-        TrySubmit::Full
-    }
-
-    fn patience(&self) -> Option<Duration> {
-        self.0
-    }
-}
-
-#[test]
-fn an_emit_tries_a_sink_that_stays_full_as_long_as_the_sink_says() {
-    let patience = Duration::from_millis(30);
-    let bus = SessionBus::new(16).with_durable_sink(Arc::new(Stuffed(Some(patience))));
-    let mut seen = bus.subscribe();
-    let begun = Instant::now();
-    let refused = bus.try_emit(durable(1)).unwrap_err();
-    assert!(begun.elapsed() >= patience);
-    let cause = std::error::Error::source(&refused).unwrap().to_string();
-    assert!(cause.contains("stayed full"), "{cause}");
-    assert_eq!(seen.try_recv().unwrap(), durable(1));
 }
 
 #[test]
@@ -122,8 +92,8 @@ fn an_emit_to_a_log_sink_whose_log_hangs_ends_when_the_sink_would_give_up() {
 }
 
 #[test]
-fn a_record_does_not_wait_for_a_sink_that_is_full() {
-    let sink = Arc::new(Full::default());
+fn a_record_does_not_wait_for_a_sink_that_blocks() {
+    let sink = Arc::new(MayBlock::default());
     let bus = SessionBus::new(16).with_durable_sink(sink.clone());
     let audit = bus.audit_sink();
     let returned = returns_in(DEADLINE / 3, move || audit.record_resumed("c"));
@@ -132,8 +102,8 @@ fn a_record_does_not_wait_for_a_sink_that_is_full() {
 }
 
 #[test]
-fn a_flush_that_is_polled_does_not_wait_for_a_sink_that_is_full() {
-    let sink = Arc::new(Full::default());
+fn a_flush_that_is_polled_does_not_wait_for_a_sink_that_blocks() {
+    let sink = Arc::new(MayBlock::default());
     let bus = SessionBus::new(16).with_durable_sink(sink.clone());
     let (polled, is_polled) = mpsc::channel();
     thread::scope(|scope| {
@@ -287,6 +257,58 @@ fn publish_needs_no_thread_of_a_pool_that_may_be_full() {
     }
     assert_eq!(told, Ok(true));
     runtime.block_on(blocking).unwrap();
+}
+
+/// Drops a bus when it is woken.
+struct Drops(Mutex<Option<SessionBus>>);
+
+impl Wake for Drops {
+    fn wake(self: Arc<Self>) {
+        let bus = self.0.lock().unwrap().take();
+        drop(bus);
+    }
+}
+
+#[test]
+fn a_bus_that_leaves_events_behind_for_a_hung_log_keeps_no_other_bus_waiting() {
+    let (left_behind, gate) = hanging();
+    let config = LogWriterConfig::default()
+        .with_sink_queue(1)
+        .with_retry_for(Duration::from_millis(500))
+        .with_close_timeout(10 * DEADLINE);
+    let writer = LogWriter::with_config(left_behind, config);
+    let left = SessionBus::new(64).with_log_writer(&writer, key("left"));
+    drop(writer);
+    for i in 0..3 {
+        assert!(poll(&mut Box::pin(left.publish(durable(i)))).is_pending());
+    }
+    // Within a delivery its drop does not wait: what waits for room has the last hold on the log.
+    let other = SessionBus::new(64);
+    let mut parked = other.subscribe();
+    let waker = Waker::from(Arc::new(Drops(Mutex::new(Some(left)))));
+    let mut recv = Box::pin(parked.recv());
+    assert!(
+        recv.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    // A delivery is one of durable events.
+    let through = other.with_durable_sink(Arc::new(WriteOnly::default()));
+    bus_testkit::block_on(through.publish(durable(1))).unwrap();
+    let (hung, second) = hanging();
+    let bus = narrow(&hung, Duration::from_millis(700));
+    let told = returns_in(DEADLINE / 3, move || {
+        let mut publishes: Vec<_> = (0..2).map(|i| Box::pin(bus.publish(durable(i)))).collect();
+        for publish in &mut publishes {
+            assert!(poll(publish).is_pending());
+        }
+        for publish in publishes {
+            bus_testkit::block_on(publish).unwrap_err();
+        }
+    });
+    gate.open();
+    second.open();
+    assert!(told, "one bus waits for another's log");
 }
 
 /// Emits to a bus when it is woken.

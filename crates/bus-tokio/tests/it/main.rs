@@ -7,6 +7,7 @@
 
 mod audit;
 mod backlog;
+mod entry;
 mod failure;
 mod file;
 mod follow;
@@ -17,7 +18,6 @@ mod lag;
 mod legacy;
 mod lifetime;
 mod log;
-
 mod model;
 mod order;
 mod publish;
@@ -26,3 +26,5 @@ mod remote;
 mod seq;
 mod shipping;
 mod stress;
+mod stuffed;
+mod threadless;
