@@ -82,9 +82,11 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Conflict` if `expect` does not hold, `Invalid` if an event is too large: nothing was
-    /// written. `Busy` if another writer holds the thread. `Unavailable`: the outcome may be
-    /// unknown; re-read and use [`Expect::Last`].
+    /// `Conflict` if `expect` does not hold; `Invalid` if an event, the batch or a name is too large, for
+    /// a start at 0 and for ordinals past what the log can count; `Busy` if another writer holds the thread;
+    /// `Unsupported` if the log is open to be read only; `Closed` if it was closed; `Corrupt` if what is
+    /// stored is so damaged that nobody knows where to go on: nothing was written. `Unavailable`: the
+    /// outcome may be unknown; re-read and use [`Expect::Last`].
     async fn append_entries(
         &self,
         key: &ThreadKey,
@@ -107,7 +109,9 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind; nothing was hidden.
+    /// By kind. After `Unavailable` the ordinals may be hidden or not, but never some of them: read the
+    /// [`bounds`](Self::bounds), or call again, which then counts only what is newly hidden. After any
+    /// other, among them `Unsupported` if the log is open to be read only, nothing was hidden.
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize>;
 
     /// The thread's first and last ordinals and what happened to it; [`Bounds::default`] for an
@@ -115,7 +119,8 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind.
+    /// `Unavailable` if the log can't be asked; `Corrupt` if what is stored is so damaged that the bounds
+    /// are unknown: it never gives those of an unknown thread instead; `Closed` if it was closed.
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds>;
 
     /// Lists at most `limit` of the tenant's threads, in byte order of their ids, those after
