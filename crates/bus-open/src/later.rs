@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bus_log::{
-    Bounds, Entry, Expect, Page, Recorded, Result, SessionLog, TenantId, ThreadKey, ThreadSummary,
-    async_trait,
+    Bounds, Entry, Expect, LogError, LogErrorKind, Page, Recorded, Result, SessionLog, TenantId,
+    ThreadKey, ThreadSummary, async_trait,
 };
 use futures_util::lock::Mutex;
 
@@ -16,7 +16,8 @@ impl LogUrl {
     /// The log, opened when it is first used: for a remote one that may be away while a program starts, as
     /// what a [`ShippingLog`](bus_log::ShippingLog) ships to. Nothing is asked of it before that.
     ///
-    /// Until it could be opened, each call tries to, and fails with what [`open`](Self::open) says.
+    /// Until it could be opened, each call tries to, and fails with `Unavailable`, whatever [`open`](Self::open) says: that is
+    /// its source. A log that can't be opened, for a wrong password or a database that is not there yet, is away.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -54,9 +55,17 @@ impl Later {
         if let Some(log) = &*log {
             return Ok(Arc::clone(log));
         }
-        let opened = self.url.open().await?;
+        let opened = self.url.open().await.map_err(away)?;
         *log = Some(Arc::clone(&opened));
         Ok(opened)
+    }
+}
+
+/// Of a log that is not open nothing is known, whatever it said.
+fn away(error: LogError) -> LogError {
+    match error.kind() {
+        LogErrorKind::Unavailable => error,
+        _ => LogError::unavailable("can't be opened").with_source(error),
     }
 }
 
@@ -120,3 +129,6 @@ impl fmt::Debug for Later {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,8 +29,8 @@ const KNOWN: &[&str] = &["file", "memory", "nats", "postgres", "redis"];
 
 /// The address of a log, checked but not opened.
 ///
-/// [`Display`](fmt::Display) gives a URL that parses to the same, but for a password: it and `Debug` leave
-/// that out.
+/// [`Display`](fmt::Display) is for people. Of a folder it gives a URL that parses to the same; of a server only what can hold
+/// no secret: scheme, user, hosts, the place there, and some options. `Debug` tells no more.
 ///
 /// ```
 /// use bus_open::LogUrl;
@@ -98,7 +98,7 @@ impl LogUrl {
         Self(Place::Directory(path.into()))
     }
 
-    /// The scheme, in lower case.
+    /// The backend's own scheme, in lower case: `postgres` also of a URL that begins with `postgresql:`, `nats` of `tls:`.
     #[must_use]
     pub const fn scheme(&self) -> &'static str {
         match self.0 {

@@ -19,9 +19,15 @@ pub type UrlOption<'a> = (&'a str, String);
 ///
 /// # Errors
 ///
-/// `Invalid` if an option has no value or a broken percent-encoding.
+/// `Invalid` if an option has no value or a broken percent-encoding, and if there is an `@` behind the `?`: then a password
+/// holds a `?` of its own, and all that follows is a part of it.
 pub fn split<'a>(what: &str, url: &'a str) -> Result<(&'a str, Vec<UrlOption<'a>>)> {
     let (rest, query) = url.split_once('?').unwrap_or((url, ""));
+    if query.contains('@') {
+        return Err(LogError::invalid(format!(
+            "{what} url has an @ behind its ?: encode the password, where ? is %3F, or the value, where @ is %40"
+        )));
+    }
     let mut options = Vec::new();
     for option in query.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').ok_or_else(|| {

@@ -71,7 +71,14 @@ fn a_log_in_postgres_is_opened_and_read_only_where_asked() {
     opened_and_read_only_where_asked(&server.url());
 }
 
-#[cfg(any(feature = "nats", feature = "postgres"))]
+#[cfg(feature = "redis")]
+#[test]
+fn a_log_in_redis_is_opened_and_read_only_where_asked() {
+    let server = local_servers::ScratchRedis::start(&std::env::temp_dir()).unwrap();
+    opened_and_read_only_where_asked(&server.url());
+}
+
+#[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 fn opened_and_read_only_where_asked(url: &str) {
     let url: crate::LogUrl = url.parse().unwrap();
     block_on(async {
@@ -96,30 +103,11 @@ fn opened_and_read_only_where_asked(url: &str) {
     assert!(url.torn_ends().unwrap().is_empty());
 }
 
-#[cfg(feature = "redis")]
+/// The first page's lines about a server compile: they would connect.
+#[cfg(all(feature = "file", feature = "postgres"))]
 #[test]
-fn a_redis_server_s_log_is_opened_and_read_only_where_asked() {
-    let parent = std::env::temp_dir();
-    let server = local_servers::ScratchRedis::start(&parent).unwrap();
-    let url: crate::LogUrl = server.url().parse().unwrap();
-    block_on(async {
-        // There is nothing to read yet, and reading makes nothing.
-        let missing = url.open_read_only().await.err().unwrap();
-        assert_eq!(missing.kind(), LogErrorKind::Unavailable);
-        assert!(url.open_existing().await.unwrap().is_none());
-        assert!(url.open_existing().await.unwrap().is_none());
-        let log = url.open().await.unwrap();
-        log.append(&key(), &[SessionEvent::Done.into()])
-            .await
-            .unwrap();
-        let existing = url.open_existing().await.unwrap().unwrap();
-        assert_eq!(existing.bounds(&key()).await.unwrap().last, 1);
-        let reader = url.open_read_only().await.unwrap();
-        assert_eq!(reader.log.bounds(&key()).await.unwrap().last, 1);
-        let event = [SessionEvent::Done.into()];
-        let refused = reader.log.append(&key(), &event).await.unwrap_err();
-        assert_eq!(refused.kind(), LogErrorKind::Unsupported);
-    });
-    assert_eq!(url.usage().unwrap(), None);
-    assert!(url.torn_ends().unwrap().is_empty());
+fn the_first_page_opens_a_log_that_ships_to_a_server() {
+    const LINES: &str = include_str!("tests/readme.rs");
+    let page = include_str!("../../../../README.md");
+    assert!(page.contains(&format!("```rust,ignore\n{LINES}```\n")));
 }

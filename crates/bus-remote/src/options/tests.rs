@@ -34,3 +34,22 @@ fn only_a_word_is_shown_as_a_name() {
         );
     }
 }
+
+#[test]
+fn a_password_with_a_question_mark_is_refused_without_a_piece_of_it() {
+    for url in [
+        "x://u:pa?zebra@h/p",
+        "x://u:pa?zebra=x@h/p?a=1",
+        "x://u:pa?a=1&zebra=%@h",
+        "x://h/p?a=me@home",
+    ] {
+        let error = split("x", url).unwrap_err().to_string();
+        assert!(error.contains("encode the password"), "{error}");
+        assert!(
+            !error.contains("zebra") && !error.contains("home"),
+            "{error}"
+        );
+    }
+    let (_, options) = split("x", "x://h/p?a=me%40home").unwrap();
+    assert_eq!(options, [("a", "me@home".into())]);
+}
