@@ -4,12 +4,13 @@ mod progress;
 mod total;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use bus_log::{Copied, ReplicateError, ReplicateProgress, Replication, TenantId, ThreadKey};
+use bus_log::{ReplicateError, ReplicateProgress, Replication, TenantId, ThreadKey};
 use clap::Args;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,11 +107,20 @@ pub(crate) async fn run(log: &LogArgs, args: &CopyArgs, out: &mut Out) -> anyhow
             _ = terminate.recv() => 143,
         }
     };
-    let from = match &args.from {
-        Some(url) => log.of("--from", url).there().await?,
-        None => log.there().await?,
+    let mut stop = pin!(stop);
+    let opening = async {
+        let from = match &args.from {
+            Some(url) => log.of("--from", url).there().await?,
+            None => log.there().await?,
+        };
+        let to = log.of("--to", &args.to).writable().await?;
+        anyhow::Ok((from, to))
     };
-    let to = log.of("--to", &args.to).writable().await?;
+    let (from, to) = match unless(&mut stop, opening).await {
+        Ok(opened) => opened?,
+        // Nothing was begun.
+        Err(code) => return Ok(ExitCode::from(code)),
+    };
     if same_place(&from.url, &to.url) {
         bail!("can't copy a log into itself: {}", to.url);
     }
@@ -127,40 +137,46 @@ async fn copy(
     out: &mut Out,
     stop: impl Future<Output = u8>,
 ) -> anyhow::Result<ExitCode> {
-    let scope = match (&args.thread, tenant) {
-        (Some(thread), _) if args.follow => Scope::Thread(from.key(thread)?),
-        (Some(thread), _) => Scope::Thread(from.known(thread).await?.0),
-        (None, Some(tenant)) => Scope::Tenant(tenant),
-        (None, None) => Scope::All,
+    let mut stop = pin!(stop);
+    let planning = async {
+        let scope = match (&args.thread, tenant) {
+            (Some(thread), _) if args.follow => Scope::Thread(from.key(thread)?),
+            (Some(thread), _) => Scope::Thread(from.known(thread).await?.0),
+            (None, Some(tenant)) => Scope::Tenant(tenant),
+            (None, None) => Scope::All,
+        };
+        // Of one that goes on and on there is no total.
+        let total = match args.follow {
+            true => None,
+            false => total::total(from, to, &scope).await,
+        };
+        anyhow::Ok((scope, total))
     };
-    // Of one that goes on and on there is no total.
-    let total = match args.follow {
-        true => None,
-        false => total::total(from, to, &scope).await,
+    let (scope, total) = match unless(&mut stop, planning).await {
+        Ok(planned) => planned?,
+        Err(code) => return Ok(ExitCode::from(code)),
     };
     let shown = Arc::new(Shown::new(total));
     let (lines, mut said) = mpsc::unbounded_channel();
     let copying = replication(from, to, args, Arc::clone(&shown), lines);
     let begun = Instant::now();
-    let mut total = Copied::default();
     let mut told = Told {
         follow: args.follow,
         failures: HashMap::new(),
     };
-    let mut stop = std::pin::pin!(stop);
     let mut code = None;
     while code.is_none() {
         let outcome = {
-            let mut pass = std::pin::pin!(pass(&copying, &scope));
+            let mut pass = pin!(pass(&copying, &scope));
             loop {
                 tokio::select! {
                     biased;
                     signal = &mut stop => {
                         code = Some(signal);
-                        break None;
+                        break Ok(());
                     }
                     Some(line) = said.recv() => shown.aside(|| told.write(out, &line))?,
-                    outcome = &mut pass => break Some(outcome),
+                    outcome = &mut pass => break outcome,
                 }
             }
         };
@@ -168,13 +184,8 @@ async fn copy(
             shown.aside(|| told.write(out, &line))?;
         }
         match outcome {
-            Some(Ok(copied)) => {
-                total.threads = copied.threads;
-                total.events += copied.events;
-                total.bytes += copied.bytes;
-                total.failed = copied.failed;
-            }
-            Some(Err(error)) if !args.follow => {
+            Ok(()) => {}
+            Err(error) if !args.follow => {
                 shown.end();
                 out.flush()?;
                 return Err(anyhow::Error::new(error).context(format!(
@@ -182,11 +193,10 @@ async fn copy(
                     to.url
                 )));
             }
-            Some(Err(error)) => {
+            Err(error) => {
                 let error = anyhow::Error::new(error);
                 shown.aside(|| diagnostics::note(format_args!("still copying: {error:#}")));
             }
-            None => {}
         }
         out.flush()?;
         if !args.follow {
@@ -200,13 +210,28 @@ async fn copy(
         }
     }
     shown.end();
-    summary(out, &total, (from, to), begun.elapsed(), code.is_some())?;
+    let sums = Sums {
+        copied: shown.copied(),
+        failed: told.failures.len() as u64,
+        took: begun.elapsed(),
+        stopped: code.is_some(),
+    };
+    summary(out, &sums, (from, to))?;
     out.flush()?;
     Ok(match code {
         Some(code) => ExitCode::from(code),
-        None if total.failed.is_empty() => ExitCode::SUCCESS,
+        None if sums.failed == 0 => ExitCode::SUCCESS,
         None => ExitCode::FAILURE,
     })
+}
+
+/// What comes of `work`, unless `stop` gives a code first.
+async fn unless<T>(stop: impl Future<Output = u8>, work: impl Future<Output = T>) -> Result<T, u8> {
+    tokio::select! {
+        biased;
+        code = stop => Err(code),
+        done = work => Ok(done),
+    }
 }
 
 fn replication(
@@ -220,6 +245,7 @@ fn replication(
         .with_retry_for(Duration::from_secs(args.retry.into()))
         .with_progress(move |progress| {
             let line = match progress {
+                ReplicateProgress::Begun { key, .. } => return shown.begun(key),
                 ReplicateProgress::Moved {
                     first, last, bytes, ..
                 } => return shown.moved(last - first + 1, bytes),
@@ -228,7 +254,7 @@ fn replication(
                         .aside(|| diagnostics::note(format_args!("trying again: {error}")));
                 }
                 ReplicateProgress::Done { thread, .. } => {
-                    shown.done();
+                    shown.done(&thread.key);
                     Line::Copied(thread.clone())
                 }
                 ReplicateProgress::Failed { error, .. } => Line::Failed(error.clone()),
@@ -246,34 +272,45 @@ fn replication(
     copying
 }
 
-/// Copies all that there is.
-async fn pass(copying: &Replication, scope: &Scope) -> Result<Copied, ReplicateError> {
-    let key = match scope {
-        Scope::All => return copying.all().await,
-        Scope::Tenant(tenant) => return copying.tenant(tenant).await,
-        Scope::Thread(key) => key,
-    };
-    let mut copied = Copied::default();
-    copied.threads = 1;
-    match copying.thread(key).await {
-        Ok(thread) => {
-            copied.events = thread.events;
-            copied.bytes = thread.bytes;
-        }
-        Err(error) if error.is_outage() => return Err(error),
-        Err(error) => copied.failed.push(error),
+/// Copies all that there is. What fails alone is told as it fails.
+async fn pass(copying: &Replication, scope: &Scope) -> Result<(), ReplicateError> {
+    match scope {
+        Scope::All => copying.all().await.map(drop),
+        Scope::Tenant(tenant) => copying.tenant(tenant).await.map(drop),
+        Scope::Thread(key) => match copying.thread(key).await {
+            Err(error) if error.is_outage() => Err(error),
+            _ => Ok(()),
+        },
     }
-    Ok(copied)
 }
 
-/// What was said of failures: one that looks again and again does not repeat itself.
+/// What was said of threads, and of lists of them, that fail: one that looks again and again does not repeat itself.
 struct Told {
     follow: bool,
-    failures: HashMap<Option<ThreadKey>, String>,
+    failures: HashMap<Failed, String>,
+}
+
+/// Whose thread, and which one: `None` for lists of them.
+type Failed = (Option<TenantId>, Option<String>);
+
+fn failed(error: &ReplicateError) -> Failed {
+    match (error, error.key()) {
+        (_, Some(key)) => of(key),
+        (ReplicateError::List { tenant, .. }, None) => (tenant.clone(), None),
+        (_, None) => (None, None),
+    }
+}
+
+fn of(key: &ThreadKey) -> Failed {
+    let thread = key.thread_id().to_owned();
+    (Some(key.tenant_id().clone()), Some(thread))
 }
 
 impl Told {
     fn write(&mut self, out: &mut Out, line: &Line) -> anyhow::Result<()> {
+        if let Line::Copied(thread) = line {
+            self.failures.remove(&of(&thread.key));
+        }
         match line {
             // One that looks again and again has nothing to say of what stays as it is.
             Line::Copied(thread) if self.follow && thread.events == 0 => Ok(()),
@@ -288,11 +325,11 @@ impl Told {
             }),
             Line::Copied(_) => Ok(()),
             Line::Failed(error) => {
-                let key = error.key();
-                let tenant = key.map(|key| key.tenant_id().as_str());
-                let thread = key.map(ThreadKey::thread_id);
+                let failed = failed(error);
+                let tenant = failed.0.as_ref().map(TenantId::as_str);
+                let thread = failed.1.as_deref();
                 let words = format!("{:#}", anyhow::Error::new(error.clone()));
-                let before = self.failures.insert(key.cloned(), words.clone());
+                let before = self.failures.insert(failed.clone(), words.clone());
                 if before.as_ref() == Some(&words) {
                     return Ok(());
                 }
@@ -315,24 +352,30 @@ impl Told {
     }
 }
 
-fn summary(
-    out: &mut Out,
-    total: &Copied,
-    (from, to): (&Logs, &Logs),
+/// What came of it all.
+struct Sums {
+    copied: progress::Copied,
+    /// Threads, and lists of them, that failed when they were last tried.
+    failed: u64,
     took: Duration,
     stopped: bool,
-) -> anyhow::Result<()> {
+}
+
+fn summary(out: &mut Out, sums: &Sums, (from, to): (&Logs, &Logs)) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(());
     }
     let (bold, red, dim) = (out.styles.bold, out.styles.red, out.styles.dim);
-    let mut line = format!("{bold}{} copied{bold:#}", counted(total.events, "event"));
-    if stopped {
+    let copied = &sums.copied;
+    let mut line = format!(
+        "{bold}{} copied{bold:#} of {}",
+        counted(copied.events, "event"),
+        counted(copied.threads, "thread")
+    );
+    if sums.stopped {
         line.push_str("; interrupted: the same command goes on");
-    } else {
-        line.push_str(&format!(" of {}", counted(total.threads, "thread")));
     }
-    match total.failed.len() as u64 {
+    match sums.failed {
         0 => {}
         n => line.push_str(&format!(
             "; {red}{} left as it was{red:#}",
@@ -341,8 +384,8 @@ fn summary(
     }
     out.line(format_args!(
         "{line}  {dim}{} in {:.2} s, {} → {}{dim:#}",
-        bytes(total.bytes),
-        took.as_secs_f64(),
+        bytes(copied.bytes),
+        sums.took.as_secs_f64(),
         from.url,
         to.url
     ))

@@ -1,8 +1,10 @@
 //! How far a copy has come, for people.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bus_log::ThreadKey;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::diagnostics::note;
@@ -10,6 +12,21 @@ use crate::output::text::{bytes, count, counted};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A line of words, where nobody knows how much there is to copy.
+const WORDS: &str = "{spinner} {msg}";
+
+/// And one with a bar, where it is known.
+const BAR: &str = "{spinner} {wide_bar} {msg}";
+
+/// What was copied so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Copied {
+    pub(super) events: u64,
+    pub(super) bytes: u64,
+    /// Threads that were begun, each of them once.
+    pub(super) threads: u64,
+}
 
 /// A line on standard error that moves; where that is no terminal, one every ten seconds.
 pub(super) struct Shown {
@@ -22,7 +39,8 @@ struct State {
     total: Option<u64>,
     events: u64,
     bytes: u64,
-    threads: u64,
+    /// Threads that were begun, and whether they are done.
+    threads: HashMap<ThreadKey, bool>,
     began: Instant,
     said: Instant,
 }
@@ -30,8 +48,15 @@ struct State {
 impl Shown {
     /// Of so many events, if that is known.
     pub(super) fn new(total: Option<u64>) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+        Self::on(ProgressDrawTarget::stderr(), total)
+    }
+
+    /// The same drawn elsewhere.
+    fn on(target: ProgressDrawTarget, total: Option<u64>) -> Self {
+        let total = total.filter(|total| *total > 0);
+        let bar = ProgressBar::with_draw_target(total, target);
+        let template = if total.is_some() { BAR } else { WORDS };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         if !bar.is_hidden() {
@@ -44,7 +69,7 @@ impl Shown {
                 total,
                 events: 0,
                 bytes: 0,
-                threads: 0,
+                threads: HashMap::new(),
                 began: now,
                 said: now,
             }),
@@ -59,15 +84,44 @@ impl Shown {
         });
     }
 
+    /// A thread is begun, perhaps not for the first time.
+    pub(super) fn begun(&self, key: &ThreadKey) {
+        let mut state = self.state();
+        if !state.threads.contains_key(key) {
+            state.threads.insert(key.clone(), false);
+        }
+    }
+
     /// A thread is done.
-    pub(super) fn done(&self) {
-        self.change(|state| state.threads += 1);
+    pub(super) fn done(&self, key: &ThreadKey) {
+        self.change(|state| {
+            state.threads.insert(key.clone(), true);
+        });
+    }
+
+    /// What was copied until now, also of threads that are not done.
+    pub(super) fn copied(&self) -> Copied {
+        let state = self.state();
+        Copied {
+            events: state.events,
+            bytes: state.bytes,
+            threads: state.threads.len() as u64,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         change(&mut state);
         if !self.bar.is_hidden() {
+            if let Some(total) = state.total {
+                // The source may go on meanwhile.
+                self.bar.set_length(total.max(state.events));
+                self.bar.set_position(state.events);
+            }
             self.bar.set_message(state.words());
         } else if state.said.elapsed() >= LINE_EVERY {
             state.said = Instant::now();
@@ -88,6 +142,7 @@ impl Shown {
 
 impl State {
     fn words(&self) -> String {
+        let done = self.threads.values().filter(|done| **done).count();
         let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
         let events = match self.total {
             Some(total) if total > 0 => {
@@ -100,7 +155,7 @@ impl State {
         };
         format!(
             "copied {events}, {} done, {} ({}/s)",
-            counted(self.threads, "thread"),
+            counted(done as u64, "thread"),
             bytes(self.bytes),
             bytes((self.bytes as f64 / seconds) as u64),
         )

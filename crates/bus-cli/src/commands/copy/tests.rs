@@ -115,3 +115,65 @@ async fn what_is_to_be_copied_is_what_the_target_has_not() {
     assert_eq!(total(&from, &to, &tenant).await, Some(7 + 3));
     assert_eq!(total(&from, &to, &Scope::Thread(key)).await, Some(7));
 }
+
+#[tokio::test]
+async fn an_interrupted_copy_says_what_it_copied() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 5000).await;
+    fill(&from, "b", 5).await;
+    let key = to.key("a").unwrap();
+    let shared = Shared::default();
+    let mut out = Out::plain(shared.clone(), false);
+    let stop = async {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        to.log.changed(&key, 0, deadline).await.unwrap();
+        143
+    };
+    let args = copy_args(&[]);
+    let code = copy(&from, &to, None, &args, &mut out, stop).await.unwrap();
+    assert_eq!(code, ExitCode::from(143));
+    let text = shared.text();
+    let copied = to.log.bounds(&key).await.unwrap().last;
+    let other = to.log.bounds(&to.key("b").unwrap()).await.unwrap().last;
+    let digits: String = text.chars().take_while(|c| *c != 'e').collect();
+    let said: u64 = digits.replace([',', ' '], "").parse().unwrap();
+    assert!(said > 0 && said <= copied + other, "{text}");
+    assert!(text.contains("of 2 threads; interrupted"), "{text}");
+}
+
+#[tokio::test]
+async fn a_copy_is_interrupted_also_before_it_has_begun() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 5).await;
+    let args = copy_args(&[]);
+    let shared = Shared::default();
+    let mut out = Out::plain(shared.clone(), false);
+    let stop = std::future::ready(130);
+    let code = copy(&from, &to, None, &args, &mut out, stop).await.unwrap();
+    assert_eq!((code, shared.text()), (ExitCode::from(130), String::new()));
+    // Whatever is being done meanwhile.
+    let opening = pending::<()>();
+    assert_eq!(super::unless(async { 143 }, opening).await, Err(143));
+}
+
+#[tokio::test]
+async fn who_follows_counts_each_thread_once_and_all_its_events() {
+    let (from, to) = (memory(), memory());
+    fill(&from, "a", 3).await;
+    fill(&from, "b", 2).await;
+    let key = to.key("a").unwrap();
+    let args = copy_args(&["--follow"]);
+    let shared = Shared::default();
+    let mut out = Out::plain(shared.clone(), false);
+    let stop = async {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        assert_eq!(to.log.changed(&key, 2, deadline).await.unwrap(), 3);
+        fill(&from, "a", 4).await;
+        while to.log.changed(&key, 6, deadline).await.unwrap() < 7 {}
+        130
+    };
+    let code = copy(&from, &to, None, &args, &mut out, stop).await.unwrap();
+    assert_eq!(code, ExitCode::from(130));
+    let text = shared.text();
+    assert!(text.starts_with("9 events copied of 2 threads; "), "{text}");
+}
