@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
 use serde_json::Value;
 
-use crate::support::{Done, bus, json_lines};
+use crate::support::{Done, Lines, bus, json_lines, spawn, wait};
+use crate::transcripts::path;
 
 /// A server with an empty log.
 struct Server {
@@ -104,14 +105,52 @@ fn every_command(server: &Server) {
         "{kept}"
     );
     server.ok(&["stats"]);
+    server.ok(&["stats", "t"]);
     server.ok(&["verify"]);
+    assert_eq!(server.ok(&["tail", "t", "--json"]), kept);
+    follows(server, folder.path());
+    let transcript = path("codex/codex-0.125.0-part1.jsonl");
+    for is_first in [true, false] {
+        let imported = server.json(&["import", &transcript]);
+        let appended = imported[0]["appended"].as_u64().unwrap();
+        assert_eq!(appended > 0, is_first, "{imported:?}");
+    }
+    let imported = server.json(&["ls"]).len();
     server.ok(&["fork", "t", "--at", "2", "--into", "forked"]);
-    assert_eq!(server.json(&["ls"]).len(), 2);
+    assert_eq!(server.json(&["ls"]).len(), imported + 1);
     server.ok(&["archive", "t", "--before", "1"]);
-    assert_eq!(server.json(&["show", "t"]).len(), 3);
+    assert_eq!(server.json(&["show", "t"]).len(), 4);
     server.ok(&["erase", "forked", "--yes"]);
     server.ok(&["demo", "--log", &server.url()]);
     server.ok(&["verify"]);
+}
+
+/// What goes on until it is interrupted sees what another process writes.
+fn follows(server: &Server, folder: &Path) {
+    let copied = folder.join("copied").display().to_string();
+    let mut tail = spawn(server.command(&["tail", "t", "-n", "1", "-f", "--json"]));
+    let lines = Lines::of(tail.stdout.take().unwrap());
+    assert!(lines.next().contains("\"ordinal\":3"));
+    let mut copy = spawn(server.command(&["copy", "--to", &copied, "--follow", "--json"]));
+    let copies = Lines::of(copy.stdout.take().unwrap());
+    assert!(copies.next().contains("\"last\":3"));
+    let one = folder.join("one");
+    std::fs::write(&one, "{\"type\":\"acme.later\"}\n").unwrap();
+    let mut record = server.command(&["record", "--thread", "t", "--durability", "everything"]);
+    let recorded = record.stdin(std::fs::File::open(&one).unwrap()).output();
+    let recorded = Done::from(recorded.unwrap());
+    assert_eq!(recorded.code, Some(0), "{}", recorded.stderr);
+    assert!(lines.next().contains("\"ordinal\":4"));
+    assert!(copies.next().contains("\"last\":4"));
+    for (child, name) in [(&mut tail, "tail"), (&mut copy, "copy")] {
+        let id = child.id().to_string();
+        let told = Command::new("kill").args(["-INT", &id]).status();
+        assert!(told.unwrap().success());
+        let code = wait(child);
+        // One is ended by the signal itself, the other by its answer to it.
+        assert!(matches!(code, None | Some(130)), "{name}: {code:?}");
+    }
+    server.ok(&["verify", "--against", &copied]);
 }
 
 #[test]
