@@ -16,6 +16,8 @@
 //!   own tests.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
+//! - [`mod@faults`]: what goes wrong between a log and its server, for logs that are on one; [`faults!`] makes a test of each.
+//! - [`Remote`], [`RemoteHarness`]: the laws on a log that is on a server.
 //! - [`FaultProxy`]: a network that cuts, holds and refuses, for logs that are on a server.
 //! - [`LocalLive`]: a live channel in memory that cuts, loses and repeats.
 //! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
@@ -23,6 +25,7 @@
 mod alone;
 mod counting;
 mod executor;
+pub mod faults;
 mod faulty;
 mod forward;
 mod harness;
@@ -32,6 +35,7 @@ mod macros;
 pub mod model;
 mod profile;
 mod proxy;
+mod remote;
 pub mod samples;
 mod tamper;
 mod trial;
@@ -44,4 +48,5 @@ pub use harness::{Behind, Harness, MemoryHarness};
 pub use live::LocalLive;
 pub use profile::{Ability, Profile};
 pub use proxy::{FaultProxy, Way};
+pub use remote::{Options, Remote, RemoteHarness};
 pub use tamper::{Tamper, Tampered};

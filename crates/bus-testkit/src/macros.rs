@@ -65,3 +65,77 @@ macro_rules! laws {
         )*
     };
 }
+
+/// Makes a module of tests for a log on a server: one per promise of [`faults`](mod@crate::faults).
+///
+/// `$start` starts an [`OnServer`](crate::faults::OnServer), a server of the test's own, each time it is called.
+///
+/// ```ignore
+/// // In tests/it/faults.rs this gives tests such as `faults::redis::a_server_that_is_paused_costs_time_only`.
+/// bus_testkit::faults!(redis, RedisServer::start);
+/// ```
+#[macro_export]
+macro_rules! faults {
+    ($name:ident, $start:expr $(,)?) => {
+        mod $name {
+            // What `$start` names is named beside the module.
+            #[allow(unused_imports, reason = "a path from the root needs none of it")]
+            use super::*;
+
+            $crate::faults! { @each $start;
+                a_question_that_is_cut_at_any_byte_is_whole_or_absent
+                an_answer_that_is_cut_at_any_byte_is_whole_or_absent
+                an_archiving_that_is_cut_at_any_byte_hides_all_or_nothing
+                an_erasure_that_is_cut_at_any_byte_takes_all_or_nothing
+                an_append_is_there_once_wherever_the_questions_that_settle_it_are_cut
+                an_append_is_there_once_wherever_the_answers_that_settle_it_are_cut
+                an_opening_whose_questions_are_cut_at_any_byte_changes_nothing
+                an_opening_whose_answers_are_cut_at_any_byte_changes_nothing
+                a_log_that_is_made_is_whole_or_absent_wherever_its_questions_are_cut
+                a_log_that_is_made_is_whole_or_absent_wherever_its_answers_are_cut
+                an_append_that_the_network_held_back_never_lands_after_its_retry
+                an_append_that_the_network_held_back_never_lands_after_an_erasure
+                an_erasure_that_the_network_held_back_never_takes_a_later_append
+                a_thousand_refused_connections_leave_the_log_usable
+                a_thousand_tasks_at_once_are_all_served
+                a_cut_follower_goes_on_where_it_was
+                connections_that_are_cut_at_random_lose_nothing
+                connections_that_the_server_ends_lose_nothing
+                a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing
+                a_server_that_is_paused_costs_time_only
+                an_empty_data_folder_is_no_place_to_go_on
+                a_server_that_is_emptied_while_it_runs_is_no_place_to_go_on
+                an_append_of_another_handle_wakes_who_waits
+                an_append_of_its_own_wakes_who_waits
+                what_happens_while_news_are_cut_off_is_caught_up_with
+                a_log_that_is_open_to_read_only_reads
+            }
+
+            /// What the processes of the tests below do; without them, nothing.
+            #[test]
+            fn child_that_appends_by_the_recipe() {
+                $crate::faults::child_that_appends_by_the_recipe(&$start);
+            }
+
+            const CHILD: &str = concat!(module_path!(), "::child_that_appends_by_the_recipe");
+
+            #[test]
+            fn two_processes_write_one_thread_and_every_batch_stays_whole() {
+                $crate::faults::two_processes_write_one_thread_and_every_batch_stays_whole(&$start, CHILD);
+            }
+
+            #[test]
+            fn two_processes_on_one_thread_lose_and_double_nothing_whatever_fails() {
+                $crate::faults::two_processes_on_one_thread_lose_and_double_nothing_whatever_fails(&$start, CHILD);
+            }
+        }
+    };
+    (@each $start:expr; $($promise:ident)*) => {
+        $(
+            #[test]
+            fn $promise() {
+                $crate::faults::$promise(&$start);
+            }
+        )*
+    };
+}

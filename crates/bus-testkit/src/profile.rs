@@ -57,6 +57,8 @@ pub enum Ability {
     ByteSearch,
     /// To be made to fail: its harness opens a log whose medium refuses.
     Failing,
+    /// To have its server end connections: a promise of [`faults`](crate::faults), and no law, asks for it.
+    EndConnections,
 }
 
 impl Ability {
@@ -67,6 +69,7 @@ impl Ability {
             Self::SecondWriter => "with a second writer",
             Self::ByteSearch => "in the directory's bytes",
             Self::Failing => "on a medium that refuses",
+            Self::EndConnections => "when its server ends connections",
         }
     }
 }
@@ -165,6 +168,19 @@ impl Profile {
 
     pub(crate) fn skip_part(&self, law: &'static str, part: &str, reason: &str) {
         self.note(&skipped(law, Some(part), self.name, reason));
+    }
+
+    /// Whether to try a promise of [`faults`](crate::faults) that asks for the ability; says so if not.
+    pub(crate) fn tries_promise(&self, promise: &str, ability: Ability) -> bool {
+        let reason = self.lacks(ability);
+        if let Some(reason) = reason {
+            self.skip_promise(promise, reason);
+        }
+        reason.is_none()
+    }
+
+    pub(crate) fn skip_promise(&self, promise: &str, reason: &str) {
+        self.note(&format!("{promise}: skipped on {}: {reason}", self.name));
     }
 
     /// Writes to stderr itself: what `eprintln` prints, the test runner keeps to itself.

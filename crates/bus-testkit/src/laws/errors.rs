@@ -9,6 +9,10 @@ use crate::trial::{Trial, run};
 use crate::{Ability, Harness};
 
 /// E1: error kinds say what the caller can do, and the source is kept.
+///
+/// After an `Unavailable` append, archiving or erasure nobody knows whether it happened, but never in part: re-read, and
+/// append with `Expect::Last`, or archive and erase again. A log in one process can't be made to lose an answer on
+/// the way; what of this is to be tried on one that is on a server, [`faults`](mod@crate::faults) try.
 pub fn e1_errors_say_what_to_do(harness: &dyn Harness) {
     run("E1", harness, async |t| {
         let log = t.open();

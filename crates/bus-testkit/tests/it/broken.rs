@@ -13,6 +13,7 @@ mod content;
 mod durable;
 mod erase;
 mod errors;
+mod faults;
 mod follow;
 mod isolation;
 mod kit;

@@ -1,0 +1,96 @@
+//! A server that is killed, paused, or ends connections, in the middle of appends.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use bus_log::SessionLog;
+
+use super::server::{Deed, Exchange, OnServer, open, rounds, undergo};
+use super::writer::{Writer, let_write};
+use crate::{Ability, Options, Remote};
+
+/// Nothing that was acknowledged is lost with a server that is killed, and nothing is written twice for it.
+pub fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing<S: OnServer>(
+    start: &impl Fn() -> S,
+) {
+    let mut server = start();
+    let log = open(&server, Options::default());
+    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
+    let kills = rounds(5);
+    for _ in 0..kills {
+        let_write(&writers, 3);
+        undergo(&mut server, &[Deed::Kill, Deed::Start]);
+    }
+    let_write(&writers, 3);
+    for errors in all_there(&log, writers, &format!("killed {kills} times")) {
+        noticed(&server, errors);
+    }
+}
+
+/// A server that stands still for shorter and for longer than a call may take loses nothing.
+pub fn a_server_that_is_paused_costs_time_only<S: OnServer>(start: &impl Fn() -> S) {
+    let mut server = start();
+    let options = Options {
+        call: Some(Duration::from_millis(100)),
+        connect: Some(Duration::from_millis(300)),
+        ..Options::default()
+    };
+    let log = open(&server, options);
+    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
+    let mut longest = Duration::ZERO;
+    for round in 0..rounds(5) {
+        let_write(&writers, 3);
+        undergo(&mut server, &[Deed::Pause]);
+        // Shorter and longer than the log's patience.
+        let pause = Duration::from_millis(50 + u64::from(round % 5) * 150);
+        thread::park_timeout(pause);
+        longest = longest.max(pause);
+        undergo(&mut server, &[Deed::Resume]);
+    }
+    let_write(&writers, 3);
+    for errors in all_there(&log, writers, &format!("paused for up to {longest:?}")) {
+        assert!(errors > 0, "the pauses were noticed");
+    }
+}
+
+/// Connections that the server ends, as an operator has it do, lose nothing.
+pub fn connections_that_the_server_ends_lose_nothing<S: OnServer>(start: &impl Fn() -> S) {
+    let server = start();
+    let promise = "connections_that_the_server_ends_lose_nothing";
+    let profile = server.log().profile();
+    if !profile.tries_promise(promise, Ability::EndConnections) {
+        return;
+    }
+    let log = open(&server, Options::default());
+    let writers = ["a", "b", "c"].map(|name| Writer::start(&log, name));
+    let mut ended = 0;
+    for _ in 0..rounds(20) {
+        let_write(&writers, 1);
+        ended += server.end_connections();
+    }
+    let_write(&writers, 3);
+    let errors = all_there(&log, writers, &format!("{ended} connections ended"));
+    assert!(ended > 0, "connections ended");
+    noticed(&server, errors.iter().sum());
+}
+
+/// What was done met an append under way, unless that gets over it by itself.
+#[track_caller]
+pub(super) fn noticed(server: &impl OnServer, errors: u32) {
+    let outlives = server.outlives_a_cut(Exchange::Append);
+    assert!(outlives || errors > 0, "it was noticed");
+}
+
+/// Ends the writers, each of which finds all that it wrote, and says how many errors each met.
+pub(super) fn all_there<const N: usize>(
+    log: &Arc<dyn SessionLog>,
+    writers: [Writer; N],
+    what: &str,
+) -> [u32; N] {
+    writers.map(|writer| {
+        let (batches, errors) = writer.finish(log);
+        println!("{what}: {batches} batches, {errors} errors met, none lost, none twice");
+        errors
+    })
+}
