@@ -5,9 +5,10 @@
 //! `cargo xtask faults` sets it.
 
 mod cluster;
-mod cut;
 mod full;
-mod gone;
-mod killed;
 mod lost;
-pub(crate) mod server;
+mod server;
+
+use crate::support::NatsServer;
+
+bus_testkit::faults!(nats, NatsServer::start);

@@ -1,5 +1,7 @@
 //! The laws of every session log, on this one.
 
-use crate::support::NatsHarness;
+use bus_testkit::RemoteHarness;
 
-bus_testkit::laws!(nats, NatsHarness::new);
+use crate::support::Stream;
+
+bus_testkit::laws!(nats, || RemoteHarness::new(Stream::new));

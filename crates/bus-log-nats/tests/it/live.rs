@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use bus_log::{LiveWhat, SessionLog};
 use bus_log_nats::NatsSessionLog;
+use bus_testkit::faults::rounds;
 use bus_testkit::{FaultProxy, Way, eventually, samples};
 
-use crate::faults::server::{own, rounds};
-use crate::support::{Stream, address, append, open, texts, url};
+use crate::support::{Stream, address, append, open, own, texts, url};
 use double::{Bus, Ear};
 
 const LIMIT: Duration = Duration::from_secs(60);

@@ -6,6 +6,4 @@ mod faults;
 mod keeping;
 mod laws;
 mod live;
-mod news;
-mod processes;
 mod support;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, SessionLog};
-use bus_testkit::{block_on, runtime, samples};
+use bus_log::LogErrorKind;
+use bus_testkit::samples;
 
 use crate::support::{Schema, address, append, open, url};
 
@@ -180,33 +180,4 @@ fn a_statement_that_takes_too_long_is_undone() {
     assert!(error.to_string().contains("took too long"), "{error}");
     lock.run("COMMIT");
     assert_eq!(append(&log, &samples::key("held"), "z", 1).unwrap(), 2);
-}
-
-#[test]
-fn a_thousand_tasks_at_once_share_the_pool() {
-    let schema = Schema::new();
-    let log = Arc::new(schema.open());
-    let ends = runtime().block_on(async {
-        let appends = (0..1000).map(|n| {
-            let log = Arc::clone(&log);
-            tokio::spawn(async move {
-                let key = samples::key(&format!("s{}", n % 7));
-                log.append(&key, &[samples::text(n.to_string())])
-                    .await
-                    .unwrap()
-            })
-        });
-        let mut ends = Vec::new();
-        for append in appends.collect::<Vec<_>>() {
-            ends.push(append.await.unwrap());
-        }
-        ends
-    });
-    assert_eq!(ends.len(), 1000);
-    let lasts = (0..7).map(|n| {
-        block_on(log.bounds(&samples::key(&format!("s{n}"))))
-            .unwrap()
-            .last
-    });
-    assert_eq!(lasts.sum::<u64>(), 1000);
 }

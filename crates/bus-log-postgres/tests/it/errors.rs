@@ -98,28 +98,6 @@ fn a_server_that_takes_no_writes_is_unavailable_and_said_to_be_read_only() {
 }
 
 #[test]
-fn a_log_that_is_open_to_read_only_reads() {
-    let schema = Schema::new();
-    let key = samples::key("s");
-    append(&schema.open(), &key, "x", 3).unwrap();
-    let log = open(schema.config().read_only()).unwrap();
-    assert_eq!(block_on(log.load_since(&key, 1)).unwrap().len(), 2);
-    assert_eq!(
-        block_on(log.list(key.tenant_id(), None, 9)).unwrap().len(),
-        1
-    );
-    let soon = Instant::now() + Duration::from_millis(20);
-    assert_eq!(block_on(log.changed(&key, 3, soon)).unwrap(), 3);
-    for error in [
-        append(&log, &key, "y", 1).unwrap_err(),
-        block_on(log.archive_before(&key, 1)).unwrap_err(),
-        block_on(log.erase(&key)).unwrap_err(),
-    ] {
-        assert_eq!(error.kind(), LogErrorKind::Unsupported);
-    }
-}
-
-#[test]
 fn a_name_that_has_no_room_is_invalid_and_unknown() {
     let schema = Schema::new();
     let log = schema.open();

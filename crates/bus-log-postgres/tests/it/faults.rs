@@ -4,13 +4,11 @@
 //! Each test has a server of its own. `BUS_TEST_ROUNDS` says how often the longer ones do their worst;
 //! `cargo xtask faults` sets it.
 
-mod cut;
 mod failover;
 mod full;
-mod gone;
-mod killed;
-mod opening;
-mod processes;
 mod server;
-mod settling;
 mod synchronous;
+
+use crate::support::PostgresServer;
+
+bus_testkit::faults!(postgres, PostgresServer::start);

@@ -9,7 +9,6 @@ mod keeping;
 mod laws;
 mod migrations;
 mod news;
-mod processes;
 mod security;
 mod support;
 mod tls;

@@ -2,12 +2,11 @@
 
 use std::error::Error as _;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogError, LogErrorKind, SessionLog};
 use bus_log_redis::{MAX_BATCH_BYTES, MAX_NAME_BYTES, RedisConfig, RedisSessionLog};
-use bus_testkit::{block_on, eventually, runtime, samples};
+use bus_testkit::{block_on, eventually, samples};
 
 use crate::faults::own;
 use crate::support::{Log, append, open, url};
@@ -180,34 +179,15 @@ fn a_server_that_keeps_less_than_was_asked_for_is_refused_and_an_open_log_says_s
 }
 
 #[test]
-fn a_log_that_is_open_to_read_only_reads_and_makes_nothing() {
+fn looking_for_a_log_that_is_not_there_makes_none() {
     let made = Log::new();
-    let missing = open(made.config().read_only()).unwrap_err();
-    assert_eq!(missing.kind(), LogErrorKind::Unavailable);
-    assert!(
-        block_on(RedisSessionLog::open_existing(made.config()))
-            .unwrap()
-            .is_none()
-    );
+    let look = || block_on(RedisSessionLog::open_existing(made.config())).unwrap();
+    assert!(look().is_none());
+    assert!(look().is_none(), "nor is it there afterwards");
     let missing = open(made.config().read_only()).unwrap_err();
     assert!(missing.to_string().contains("no log"), "{missing}");
-    let key = samples::key("s");
-    append(&made.open(), &key, "x", 3).unwrap();
-    let log = open(made.config().read_only()).unwrap();
-    assert_eq!(block_on(log.load_since(&key, 1)).unwrap().len(), 2);
-    assert_eq!(
-        block_on(log.list(key.tenant_id(), None, 9)).unwrap().len(),
-        1
-    );
-    let soon = Instant::now() + Duration::from_millis(20);
-    assert_eq!(block_on(log.changed(&key, 3, soon)).unwrap(), 3);
-    for error in [
-        append(&log, &key, "y", 1).unwrap_err(),
-        block_on(log.archive_before(&key, 1)).unwrap_err(),
-        block_on(log.erase(&key)).unwrap_err(),
-    ] {
-        assert_eq!(error.kind(), LogErrorKind::Unsupported);
-    }
+    drop(made.open());
+    assert!(look().is_some());
 }
 
 #[test]
@@ -303,33 +283,4 @@ fn ordinals_end_where_a_script_can_count_no_further() {
         last
     );
     assert_eq!(block_on(log.archive_before(&key, u64::MAX)).unwrap(), 2);
-}
-
-#[test]
-fn a_thousand_tasks_at_once_share_one_connection() {
-    let made = Log::new();
-    let log = Arc::new(made.open());
-    let ends = runtime().block_on(async {
-        let appends = (0..1000).map(|n| {
-            let log = Arc::clone(&log);
-            tokio::spawn(async move {
-                let key = samples::key(&format!("s{}", n % 7));
-                log.append(&key, &[samples::text(n.to_string())])
-                    .await
-                    .unwrap()
-            })
-        });
-        let mut ends = Vec::new();
-        for append in appends.collect::<Vec<_>>() {
-            ends.push(append.await.unwrap());
-        }
-        ends
-    });
-    assert_eq!(ends.len(), 1000);
-    let lasts = (0..7).map(|n| {
-        block_on(log.bounds(&samples::key(&format!("s{n}"))))
-            .unwrap()
-            .last
-    });
-    assert_eq!(lasts.sum::<u64>(), 1000);
 }

@@ -5,7 +5,6 @@
 //! `cargo xtask faults` sets it.
 
 mod cluster;
-mod cut;
 mod failover;
 mod garbage;
 mod gone;
@@ -15,4 +14,8 @@ mod resent;
 mod server;
 mod truncated;
 
+use crate::support::RedisServer;
+
 pub(crate) use server::own;
+
+bus_testkit::faults!(redis, RedisServer::start);

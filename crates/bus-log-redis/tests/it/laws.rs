@@ -1,6 +1,8 @@
 //! The laws of every session log, on this one: on a single server with `appendfsync always`, and on a cluster.
 
-use crate::support::{ClusterHarness, RedisHarness};
+use bus_testkit::RemoteHarness;
 
-bus_testkit::laws!(redis, RedisHarness::new);
+use crate::support::{ClusterHarness, Log};
+
+bus_testkit::laws!(redis, || RemoteHarness::new(Log::new));
 bus_testkit::laws!(cluster, ClusterHarness::new);

@@ -8,8 +8,6 @@ mod errors;
 mod faults;
 mod keeping;
 mod laws;
-mod news;
 mod permissions;
-mod processes;
 mod support;
 mod tls;

@@ -1,30 +1,14 @@
-//! How the laws get hold of the log.
+//! How the laws, and the promises on faults, get hold of the log.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bus_log::{Result, SessionLog};
-use bus_testkit::{Ability, FaultProxy, Harness, Profile};
+use bus_testkit::{Ability, Options, Profile, Remote};
 
-use super::{Stream, open, url};
+use super::{Stream, config_of, open};
 
-/// A log in a stream of its own.
-pub(crate) struct NatsHarness {
-    stream: Stream,
-    /// What failing logs are reached through, kept as long as they may be used, and their streams.
-    failing: Mutex<Vec<(FaultProxy, Stream)>>,
-}
-
-impl NatsHarness {
-    pub(crate) fn new() -> Self {
-        Self {
-            stream: Stream::new(),
-            failing: Mutex::default(),
-        }
-    }
-}
-
-impl Harness for NatsHarness {
+impl Remote for Stream {
     fn profile(&self) -> Profile {
         Profile::new(
             "nats",
@@ -34,40 +18,44 @@ impl Harness for NatsHarness {
             Ability::ByteSearch,
             "its bytes are the server's: deleted messages stay in its files until these are compacted",
         )
+        .cannot(
+            Ability::EndConnections,
+            "its server ends connections for its system account only",
+        )
         .with_model_cases(24)
     }
 
-    fn open(&self) -> Result<Arc<dyn SessionLog>> {
-        Ok(Arc::new(open(self.stream.config())?))
+    fn address(&self) -> SocketAddr {
+        address(&self.url)
     }
 
-    fn open_second(&self) -> Option<Result<Arc<dyn SessionLog>>> {
-        Some(self.open())
+    fn place(&self, address: SocketAddr) -> String {
+        format!("nats://{address} {}", self.name())
     }
 
-    /// The network behind it has gone.
-    fn open_failing(&self) -> Option<Arc<dyn SessionLog>> {
-        let proxy = FaultProxy::new(address(&url())).unwrap();
-        let stream = Stream::new();
-        let config = stream
-            .config_at(&through(&proxy))
-            .with_timeout(Duration::from_secs(1));
-        let log = open(config).unwrap();
-        proxy.refuse(true);
-        proxy.cut_all();
-        self.failing.lock().unwrap().push((proxy, stream));
-        Some(Arc::new(log))
+    fn open(place: &str, options: Options) -> Result<Arc<dyn SessionLog>> {
+        let (url, stream) = place.split_once(' ').unwrap();
+        let mut config = config_of(url, stream);
+        // It has a single connection as it is.
+        if let Some(limit) = options.call {
+            config = config.with_timeout(limit);
+        }
+        if let Some(limit) = options.connect {
+            config = config.with_connect_timeout(limit);
+        }
+        if let Some(interval) = options.poll {
+            config = config.with_poll_interval(interval);
+        }
+        if options.read_only {
+            config = config.read_only();
+        }
+        Ok(Arc::new(open(config)?))
     }
 }
 
 /// Where the server listens.
-pub(crate) fn address(url: &str) -> std::net::SocketAddr {
+pub(crate) fn address(url: &str) -> SocketAddr {
     let hosts = url.split_once("://").unwrap().1;
     let host = hosts.split(['/', ',', '?']).next().unwrap();
     host.parse().expect("the tests' URL names address and port")
-}
-
-/// The URL of the proxy.
-pub(crate) fn through(proxy: &FaultProxy) -> String {
-    format!("nats://{}", proxy.address())
 }

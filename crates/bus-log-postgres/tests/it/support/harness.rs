@@ -1,30 +1,15 @@
-//! How the laws get hold of the log.
+//! How the laws, and the promises on faults, get hold of the log.
 
-use std::sync::{Arc, Mutex};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 
 use bus_log::{Result, SessionLog};
-use bus_testkit::{Ability, FaultProxy, Harness, Profile};
+use bus_testkit::{Ability, Options, Profile, Remote};
 use tokio_postgres::config::Host;
 
-use super::{Schema, open, url};
+use super::{Schema, config_of, open};
 
-/// A log in a schema of its own.
-pub(crate) struct PostgresHarness {
-    schema: Schema,
-    /// What failing logs are reached through, kept as long as they may be used, and their schemas.
-    failing: Mutex<Vec<(FaultProxy, Schema)>>,
-}
-
-impl PostgresHarness {
-    pub(crate) fn new() -> Self {
-        Self {
-            schema: Schema::new(),
-            failing: Mutex::default(),
-        }
-    }
-}
-
-impl Harness for PostgresHarness {
+impl Remote for Schema {
     fn profile(&self) -> Profile {
         Profile::new(
             "postgres",
@@ -37,43 +22,44 @@ impl Harness for PostgresHarness {
         .with_model_cases(24)
     }
 
-    fn open(&self) -> Result<Arc<dyn SessionLog>> {
-        Ok(Arc::new(open(self.schema.config())?))
+    fn address(&self) -> SocketAddr {
+        address(&self.url)
     }
 
-    fn open_second(&self) -> Option<Result<Arc<dyn SessionLog>>> {
-        Some(self.open())
+    fn place(&self, address: SocketAddr) -> String {
+        let [server, other] = [self.address(), address].map(|address| address.to_string());
+        format!("{} {}", self.url.replace(&server, &other), self.name())
     }
 
-    /// The network behind it has gone.
-    fn open_failing(&self) -> Option<Arc<dyn SessionLog>> {
-        let proxy = FaultProxy::new(address(&url())).unwrap();
-        let schema = Schema::new();
-        let log = open(schema.config_at(&through(&url(), &proxy))).unwrap();
-        proxy.refuse(true);
-        proxy.cut_all();
-        self.failing.lock().unwrap().push((proxy, schema));
-        Some(Arc::new(log))
+    fn open(place: &str, options: Options) -> Result<Arc<dyn SessionLog>> {
+        let (url, schema) = place.split_once(' ').unwrap();
+        let mut config = config_of(url, schema);
+        if options.one_connection {
+            config = config.with_max_connections(1);
+        }
+        if let Some(limit) = options.call {
+            config = config.with_statement_timeout(limit);
+        }
+        if let Some(limit) = options.connect {
+            config = config.with_connect_timeout(limit);
+        }
+        if let Some(interval) = options.poll {
+            config = config.with_poll_interval(interval);
+        }
+        if options.read_only {
+            config = config.read_only();
+        }
+        Ok(Arc::new(open(config)?))
     }
 }
 
 /// Where the server listens.
-pub(crate) fn address(url: &str) -> std::net::SocketAddr {
+pub(crate) fn address(url: &str) -> SocketAddr {
     let config: tokio_postgres::Config = url.parse().unwrap();
     let port = config.get_ports().first().copied().unwrap_or(5432);
     let Some(Host::Tcp(host)) = config.get_hosts().first() else {
         panic!("the tests' server listens on TCP");
     };
-    let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host.as_str(), port));
+    let addresses = (host.as_str(), port).to_socket_addrs();
     addresses.unwrap().next().unwrap()
-}
-
-/// The URL with the proxy in the server's place.
-pub(crate) fn through(url: &str, proxy: &FaultProxy) -> String {
-    let server = address(url).to_string();
-    let at = url
-        .rfind(&server)
-        .expect("the tests' URL names address and port");
-    let (before, after) = (&url[..at], &url[at + server.len()..]);
-    format!("{before}{}{after}", proxy.address())
 }

@@ -1,16 +1,23 @@
 //! A schema of its own for each test, on the server that the environment names.
 
 mod harness;
+mod server;
 mod sql;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bus_log::{Entry, Expect, LogError, Result, SessionLog, ThreadKey};
+use bus_log::Result;
 use bus_log_postgres::{PostgresConfig, PostgresSessionLog};
-use bus_testkit::{block_on, samples};
+use bus_testkit::block_on;
 
-pub(crate) use harness::{PostgresHarness, address};
+// Names that tests of this log use as theirs.
+#[allow(
+    unused_imports,
+    reason = "not every one of them is needed at all times"
+)]
+pub(crate) use bus_testkit::faults::{append, append_for_sure, texts, until_done};
+pub(crate) use harness::address;
+pub(crate) use server::{PostgresServer, own};
 pub(crate) use sql::Sql;
 
 const VARIABLE: &str = "BUS_TEST_POSTGRES_URL";
@@ -57,14 +64,7 @@ impl Schema {
 
     /// The same reached by another URL.
     pub(crate) fn config_at(&self, url: &str) -> PostgresConfig {
-        let option = if url.contains('?') { '&' } else { '?' };
-        let named = format!("{url}{option}application_name={}", self.name);
-        let config = PostgresConfig::parse(&named).unwrap();
-        // Many tests at once share one server.
-        config
-            .with_schema(self.name())
-            .unwrap()
-            .with_max_connections(4)
+        config_of(url, self.name())
     }
 
     pub(crate) fn open(&self) -> PostgresSessionLog {
@@ -74,88 +74,30 @@ impl Schema {
     pub(crate) fn sql(&self) -> Sql {
         Sql::connect(&self.url)
     }
+
+    /// Drops the schema, if it is there.
+    pub(crate) fn drop_it(&self) {
+        let sql = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.name);
+        self.sql().run(&sql);
+    }
 }
 
 impl Drop for Schema {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let sql = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.name);
-            self.sql().run(&sql);
+            self.drop_it();
         }
     }
+}
+
+fn config_of(url: &str, schema: &str) -> PostgresConfig {
+    let option = if url.contains('?') { '&' } else { '?' };
+    let named = format!("{url}{option}application_name={schema}");
+    let config = PostgresConfig::parse(&named).unwrap();
+    // Many tests at once share one server.
+    config.with_schema(schema).unwrap().with_max_connections(4)
 }
 
 pub(crate) fn open(config: PostgresConfig) -> Result<PostgresSessionLog> {
     block_on(PostgresSessionLog::open_with(config))
-}
-
-pub(crate) fn append(
-    log: &dyn SessionLog,
-    key: &ThreadKey,
-    name: &str,
-    count: usize,
-) -> Result<u64> {
-    block_on(log.append_entries(key, Expect::Any, &samples::batch(name, count)))
-}
-
-/// Every text of the thread, in order.
-pub(crate) fn texts(log: &dyn SessionLog, key: &ThreadKey) -> Vec<String> {
-    let events = block_on(log.load_since(key, 0)).unwrap();
-    let numbers: Vec<u64> = events.iter().map(|event| event.ordinal).collect();
-    let first = numbers.first().copied().unwrap_or(1);
-    let whole: Vec<u64> = (first..first + numbers.len() as u64).collect();
-    assert_eq!(numbers, whole, "ordinals are whole");
-    let texts = events.iter().map(|event| samples::text_of(&event.event));
-    texts.map(|text| text.unwrap().to_owned()).collect()
-}
-
-/// Appends by the recipe of law E1: after an outcome that nobody knows, read again, and if the batch
-/// is not there, append it where it belongs.
-pub(crate) fn append_for_sure(
-    log: &Arc<PostgresSessionLog>,
-    key: &ThreadKey,
-    entries: &[Entry],
-    mut on_error: impl FnMut(&LogError),
-) -> u64 {
-    let mut last = until_done(&mut on_error, || block_on(log.bounds(key))).last;
-    let mut expect = Expect::Any;
-    loop {
-        let error = match block_on(log.append_entries(key, expect, entries)) {
-            Ok(end) => return end,
-            Err(error) => error,
-        };
-        on_error(&error);
-        let now = until_done(&mut on_error, || block_on(log.bounds(key))).last;
-        if now == last + entries.len() as u64 {
-            let landed = until_done(&mut on_error, || block_on(log.load_since(key, last)));
-            let landed = landed.into_iter().map(Entry::from);
-            assert!(
-                landed.eq(entries.iter().cloned()),
-                "another batch stands there"
-            );
-            return now;
-        }
-        assert_eq!(now, last, "part of a batch, or somebody else's");
-        last = now;
-        expect = Expect::Last(last);
-    }
-}
-
-fn until_done<T>(on_error: &mut impl FnMut(&LogError), mut ask: impl FnMut() -> Result<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        match ask() {
-            Ok(done) => return done,
-            Err(error) => {
-                on_error(&error);
-                assert_eq!(
-                    error.kind(),
-                    bus_log::LogErrorKind::Unavailable,
-                    "{error:?}"
-                );
-                assert!(begun.elapsed().as_secs() < 60, "{error:?}");
-                std::thread::park_timeout(std::time::Duration::from_millis(5));
-            }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! A server that is killed, paused, or loses its connections or scripts, in the middle of appends.
+//! A server that loses its scripts, and its connections besides, in the middle of appends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,81 +11,6 @@ use futures_util::StreamExt;
 
 use super::server::{Writer, let_write, own, rounds};
 use crate::support::{Log, open, texts};
-
-#[test]
-fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing() {
-    let mut server = own();
-    let made = Log::at(&server.url());
-    let log = Arc::new(open(made.config()).unwrap());
-    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
-    for _ in 0..rounds(5) {
-        let_write(&writers, 3);
-        server.kill().unwrap();
-        server.start().unwrap();
-    }
-    let_write(&writers, 3);
-    for writer in writers {
-        let (batches, errors) = writer.finish(&log);
-        println!(
-            "killed {} times: {batches} batches, {errors} errors met, none lost",
-            rounds(5)
-        );
-        assert!(errors > 0, "the kills were noticed");
-    }
-}
-
-#[test]
-fn a_server_that_is_paused_costs_time_only() {
-    let server = own();
-    let made = Log::at(&server.url());
-    let config = made.config().with_call_timeout(Duration::from_millis(100));
-    let config = config.with_connect_timeout(Duration::from_millis(300));
-    let log = Arc::new(open(config).unwrap());
-    let writers = ["a", "b"].map(|name| Writer::start(&log, name));
-    let mut longest = Duration::ZERO;
-    for round in 0..rounds(5) {
-        let_write(&writers, 3);
-        server.pause().unwrap();
-        // Shorter and longer than the log's patience.
-        let pause = Duration::from_millis(50 + u64::from(round % 5) * 150);
-        thread::park_timeout(pause);
-        longest = longest.max(pause);
-        server.resume().unwrap();
-    }
-    let_write(&writers, 3);
-    for writer in writers {
-        let (batches, errors) = writer.finish(&log);
-        println!("paused for up to {longest:?}: {batches} batches, {errors} errors met, none lost");
-        assert!(errors > 0, "the pauses were noticed");
-    }
-}
-
-#[test]
-fn connections_that_are_killed_at_random_lose_nothing() {
-    let server = own();
-    let made = Log::at(&server.url());
-    let log = Arc::new(open(made.config()).unwrap());
-    let writers = ["a", "b", "c"].map(|name| Writer::start(&log, name));
-    let mut ask = made.ask();
-    let mut ended = 0;
-    for _ in 0..rounds(20) {
-        let_write(&writers, 1);
-        // All but the one that asks.
-        ended += ask.run::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]);
-        ended += ask.run::<u32>(&["CLIENT", "KILL", "TYPE", "pubsub"]);
-    }
-    let_write(&writers, 3);
-    let mut met = 0;
-    for writer in writers {
-        let (batches, errors) = writer.finish(&log);
-        println!("{ended} connections killed: {batches} batches, {errors} errors met, none lost");
-        met += errors;
-    }
-    assert!(
-        ended > 0 && met > 0,
-        "connections ended, and it was noticed"
-    );
-}
 
 #[test]
 fn scripts_that_are_forgotten_at_any_time_are_loaded_again() {

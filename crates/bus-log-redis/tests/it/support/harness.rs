@@ -1,55 +1,50 @@
-//! How the laws get hold of the log.
+//! How the laws, and the promises on faults, get hold of the log.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, Weak};
 
 use bus_log::{Result, SessionLog};
-use bus_testkit::{Ability, FaultProxy, Harness, Profile};
+use bus_testkit::{Ability, Harness, Options, Profile, Remote};
 
-use super::{Cluster, Log, open, url};
+use super::{Cluster, Log, config_of, open};
 
-/// A log with a prefix of its own.
-pub(crate) struct RedisHarness {
-    log: Log,
-    /// What failing logs are reached through, kept as long as they may be used, and what they made.
-    failing: Mutex<Vec<(FaultProxy, Log)>>,
-}
-
-impl RedisHarness {
-    pub(crate) fn new() -> Self {
-        Self {
-            log: Log::new(),
-            failing: Mutex::default(),
-        }
-    }
-}
-
-impl Harness for RedisHarness {
+impl Remote for Log {
     fn profile(&self) -> Profile {
         profile("redis")
     }
 
-    fn open(&self) -> Result<Arc<dyn SessionLog>> {
-        Ok(Arc::new(open(self.log.config())?))
+    fn address(&self) -> SocketAddr {
+        let (_, place) = self.url.rsplit_once('@').unwrap();
+        let (host, _) = place.split_once('/').unwrap();
+        host.parse().expect("the tests' URL names address and port")
     }
 
-    fn open_second(&self) -> Option<Result<Arc<dyn SessionLog>>> {
-        Some(self.open())
+    fn place(&self, address: SocketAddr) -> String {
+        let [server, other] = [self.address(), address].map(|address| address.to_string());
+        format!("{} {}", self.url.replace(&server, &other), self.prefix())
     }
 
-    /// The network behind it has gone.
-    fn open_failing(&self) -> Option<Arc<dyn SessionLog>> {
-        let proxy = FaultProxy::new(address(&url())).unwrap();
-        let made = Log::new();
-        let log = open(made.config_at(&through(&url(), &proxy))).unwrap();
-        proxy.refuse(true);
-        proxy.cut_all();
-        self.failing.lock().unwrap().push((proxy, made));
-        Some(Arc::new(log))
+    fn open(place: &str, options: Options) -> Result<Arc<dyn SessionLog>> {
+        let (url, prefix) = place.split_once(' ').unwrap();
+        let mut config = config_of(url, prefix);
+        // All calls share a connection as it is, but for large ones.
+        if let Some(limit) = options.call {
+            config = config.with_call_timeout(limit);
+        }
+        if let Some(limit) = options.connect {
+            config = config.with_connect_timeout(limit);
+        }
+        if let Some(interval) = options.poll {
+            config = config.with_poll_interval(interval);
+        }
+        if options.read_only {
+            config = config.read_only();
+        }
+        Ok(Arc::new(open(config)?))
     }
 }
 
-/// The same on a cluster of three nodes, which the tests of a process share as long as one needs it.
+/// On a cluster of three nodes, which the tests of a process share as long as one needs it.
 pub(crate) struct ClusterHarness {
     log: Log,
     _cluster: Arc<Cluster>,
@@ -102,16 +97,4 @@ fn cluster() -> Arc<Cluster> {
         *shared = Arc::downgrade(&cluster);
         cluster
     })
-}
-
-/// Where the server listens.
-fn address(url: &str) -> SocketAddr {
-    let (_, place) = url.rsplit_once('@').unwrap();
-    let (host, _) = place.split_once('/').unwrap();
-    host.parse().expect("the tests' URL names address and port")
-}
-
-/// The URL with the proxy in the server's place.
-fn through(url: &str, proxy: &FaultProxy) -> String {
-    url.replace(&address(url).to_string(), &proxy.address().to_string())
 }

@@ -4,18 +4,25 @@ mod ask;
 mod cluster;
 mod harness;
 mod relay;
+mod server;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use bus_log::{Entry, Expect, LogError, Result, SessionLog, ThreadKey};
+use bus_log::Result;
 use bus_log_redis::{RedisConfig, RedisSessionLog};
-use bus_testkit::{block_on, samples};
+use bus_testkit::block_on;
 
+// Names that tests of this log use as theirs.
 pub(crate) use ask::Ask;
+#[allow(
+    unused_imports,
+    reason = "not every one of them is needed at all times"
+)]
+pub(crate) use bus_testkit::faults::{append, append_for_sure, texts, until_done};
 pub(crate) use cluster::Cluster;
-pub(crate) use harness::{ClusterHarness, RedisHarness};
+pub(crate) use harness::ClusterHarness;
 pub(crate) use relay::Relay;
+pub(crate) use server::{RedisServer, own};
 
 const VARIABLE: &str = "BUS_TEST_REDIS_URL";
 
@@ -61,8 +68,7 @@ impl Log {
 
     /// The same reached by another URL.
     pub(crate) fn config_at(&self, url: &str) -> RedisConfig {
-        let config = RedisConfig::parse(url).unwrap();
-        config.with_prefix(self.prefix()).unwrap()
+        config_of(url, self.prefix())
     }
 
     pub(crate) fn open(&self) -> RedisSessionLog {
@@ -103,77 +109,11 @@ impl Drop for Log {
     }
 }
 
+fn config_of(url: &str, prefix: &str) -> RedisConfig {
+    let config = RedisConfig::parse(url).unwrap();
+    config.with_prefix(prefix).unwrap()
+}
+
 pub(crate) fn open(config: RedisConfig) -> Result<RedisSessionLog> {
     block_on(RedisSessionLog::open_with(config))
-}
-
-pub(crate) fn append(
-    log: &dyn SessionLog,
-    key: &ThreadKey,
-    name: &str,
-    count: usize,
-) -> Result<u64> {
-    block_on(log.append_entries(key, Expect::Any, &samples::batch(name, count)))
-}
-
-/// Every text of the thread, in order.
-pub(crate) fn texts(log: &dyn SessionLog, key: &ThreadKey) -> Vec<String> {
-    let events = block_on(log.load_since(key, 0)).unwrap();
-    let numbers: Vec<u64> = events.iter().map(|event| event.ordinal).collect();
-    let first = numbers.first().copied().unwrap_or(1);
-    let whole: Vec<u64> = (first..first + numbers.len() as u64).collect();
-    assert_eq!(numbers, whole, "ordinals are whole");
-    let texts = events.iter().map(|event| samples::text_of(&event.event));
-    texts.map(|text| text.unwrap().to_owned()).collect()
-}
-
-/// Appends by the recipe of law E1: after an outcome that nobody knows, read again, and if the batch
-/// is not there, append it where it belongs.
-pub(crate) fn append_for_sure(
-    log: &Arc<RedisSessionLog>,
-    key: &ThreadKey,
-    entries: &[Entry],
-    mut on_error: impl FnMut(&LogError),
-) -> u64 {
-    let mut last = until_done(&mut on_error, || block_on(log.bounds(key))).last;
-    let mut expect = Expect::Any;
-    loop {
-        let error = match block_on(log.append_entries(key, expect, entries)) {
-            Ok(end) => return end,
-            Err(error) => error,
-        };
-        on_error(&error);
-        let now = until_done(&mut on_error, || block_on(log.bounds(key))).last;
-        if now == last + entries.len() as u64 {
-            let landed = until_done(&mut on_error, || block_on(log.load_since(key, last)));
-            let landed = landed.into_iter().map(Entry::from);
-            assert!(
-                landed.eq(entries.iter().cloned()),
-                "another batch stands there"
-            );
-            return now;
-        }
-        assert_eq!(now, last, "part of a batch, or somebody else's");
-        last = now;
-        expect = Expect::Last(last);
-    }
-}
-
-fn until_done<T>(on_error: &mut impl FnMut(&LogError), mut ask: impl FnMut() -> Result<T>) -> T {
-    let begun = std::time::Instant::now();
-    loop {
-        match ask() {
-            Ok(done) => return done,
-            Err(error) => {
-                on_error(&error);
-                assert_eq!(
-                    error.kind(),
-                    bus_log::LogErrorKind::Unavailable,
-                    "{error:?}"
-                );
-                assert!(begun.elapsed().as_secs() < 30, "{error:?}");
-                std::thread::park_timeout(std::time::Duration::from_millis(5));
-            }
-        }
-    }
 }
