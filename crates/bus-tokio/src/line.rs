@@ -1,25 +1,23 @@
 //! The line that all durable events of a bus stand in, from the sink to the subscribers.
 //!
-//! - `order` is held while a sink takes an event and the event gets its place behind those taken before.
-//!   That is what makes the order of the broadcast the order of the sink. Nobody waits for room in a sink
-//!   while they hold it.
-//! - `deferred` holds what could not be handed in at once: somebody else has `order`, or the sink is full, or
-//!   may block. Whoever has `order` looks there once they have let go of it; for a sink that is full a thread
-//!   that all buses share, the [`waiter`], tries again, and one that may block is called by a thread of the
-//!   bus's own, [`hand_in`].
+//! - [`handover`] has an order, which is held while a sink takes an event and the event gets its place behind those taken
+//!   before. That is what makes the order of the broadcast the order of the sink. Nobody waits for room in a sink
+//!   while they hold it. What could not be handed in at once is deferred there: somebody else has the order, or the sink is
+//!   full, or may block. For a sink that is full a thread that all buses share, the [`waiter`], tries again, and one that may
+//!   block is called by a thread of the bus's own, [`hand_in`].
 //! - [`delivery`] holds what sinks have taken.
 //!
 //! See `docs/adr/0014-nobody-waits-under-the-order-lock.md`.
 
 mod delivery;
 mod hand_in;
+mod handover;
 mod parcel;
 mod reentrancy;
 mod waiter;
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
 use std::time::Instant;
@@ -33,6 +31,7 @@ use crate::ring::Ring;
 use crate::sinks::{NotTaken, Sinks, Wait, panicked};
 use delivery::{Delivery, Stands};
 use hand_in::HandIn;
+use handover::{Handover, Next, Passed};
 
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
 pub(crate) use reentrancy::delivers;
@@ -46,9 +45,7 @@ const AT_ONCE: usize = 256;
 
 pub(crate) struct Line {
     delivery: Delivery,
-    order: Mutex<()>,
-    holder: reentrancy::Holder,
-    deferred: Mutex<VecDeque<Parcel>>,
+    handover: Handover<Parcel>,
     places: Semaphore,
     hand_in: HandIn,
 }
@@ -75,9 +72,7 @@ impl Line {
     pub(crate) fn new(ring: Arc<Ring>) -> Arc<Self> {
         Arc::new(Self {
             delivery: Delivery::new(ring),
-            order: Mutex::new(()),
-            holder: reentrancy::Holder::default(),
-            deferred: Mutex::default(),
+            handover: Handover::new(),
             places: Semaphore::new(PLACES),
             hand_in: HandIn::default(),
         })
@@ -101,17 +96,13 @@ impl Line {
 
     /// Gives back the room that nothing is in now.
     pub(crate) fn shrink(&self) {
-        let mut deferred = lock(&self.deferred);
-        if deferred.is_empty() {
-            deferred.shrink_to_fit();
-        }
-        drop(deferred);
+        self.handover.shrink();
         self.delivery.shrink();
     }
 
     /// Whether this thread is inside a sink of this line.
     pub(crate) fn is_held_here(&self) -> bool {
-        self.holder.is_me()
+        self.handover.is_held_here()
     }
 
     /// Whether so many audit records are in line that one for a sink that is no log should not be.
@@ -121,27 +112,11 @@ impl Line {
 
     /// Hands a parcel to its sink, by a thread that blocks until it is delivered: it waits for its turn, and
     /// for a sink that may block. It can [help](Helper::help) the sink then.
-    pub(crate) fn send(self: &Arc<Self>, mut parcel: Parcel) -> Option<Helper> {
-        let order = lock(&self.order);
-        let held = self.holder.hold();
-        let mut helper = None;
-        // What was left before goes first.
-        if !lock(&self.deferred).is_empty() {
-            lock(&self.deferred).push_back(parcel);
-            drop((held, order));
-        } else {
-            match parcel.offer(Wait::InSubmit) {
-                Ok(ticket) => {
-                    let taken = self.take(parcel, ticket);
-                    drop((held, order));
-                    helper = self.watch(taken);
-                }
-                Err(_) => {
-                    lock(&self.deferred).push_front(parcel);
-                    drop((held, order));
-                }
-            }
-        }
+    pub(crate) fn send(self: &Arc<Self>, parcel: Parcel) -> Option<Helper> {
+        let offer = |parcel: &mut Parcel| parcel.offer(Wait::InSubmit);
+        let place = |parcel, ticket| self.take(parcel, ticket);
+        let taken = self.handover.send(parcel, offer, place);
+        let helper = taken.and_then(|taken| self.watch(taken));
         self.pump();
         helper
     }
@@ -185,55 +160,33 @@ impl Line {
     /// Leaves word that a record of `sinks` was lost behind all that were left before: however many are,
     /// one after the other, they take one place.
     pub(crate) fn leave_lost(self: &Arc<Self>, sinks: &Arc<Sinks>) {
-        if let Some(last) = lock(&self.deferred).back_mut()
-            && last.adds_lost(sinks)
-        {
-            return;
+        if !self.handover.change_last(|last| last.adds_lost(sinks)) {
+            self.leave(Parcel::lost(sinks));
         }
-        self.leave(Parcel::lost(sinks));
     }
 
     /// Hands a parcel in, if nobody is in its way.
-    fn pass(self: &Arc<Self>, mut parcel: Parcel) -> Option<Parcel> {
-        if !lock(&self.deferred).is_empty() {
-            return Some(parcel);
-        }
-        let Some(order) = try_lock(&self.order) else {
-            return Some(parcel);
+    fn pass(self: &Arc<Self>, parcel: Parcel) -> Option<Parcel> {
+        let offer = |parcel: &mut Parcel| parcel.offer(Wait::Never(Waker::noop()));
+        let place = |parcel, ticket| self.take(parcel, ticket);
+        let left = match self.handover.pass(parcel, offer, place) {
+            Passed::InTheWay(parcel) => return Some(parcel),
+            Passed::Refused(parcel) => Some(parcel),
+            Passed::Taken(taken) => {
+                // Nobody here waits for it: its sink is to see to it elsewhere.
+                drop(self.watch(taken));
+                None
+            }
         };
-        let held = self.holder.hold();
-        let is_first = lock(&self.deferred).is_empty();
-        let ticket = is_first.then(|| parcel.offer(Wait::Never(Waker::noop())));
-        let Some(Ok(ticket)) = ticket else {
-            drop((held, order));
-            self.pump();
-            return Some(parcel);
-        };
-        let taken = self.take(parcel, ticket);
-        drop((held, order));
-        // Nobody here waits for it: its sink is to see to it elsewhere.
-        drop(self.watch(taken));
         self.pump();
-        None
+        left
     }
 
     /// Puts a parcel behind all others.
     fn defer(self: &Arc<Self>, parcel: Parcel) {
-        let mut deferred = lock(&self.deferred);
-        if let Some(last) = deferred.back_mut()
-            && last.gives_way_to(&parcel)
-        {
-            // A mark in place of a mark: neither takes a place of those that there are.
-            let given_up = std::mem::replace(last, parcel);
-            drop(deferred);
-            drop(given_up);
-            return;
-        }
-        deferred.push_back(parcel);
-        let is_first = deferred.len() == 1;
-        drop(deferred);
-        // If not, whoever left those before sees to it too.
-        if is_first {
+        // A mark in place of a mark: neither takes a place of those that there are.
+        let replaces = |parcel: &Parcel, last: &Parcel| last.gives_way_to(parcel);
+        if self.handover.defer(parcel, replaces) {
             self.pump();
         }
     }
@@ -249,13 +202,11 @@ impl Line {
     /// The same, by a caller that waits as long as it says. Says why there is something left to do.
     fn pump_by(self: &Arc<Self>, wait: Wait<'_>) -> Option<Stuck> {
         for _ in 0..AT_ONCE {
-            if lock(&self.deferred).is_empty() {
-                return None;
-            }
-            // Whoever has it looks again.
-            let order = try_lock(&self.order)?;
-            if let Err(stuck) = self.take_next(order, wait) {
-                return Some(stuck);
+            match self.take_next(wait) {
+                // Whoever has the order looks again.
+                Next::Nothing | Next::SeenTo => return None,
+                Next::Refused(stuck) => return Some(stuck),
+                Next::Taken((taken, places)) => self.go_on(taken, places),
             }
         }
         Some(Stuck::Many)
@@ -273,27 +224,25 @@ impl Line {
         }
     }
 
-    /// Hands in the first that was deferred, if there is one. One at a time: none waits until the
-    /// sink has taken those behind it as well.
-    fn take_next(self: &Arc<Self>, order: MutexGuard<'_, ()>, wait: Wait<'_>) -> Result<(), Stuck> {
-        let held = self.holder.hold();
-        let Some(mut parcel) = lock(&self.deferred).pop_front() else {
-            return Ok(());
+    /// Hands in the first that was deferred, if there is one. Says how many places it had. One at a time: none waits
+    /// until the sink has taken those behind it as well.
+    fn take_next(&self, wait: Wait<'_>) -> Next<(Taken, usize), Stuck> {
+        let offer = |parcel: &mut Parcel| {
+            let offered = parcel.offer(wait);
+            offered.map_err(|why| match why {
+                NotTaken::Full => Stuck::Full(parcel.deadline()),
+                NotTaken::MayBlock => Stuck::MayBlock,
+            })
         };
-        let ticket = match parcel.offer(wait) {
-            Ok(ticket) => ticket,
-            Err(why) => {
-                let stuck = match why {
-                    NotTaken::Full => Stuck::Full(parcel.deadline()),
-                    NotTaken::MayBlock => Stuck::MayBlock,
-                };
-                lock(&self.deferred).push_front(parcel);
-                return Err(stuck);
-            }
+        let place = |parcel: Parcel, ticket| {
+            let places = parcel.places();
+            (self.take(parcel, ticket), places)
         };
-        let places = parcel.places();
-        let taken = self.take(parcel, ticket);
-        drop((held, order));
+        self.handover.next(offer, place)
+    }
+
+    /// Does what is left to do once it was handed in.
+    fn go_on(self: &Arc<Self>, taken: Taken, places: usize) {
         if places > 0 {
             // Wakers run in there.
             let give_back = || reentrancy::delivering(|| self.places.add_permits(places));
@@ -301,7 +250,6 @@ impl Line {
         }
         // Nobody here waits for it: its sink is to see to it elsewhere.
         drop(self.watch(taken));
-        Ok(())
     }
 
     /// Puts what its sink has taken in its place. The caller holds `order`, so that who gets it next knows that the
@@ -354,12 +302,4 @@ fn told(ticket: Ticket) -> TicketOutcome {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
 }

@@ -1,12 +1,12 @@
-//! The lock and the atomics of the ring: std's, or loom's where a model is checked.
+//! The locks and the atomics of the ring and the line: std's, or loom's where a model is checked.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
-    Mutex, MutexGuard,
+    Condvar, Mutex, MutexGuard,
     atomic::{AtomicU64, AtomicUsize},
 };
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
+    Condvar, Mutex, MutexGuard,
     atomic::{AtomicU64, AtomicUsize},
 };

@@ -1,0 +1,184 @@
+//! Hands things over in one order, by whoever comes by, though nobody waits but those who agreed to.
+//!
+//! Whoever has `order` hands over. What could not be handed over at once is *deferred*: because somebody else has
+//! `order`, or because it was refused. Whoever had `order` looks there once they have let go of it
+//! ([`next`](Handover::next)), as others then relied on them.
+
+use std::collections::VecDeque;
+use std::sync::{PoisonError, TryLockError};
+
+use super::reentrancy::{Held, Holder};
+use crate::sync::{Mutex, MutexGuard};
+
+pub(super) struct Handover<P> {
+    order: Mutex<()>,
+    holder: Holder,
+    deferred: Mutex<VecDeque<P>>,
+}
+
+/// What became of a thing that was to be handed over at once.
+pub(super) enum Passed<P, T> {
+    Taken(T),
+    /// Others are before it, or at it. They will look at what is deferred.
+    InTheWay(P),
+    /// It was refused. The caller had `order`.
+    Refused(P),
+}
+
+/// What became of the first that was deferred.
+pub(super) enum Next<T, W> {
+    Nothing,
+    /// Somebody has `order`, and will look again.
+    SeenTo,
+    Taken(T),
+    Refused(W),
+}
+
+/// The right to hand over. Given back in this order.
+struct Order<'a> {
+    _held: Held<'a>,
+    _order: MutexGuard<'a, ()>,
+}
+
+impl<P> Handover<P> {
+    pub(super) fn new() -> Self {
+        Self {
+            order: Mutex::new(()),
+            holder: Holder::default(),
+            deferred: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Whether this thread hands something over just now.
+    pub(super) fn is_held_here(&self) -> bool {
+        self.holder.is_me()
+    }
+
+    /// Hands a thing over by a thread that waits for its turn. `None` if it is deferred. Afterwards, the caller looks
+    /// at what is.
+    ///
+    /// Here and below, `offer` is called with `order`, and so is `place`, for what was taken.
+    pub(super) fn send<K, W, T>(
+        &self,
+        mut thing: P,
+        offer: impl FnOnce(&mut P) -> Result<K, W>,
+        place: impl FnOnce(P, K) -> T,
+    ) -> Option<T> {
+        let _order = self.wait_for_order();
+        let mut deferred = self.deferred();
+        if !deferred.is_empty() {
+            // What was left before goes first.
+            deferred.push_back(thing);
+            return None;
+        }
+        drop(deferred);
+        if let Ok(taken) = offer(&mut thing) {
+            Some(place(thing, taken))
+        } else {
+            self.deferred().push_front(thing);
+            None
+        }
+    }
+
+    /// Hands a thing over, if nobody is in its way. Unless somebody is, the caller then looks at what is deferred.
+    pub(super) fn pass<K, W, T>(
+        &self,
+        mut thing: P,
+        offer: impl FnOnce(&mut P) -> Result<K, W>,
+        place: impl FnOnce(P, K) -> T,
+    ) -> Passed<P, T> {
+        if !self.deferred().is_empty() {
+            return Passed::InTheWay(thing);
+        }
+        let Some(_order) = self.try_order() else {
+            return Passed::InTheWay(thing);
+        };
+        if !self.deferred().is_empty() {
+            return Passed::Refused(thing);
+        }
+        match offer(&mut thing) {
+            Ok(taken) => Passed::Taken(place(thing, taken)),
+            Err(_) => Passed::Refused(thing),
+        }
+    }
+
+    /// Puts a thing behind all others, or in place of the last, if `replaces` says so. True if the caller is to look
+    /// at what is deferred: if not, whoever left those before it does.
+    pub(super) fn defer(&self, thing: P, replaces: impl FnOnce(&P, &P) -> bool) -> bool {
+        let mut deferred = self.deferred();
+        if let Some(last) = deferred.back_mut()
+            && replaces(&thing, last)
+        {
+            let replaced = std::mem::replace(last, thing);
+            drop(deferred);
+            drop(replaced);
+            return false;
+        }
+        deferred.push_back(thing);
+        deferred.len() == 1
+    }
+
+    /// Changes the last that was deferred, as `change` says.
+    pub(super) fn change_last(&self, change: impl FnOnce(&mut P) -> bool) -> bool {
+        self.deferred().back_mut().is_some_and(change)
+    }
+
+    /// Hands over the first that was deferred.
+    pub(super) fn next<K, W, T>(
+        &self,
+        offer: impl FnOnce(&mut P) -> Result<K, W>,
+        place: impl FnOnce(P, K) -> T,
+    ) -> Next<T, W> {
+        if self.deferred().is_empty() {
+            return Next::Nothing;
+        }
+        let Some(_order) = self.try_order() else {
+            return Next::SeenTo;
+        };
+        let Some(mut thing) = self.deferred().pop_front() else {
+            return Next::Nothing;
+        };
+        match offer(&mut thing) {
+            Ok(taken) => Next::Taken(place(thing, taken)),
+            Err(why) => {
+                self.deferred().push_front(thing);
+                Next::Refused(why)
+            }
+        }
+    }
+
+    /// Gives back the room that nothing is in now.
+    pub(super) fn shrink(&self) {
+        let mut deferred = self.deferred();
+        if deferred.is_empty() {
+            deferred.shrink_to_fit();
+        }
+    }
+
+    fn wait_for_order(&self) -> Order<'_> {
+        let order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        self.with(order)
+    }
+
+    fn try_order(&self) -> Option<Order<'_>> {
+        match self.order.try_lock() {
+            Ok(order) => Some(self.with(order)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(self.with(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn with<'a>(&'a self, order: MutexGuard<'a, ()>) -> Order<'a> {
+        Order {
+            _held: self.holder.hold(),
+            _order: order,
+        }
+    }
+
+    fn deferred(&self) -> MutexGuard<'_, VecDeque<P>> {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models;
