@@ -3,7 +3,7 @@
 //! **Who this is for.** Whoever writes a log that is on a server implements [`OnServer`] for a server of a test's own,
 //! and has with one line a test per promise, each failing under its own name:
 //!
-//! ```ignore
+//! ```text
 //! // In tests/it/faults.rs this gives tests such as `faults::redis::a_server_that_is_paused_costs_time_only`.
 //! bus_testkit::faults!(redis, RedisServer::start);
 //! ```

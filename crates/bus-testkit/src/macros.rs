@@ -70,7 +70,7 @@ macro_rules! laws {
 ///
 /// `$start` starts an [`OnServer`](crate::faults::OnServer), a server of the test's own, each time it is called.
 ///
-/// ```ignore
+/// ```text
 /// // In tests/it/faults.rs this gives tests such as `faults::redis::a_server_that_is_paused_costs_time_only`.
 /// bus_testkit::faults!(redis, RedisServer::start);
 /// ```

@@ -156,7 +156,7 @@ pub fn an_archiving_that_is_cut_at_any_byte_hides_all_or_nothing<S: OnServer>(
         cut.at_each_byte(
             Exchange::Archive,
             way,
-            stride(3),
+            stride(7),
             |_| cut.before("x", 2) - 1,
             |_, watermark| block_on(log.archive_before(key, *watermark)),
             |byte, watermark, done| {
@@ -199,7 +199,7 @@ pub fn an_erasure_that_is_cut_at_any_byte_takes_all_or_nothing<S: OnServer>(
         cut.at_each_byte(
             Exchange::Erase,
             way,
-            stride(3),
+            stride(7),
             |_| cut.before("x", 2),
             |_, _| block_on(log.erase(key)),
             |byte, last, done| {

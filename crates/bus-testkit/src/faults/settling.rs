@@ -3,7 +3,7 @@
 use bus_log::{Expect, LogErrorKind, SessionLog};
 
 use super::recipe::{append, surely, texts, try_texts};
-use super::server::{Exchange, OnServer, Proxied};
+use super::server::{Exchange, OnServer, Proxied, stride};
 use crate::{Options, Remote, Way, block_on, samples};
 
 /// An append after one whose answer was lost is there once, and so is the lost one or not at all, wherever is cut what the
@@ -39,7 +39,7 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
     let log = proxied.open(one);
     let (key, other) = (samples::key("s"), samples::key("other"));
     let mut expected: Vec<String> = Vec::new();
-    let (mut bytes, mut landed, mut uncut) = (0, 0, 0);
+    let (every, mut bytes, mut landed, mut uncut) = (stride(3), 0, 0, 0);
     while uncut < 3 {
         let base = expected.len() as u64;
         let lost = |n| format!("lost {base} {n}");
@@ -65,7 +65,7 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
             Err(error) => {
                 let kind = error.kind();
                 assert_eq!(kind, LogErrorKind::Unavailable, "{bytes}: {error:?}");
-                (uncut, bytes) = (0, bytes + 1);
+                (uncut, bytes) = (0, bytes + every);
             }
         }
         // The recipe, if it is not known to be there.
@@ -96,7 +96,7 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
     }
     assert_eq!(texts(&log, &key), expected);
     println!(
-        "settling cut {way:?} at each of {bytes} bytes: {landed} lost ones had landed, none twice"
+        "settling cut {way:?} at {bytes} bytes, one in {every}: {landed} lost ones had landed, none twice"
     );
     let least = server.least_bytes(Exchange::Settle, way);
     assert!(bytes >= least, "{bytes} bytes, where {least} are there");
