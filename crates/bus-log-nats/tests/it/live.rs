@@ -124,7 +124,7 @@ fn a_server_that_is_killed_costs_words_and_their_number_is_known() {
     let (from, to) = (stream.open(), stream.open());
     let (bus, ear) = met(&from, &to);
     for _ in 0..rounds(3) {
-        (0..50).for_each(|_| bus.say("before"));
+        (0..5_000).for_each(|_| bus.say("before"));
         server.kill().unwrap();
         (0..50).for_each(|_| bus.say("while it is away"));
         server.start().unwrap();
