@@ -29,12 +29,14 @@
 //! ```
 
 mod later;
+mod live;
 mod open;
 mod percent;
 #[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 mod server;
 mod url;
 
+pub use live::WithLive;
 pub use open::{LogUsage, ReadOnly, TornEnd, open};
 pub use url::{LogUrl, SCHEMES};
 

@@ -1,6 +1,7 @@
 //! Every command on a log on a server, of each kind.
 
 mod chain;
+mod live;
 mod transcripts;
 
 use std::any::Any;
