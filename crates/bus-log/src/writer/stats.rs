@@ -102,8 +102,11 @@ impl Ledger {
 
     /// Has `room` woken, unless it is to be already, when there may be room.
     pub(super) fn await_room(&mut self, room: &Waker) {
-        if !self.waiting.iter().any(|known| known.will_wake(room)) {
-            self.waiting.push(room.clone());
+        // Its clone is what was kept before: the same waker may look like another one, as `Waker::noop` does in
+        // another part of the program.
+        let room = room.clone();
+        if !self.waiting.iter().any(|known| known.will_wake(&room)) {
+            self.waiting.push(room);
         }
     }
 

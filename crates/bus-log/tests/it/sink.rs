@@ -260,6 +260,25 @@ fn try_submit_waits_for_no_room_and_wakes_whoever_came_once_there_is_some() {
 }
 
 #[test]
+fn an_event_that_finds_no_room_is_not_copied_at_each_try() {
+    /// Copying and weighing as much takes minutes.
+    const TRIES: usize = 50_000;
+    let log = Arc::new(ScriptedLog::new(|_, _| Fault::Gate));
+    let config = LogWriterConfig::default().with_sink_queue(1);
+    let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
+    let hung = sink.submit(chunk(0).into());
+    let large = bus_log::Event::from(SessionEvent::TextChunk("x".repeat(8 << 20)));
+    let begun = Instant::now();
+    for tried in 0..TRIES {
+        let full = sink.try_submit(&large, Waker::noop());
+        assert!(matches!(full, TrySubmit::Full));
+        assert!(begun.elapsed() < LONG / 2, "{tried} tries took so long");
+    }
+    log.open_gate();
+    hung.wait().unwrap();
+}
+
+#[test]
 fn a_submission_keeps_its_time_however_often_it_is_tried() {
     let log = Arc::new(ScriptedLog::new(|_, _| Fault::Gate));
     let config = hasty().with_sink_queue(1);
