@@ -139,7 +139,7 @@ pub trait DurableSink: Send + Sync + 'static {
     }
 
     /// How long a caller who is told [`Full`](TrySubmit::Full) should go on trying, before it takes the event for one that
-    /// could not be written; `None`, the default, for as long as it takes.
+    /// could not be written; `None`, the default, or a time that no clock can count, for as long as it takes.
     fn patience(&self) -> Option<Duration> {
         None
     }

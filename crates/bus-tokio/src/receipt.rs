@@ -55,8 +55,8 @@ impl EmitError {
         Self { seq, source }
     }
 
-    /// The place on the bus at which the event was broadcast. `None` if it has not been yet: only
-    /// for a call from within a delivery, which can't wait for its own.
+    /// The place on the bus at which the event was broadcast. `None` if it has not been yet, for
+    /// a call from within a delivery, which can't wait for its own; or if a panic of the sink's own lost it on its way.
     #[must_use]
     pub const fn seq(&self) -> Option<u64> {
         self.seq

@@ -108,9 +108,14 @@ impl Load {
         }
     }
 
-    /// Whether one more is too many, where so many `times` as many may be.
-    const fn is_full(self, times: usize) -> bool {
-        self.events >= times * MOST || self.record_bytes >= times * MOST_BYTES
+    /// Whether one more is too many.
+    const fn is_full(self) -> bool {
+        self.events >= MOST || self.record_bytes >= MOST_BYTES
+    }
+
+    /// Whether the records alone are so many `times` as many as may be.
+    const fn is_full_of_records(self, times: usize) -> bool {
+        self.records >= times * MOST || self.record_bytes >= times * MOST_BYTES
     }
 
     const fn is_too_much(self) -> bool {
@@ -208,8 +213,7 @@ impl Delivery {
 
     /// Whether so many audit records are in line that one for a sink that is no log should not be.
     pub(super) fn is_crowded(&self) -> bool {
-        let all = lock(&self.queue).all;
-        all.records >= MOST || all.record_bytes >= MOST_BYTES
+        lock(&self.queue).all.is_full_of_records(1)
     }
 
     pub(super) fn shrink(&self) {
@@ -250,11 +254,11 @@ impl Delivery {
             Err(cargo) => cargo,
         };
         let is_awaited = cargo.is_awaited();
-        if !is_awaited && queue.all.is_full(2) {
+        if !is_awaited && queue.all.is_full_of_records(2) {
             return Stands::FarPast(cargo);
         }
         queue.pass_settled();
-        let too_many = !is_awaited && queue.waiting().is_full(1);
+        let too_many = !is_awaited && queue.waiting().is_full();
         queue.all = queue.all.with(Load::of(&cargo));
         // Behind others that pass the line it does not overtake them.
         if too_many && (queue.is_blocked() || !queue.passing.is_empty()) {

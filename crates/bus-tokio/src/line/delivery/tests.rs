@@ -309,7 +309,7 @@ impl Both {
             Step::Event => self.place(numbered(self.passes.len())),
             Step::Records(many) => {
                 for _ in 0..many {
-                    if !lock(&self.delivery.queue).all.is_full(2) {
+                    if !lock(&self.delivery.queue).all.is_full_of_records(2) {
                         self.place(record(self.passes.len()));
                     }
                 }
