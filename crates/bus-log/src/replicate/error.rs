@@ -130,7 +130,7 @@ impl ReplicateError {
         )
     }
 
-    /// True if the target refuses, and neither is away nor lets the thread's writer pass.
+    /// True if the target says no for a reason that does not pass by itself.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self, Self::Target { .. }) && !self.is_outage() && !self.is_transient()
     }
