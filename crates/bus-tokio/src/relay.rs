@@ -17,7 +17,9 @@ impl SessionBus {
     ///
     /// The bus must have its log ([`with_log`](Self::with_log)) already. What is emitted from now on is said, by all handles of
     /// the bus. No emitter ever waits for the channel: one that is behind by more than the bus's capacity loses the oldest,
-    /// and whoever listens is told how many. It counts as a [subscriber](Self::subscriber_count).
+    /// and whoever listens is told how many. It counts as a [subscriber](Self::subscriber_count), so that a
+    /// [hub](crate::SessionHub) does not let go of a bus that has it. Once for each bus: a second one says all again, as another
+    /// bus would.
     ///
     /// # Errors
     ///
