@@ -6,22 +6,13 @@ use std::sync::Arc;
 
 use async_nats::Subscriber;
 use bus_log::{LiveOutlet, LiveWord, ThreadKey};
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::select;
 use tokio::sync::watch;
 
 use super::Wire;
 use crate::api::Link;
-
-enum Next {
-    Word(Option<LiveWord>),
-    /// Somebody asks for the numbers.
-    Hello,
-    /// The connection was lost.
-    Lost,
-    /// The log is closed.
-    Close,
-}
 
 /// Says what `outlet` has to say, until it ends or the log is closed.
 pub(super) async fn tell(
@@ -46,22 +37,20 @@ pub(super) async fn tell(
             Err(_) => return,
         };
         if marked.replace(epoch) != Some(epoch) {
-            wire.say(&words, &outlet.mark()).await;
+            wire.say(&words, wire.bytes(&outlet.mark())).await;
         }
-        let next = select! {
+        let bytes = select! {
             biased;
-            _ = link.wait_for(|link| !link.is_up() || link.epoch() != epoch) => Next::Lost,
-            () = all_that_is_there(&mut hellos) => Next::Hello,
-            word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => Next::Word(word),
-            _ = closing.wait_for(|closing| *closing) => Next::Close,
-        };
-        match next {
-            Next::Lost => {}
-            Next::Hello => wire.say(&words, &outlet.mark()).await,
-            Next::Word(Some(word)) => wire.say(&words, &word).await,
+            _ = link.wait_for(|link| !link.is_up() || link.epoch() != epoch) => continue,
+            () = all_that_is_there(&mut hellos) => wire.bytes(&outlet.mark()),
+            word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => match word {
+                Some(word) => wire.bytes(&word),
+                None => return,
+            },
             // The last branch: nothing was there to be said.
-            Next::Word(None) | Next::Close => return,
-        }
+            _ = closing.wait_for(|closing| *closing) => return,
+        };
+        wire.say(&words, bytes).await;
     }
 }
 
@@ -75,13 +64,17 @@ async fn all_that_is_there(hellos: &mut Subscriber) {
 }
 
 impl Wire {
-    /// Says a word, or if the server can't take it that there was one.
-    async fn say(&self, subject: &str, word: &LiveWord) {
-        let mut bytes = word.to_bytes();
+    /// The word; or, if the server can't take it, that there was one.
+    fn bytes(&self, word: &LiveWord) -> Bytes {
+        let bytes = word.to_bytes();
         if bytes.len() > self.api.client().max_payload() {
-            bytes = word.to_mark().to_bytes();
+            return word.to_mark().to_bytes().into();
         }
-        let said = self.api.client().publish(subject.to_owned(), bytes.into());
+        bytes.into()
+    }
+
+    async fn say(&self, subject: &str, word: Bytes) {
+        let said = self.api.client().publish(subject.to_owned(), word);
         if let Err(error) = said.await {
             tracing::debug!(error = %error, "a live word was lost");
         }

@@ -2,12 +2,14 @@
 
 mod double;
 
+use std::path::Path;
 use std::time::Duration;
 
 use bus_log::{LiveWhat, SessionLog};
-use bus_log_nats::NatsSessionLog;
+use bus_log_nats::{NatsConfig, NatsSessionLog};
 use bus_testkit::faults::rounds;
 use bus_testkit::{FaultProxy, Way, eventually, samples};
+use local_servers::NatsCluster;
 
 use crate::support::{Stream, address, append, open, own, texts, url};
 use double::{Bus, Ear};
@@ -136,6 +138,34 @@ fn a_server_that_is_killed_costs_words_and_their_number_is_known() {
         "killed {} times: {given} heard, {missed} in gaps",
         rounds(3)
     );
+}
+
+#[test]
+fn words_go_through_a_cluster_of_which_any_server_may_be_killed() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let mut cluster = NatsCluster::start(folder, 3).unwrap();
+    let config = NatsConfig::parse(&cluster.url()).unwrap();
+    let opened = || {
+        let mut log = None;
+        let is_open = || {
+            log = open(config.clone()).ok();
+            log.is_some()
+        };
+        assert!(eventually(LIMIT, is_open), "the cluster has no leader");
+        log.unwrap()
+    };
+    // Which of the servers each is connected to is the driver's choice.
+    let (from, to) = (opened(), opened());
+    let (bus, ear) = met(&from, &to);
+    for node in 0..3 {
+        (0..1_000).for_each(|_| bus.say("before"));
+        cluster.node(node).kill().unwrap();
+        (0..1_000).for_each(|_| bus.say("while it is away"));
+        settled(&bus, &ear);
+        cluster.node(node).start().unwrap();
+    }
+    let (given, missed) = settled(&bus, &ear);
+    println!("each of three killed: {given} heard, {missed} in gaps");
 }
 
 #[test]

@@ -38,7 +38,10 @@ impl Ledger {
         let is_event = matches!(word.what, LiveWhat::Event { .. });
         // What it says was not heard of before it.
         let earlier = word.told.saturating_sub(u64::from(is_event));
-        let known = (self.sources.iter()).rposition(|(source, _)| *source == word.source);
+        let known = self
+            .sources
+            .iter()
+            .rposition(|(source, _)| *source == word.source);
         let (source, counted) = match known {
             Some(at) => self.sources.remove(at),
             None => {
