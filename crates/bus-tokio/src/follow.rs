@@ -283,7 +283,9 @@ impl Follow {
             return Poll::Ready(Some(Ok(self.gap())));
         };
         let is_live = self.ordinal_of(&envelope).is_none();
-        if !is_live || (envelope.tally.last > cursor && !self.is_over_patience(cx)) {
+        if !is_live
+            || (envelope.tally.last > cursor && !self.is_over_patience(envelope.tally.last, cx))
+        {
             self.held = Some(envelope);
             return Poll::Pending;
         }
@@ -309,7 +311,7 @@ impl Follow {
                 self.log.catch_up(before);
             }
             let item = self.poll_log(cx);
-            if item.is_ready() || (self.cursor() < before && !self.is_over_patience(cx)) {
+            if item.is_ready() || (self.cursor() < before && !self.is_over_patience(before, cx)) {
                 self.held = Some(envelope);
                 return item;
             }
@@ -327,11 +329,12 @@ impl Follow {
         })
     }
 
-    /// Whether what is held was waited for the log for long enough.
-    fn is_over_patience(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether what is held has waited for long enough for the log to reach `last`.
+    fn is_over_patience(&mut self, last: u64, cx: &mut Context<'_>) -> bool {
+        let cursor = self.cursor();
         match &mut self.whose {
             Live::Here { .. } => false,
-            Live::Elsewhere(patience) => patience.poll_over(cx).is_ready(),
+            Live::Elsewhere(patience) => patience.poll_over(cursor, last, cx).is_ready(),
         }
     }
 

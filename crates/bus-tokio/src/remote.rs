@@ -45,8 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # In which order
 ///
 /// *What is live never comes before a recorded event that its bus broadcast before it*, if the log here gets that one within
-/// the [patience](Self::with_patience). After that it is given early, and so is what follows until the log has caught up; no
-/// recorded event is passed over for it. The other way round, a recorded event may come before what was broadcast before it,
+/// the [patience](Self::with_patience). After that it is given early, and so is what follows until the log has what was late;
+/// no recorded event is passed over for it. The other way round, a recorded event may come before what was broadcast before it,
 /// if the log was quicker than the channel. Of two buses on one thread, each keeps its own order.
 ///
 /// # When it ends

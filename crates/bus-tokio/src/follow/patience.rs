@@ -12,8 +12,8 @@ pub(crate) struct Patience {
     /// `None`: any time.
     limit: Option<Duration>,
     delay: Option<Delay>,
-    /// The log was too late, and has not caught up since: nothing waits for it.
-    is_over: bool,
+    /// The log was too late for this ordinal: until it is there, nothing waits.
+    late_for: u64,
 }
 
 impl Patience {
@@ -21,26 +21,27 @@ impl Patience {
         Self {
             limit,
             delay: None,
-            is_over: false,
+            late_for: 0,
         }
     }
 
-    /// Waits until it is over, from the first call on.
-    pub(super) fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_over {
-            return Poll::Ready(());
+    /// Waits until an event has waited for long enough for the log, which is at `cursor`, to reach `last`: from the first call
+    /// on that is made for it.
+    pub(super) fn poll_over(&mut self, cursor: u64, last: u64, cx: &mut Context<'_>) -> Poll<()> {
+        if cursor >= self.late_for {
+            let Some(limit) = self.limit else {
+                return Poll::Pending;
+            };
+            let delay = self.delay.get_or_insert_with(|| Delay::new(limit));
+            ready!(Pin::new(delay).poll(cx));
+            self.late_for = last;
         }
-        let Some(limit) = self.limit else {
-            return Poll::Pending;
-        };
-        let delay = self.delay.get_or_insert_with(|| Delay::new(limit));
-        ready!(Pin::new(delay).poll(cx));
-        (self.delay, self.is_over) = (None, true);
+        self.delay = None;
         Poll::Ready(())
     }
 
     /// The log was there in time.
     pub(super) fn renew(&mut self) {
-        (self.delay, self.is_over) = (None, false);
+        self.delay = None;
     }
 }

@@ -344,6 +344,27 @@ async fn after_its_patience_it_gives_what_is_live_early_and_passes_over_nothing(
 }
 
 #[tokio::test]
+async fn a_log_that_has_got_what_was_late_is_waited_for_again_though_it_is_not_level() {
+    let world = World::new();
+    let behind = Arc::new(InMemorySessionLog::new());
+    let bus = world.bus(64);
+    let session = world.session_on(behind.clone());
+    let session = session.with_patience(Some(Duration::from_millis(30)));
+    let mut screen = session.follow(0).unwrap();
+    bus.emit(durable(1));
+    world.emit(&bus, 1..2);
+    assert_eq!(next(&mut screen, 1).await, [live(1)]);
+    bus.emit(durable(2));
+    copy(&world.log, &behind, 1).await;
+    assert_eq!(next(&mut screen, 1).await, [Recorded(1)]);
+    world.emit(&bus, 2..3);
+    assert_eq!(now(&mut screen), []);
+    assert_eq!(next(&mut screen, 1).await, [live(2)]);
+    copy(&world.log, &behind, 2).await;
+    assert_eq!(next(&mut screen, 1).await, [Recorded(2)]);
+}
+
+#[tokio::test]
 async fn it_ends_with_the_last_session_and_behind_all_that_the_log_has() {
     let world = World::new();
     let bus = world.bus(64);
