@@ -41,8 +41,16 @@ impl Faulty {
         state.names.windows(2).all(|pair| pair[0] == pair[1])
     }
 
-    /// Notes what the names stand for now.
-    fn note_names(&self, dir: &Path, synced: bool) {
+    /// Changes names in a folder, or syncs it, and notes what they stand for then. The journal has a thread of its own: what one
+    /// notes must not be older than what the other did before.
+    fn change<T>(
+        &self,
+        dir: &Path,
+        synced: bool,
+        change: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut state = self.state();
+        let done = change()?;
         let mut now = BTreeMap::new();
         for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
             if number(&entry.path()).is_some()
@@ -51,11 +59,11 @@ impl Faulty {
                 now.insert(PathBuf::from(entry.file_name()), found.id);
             }
         }
-        let mut state = self.state();
         if synced {
             state.names.clear();
         }
         state.names.push(now);
+        Ok(done)
     }
 
     /// Writes to `to` what a power cut leaves of the segments in `dir`: of every sector that changed since
@@ -114,16 +122,15 @@ fn refused() -> io::Error {
 
 impl FileSystem for Faulty {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn File>> {
-        let file = OsFileSystem.open(path, mode)?;
-        if let Some(number) = number(path) {
-            self.note_names(path.parent().unwrap(), false);
-            return Ok(Box::new(FaultyFile {
-                file,
-                number,
-                faulty: self.clone(),
-            }));
-        }
-        Ok(file)
+        let open = || OsFileSystem.open(path, mode);
+        let Some(number) = number(path) else {
+            return open();
+        };
+        Ok(Box::new(FaultyFile {
+            file: self.change(path.parent().unwrap(), false, open)?,
+            number,
+            faulty: self.clone(),
+        }))
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
@@ -139,15 +146,13 @@ impl FileSystem for Faulty {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        OsFileSystem.rename(from, to)?;
-        self.note_names(to.parent().unwrap(), false);
-        Ok(())
+        let rename = || OsFileSystem.rename(from, to);
+        self.change(to.parent().unwrap(), false, rename)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.remove_file(path)?;
-        self.note_names(path.parent().unwrap(), false);
-        Ok(())
+        let remove = || OsFileSystem.remove_file(path);
+        self.change(path.parent().unwrap(), false, remove)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
@@ -155,9 +160,7 @@ impl FileSystem for Faulty {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        OsFileSystem.sync_dir(path)?;
-        self.note_names(path, true);
-        Ok(())
+        self.change(path, true, || OsFileSystem.sync_dir(path))
     }
 }
 
