@@ -22,7 +22,8 @@ const NEAR: u64 = 8 << 10;
 /// twice the reads of a binary search.
 ///
 /// It trusts no ordinal it meets, for sums are not checked on the way: the lines after the best
-/// one are read one by one, and whoever reads on checks them.
+/// one are read one by one, and whoever reads on checks them. A line that shows no ordinal, or one that is not its own, hides
+/// no other: it is passed over, and where it led the search astray all lines are read.
 pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result<u64> {
     let mut span = Span {
         low: snapshot.header_len,
@@ -45,15 +46,31 @@ pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result
         }
         guess = span.len() <= before / 2;
     }
-    let mut lines = LineReader::new(file, span.low, snapshot.end);
+    let mut found = line_of(file, snapshot, span.low, ordinal)?;
+    if found.is_none() && span.low > snapshot.header_len {
+        found = line_of(file, snapshot, snapshot.header_len, ordinal)?;
+    }
+    match found {
+        Some(position) => Ok(position),
+        None => Err(first_damage(file, snapshot, ordinal)),
+    }
+}
+
+/// The first line from `low` on that shows `ordinal`; none behind a whole line of a higher one.
+fn line_of(file: &DiskFile, snapshot: &Snapshot, low: u64, ordinal: u64) -> Result<Option<u64>> {
+    let id = ThreadId::new(&snapshot.header.key);
+    let mut lines = LineReader::new(file, low, snapshot.end);
     loop {
         let position = lines.position();
-        match peek_ordinal(lines.peek(PEEK)?) {
-            Some(found) if found < ordinal => {
-                lines.skip()?;
-            }
-            Some(found) if found == ordinal => return Ok(position),
-            _ => return Err(first_damage(file, snapshot, position, ordinal)),
+        let more = match peek_ordinal(lines.peek(PEEK)?) {
+            Some(found) if found == ordinal => return Ok(Some(position)),
+            Some(found) if found > ordinal => lines
+                .next()?
+                .is_some_and(|line| line.terminated && Line::parse(line.bytes, &id).is_err()),
+            _ => lines.skip()?,
+        };
+        if !more {
+            return Ok(None);
         }
     }
 }
@@ -83,17 +100,12 @@ impl Span {
     }
 }
 
-/// The first line that is not what it should be, which is what led the search astray.
-fn first_damage(
-    file: &DiskFile,
-    snapshot: &Snapshot,
-    position: u64,
-    ordinal: u64,
-) -> bus_log::LogError {
+/// The first line that is not what it should be.
+fn first_damage(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> bus_log::LogError {
     let id = ThreadId::new(&snapshot.header.key);
     let first = snapshot.header.watermark.saturating_add(1);
     match verify(file, &id, snapshot.header_len..snapshot.end, first) {
-        Ok(()) => damage(file, position, ordinal, "the line is not in its place"),
+        Ok(()) => damage(file, snapshot.end, ordinal, "the line is not in its place"),
         Err(error) => error,
     }
 }

@@ -5,7 +5,9 @@ use std::fs;
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, key, load, of_kind, scratch, session_file};
+use crate::support::{
+    append, block_on, key, load, lose_line, numbers, of_kind, scratch, session_file, texts,
+};
 
 fn closed_log() -> tempfile::TempDir {
     let dir = scratch();
@@ -217,6 +219,37 @@ fn what_is_not_damaged_is_read_past_the_damage() {
             .len(),
         100
     );
+}
+
+#[test]
+fn a_line_that_shows_no_ordinal_or_another_one_is_read_and_archived_past() {
+    type Lose = fn(&std::path::Path);
+    let losers: [Lose; 2] = [
+        |path| lose_line(path, 6),
+        // Ordinal 5 shows 9, and 2 shows 8.
+        |path| {
+            let text = fs::read_to_string(path).unwrap();
+            let text = text.replace("  5,\"sum\"", "  9,\"sum\"");
+            fs::write(path, text.replace("  2,\"sum\"", "  8,\"sum\"")).unwrap();
+        },
+    ];
+    for lose in losers {
+        let dir = scratch();
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        for text in numbers(1..=10) {
+            append(&log, &key("a"), &[&text]).unwrap();
+        }
+        drop(log);
+        lose(&session_file(dir.path()));
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        let behind = block_on(log.read(&key("a"), 5, 100)).unwrap();
+        assert_eq!(texts(&behind.events), numbers(6..=10));
+        // What is damaged itself is named.
+        let error = block_on(log.read(&key("a"), 4, 100)).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
+        assert_eq!(block_on(log.archive_before(&key("a"), 5)).unwrap(), 5);
+        assert_eq!(load(&log, &key("a")).unwrap(), numbers(6..=10));
+    }
 }
 
 #[test]
