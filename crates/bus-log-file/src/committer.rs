@@ -47,7 +47,8 @@ use crate::watch::Watch;
 
 use behind::Behind;
 use cohort::Cohort;
-use flush::{Owed, Retry};
+use flush::Owed;
+pub(crate) use found::PATIENCE;
 use keeper::Keeper;
 use owned::Files;
 use plan::Plan;
@@ -91,8 +92,6 @@ struct Writer {
     grows: bool,
     /// What was told before it was durable.
     owed: Vec<Owed>,
-    /// Session files could not be written, and are tried again.
-    retry: Option<Retry>,
 }
 
 impl Shared {

@@ -85,7 +85,7 @@ fn folders(layout: &Layout) -> Result<()> {
 
 /// Makes the names of the log's own folders durable, whoever made them: a process that was killed may not
 /// have come to that.
-pub(crate) fn settle(layout: &Layout) -> crate::fs::Result<()> {
+pub(crate) fn sync_own_names(layout: &Layout) -> crate::fs::Result<()> {
     let root = layout.root();
     if let Some(parent) = parent(root) {
         match layout.disk.sync_dir(parent) {

@@ -15,6 +15,7 @@ mod segment;
 mod window;
 mod writer;
 
+pub(crate) use apply::Durable;
 pub(crate) use mend::may_mend;
 pub(crate) use owner::Owner;
 pub(crate) use record::Record;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bus_log::{TenantId, ThreadKey};
 use sha2::{Digest, Sha256};
 
-use crate::fs::Disk;
+use crate::fs::{self, Disk};
 
 /// Characters of a name that are kept for people.
 const READABLE: usize = 40;
@@ -87,6 +87,21 @@ impl Layout {
 
     pub(crate) fn threads(&self) -> PathBuf {
         self.root.join("threads")
+    }
+
+    /// Makes names of session files durable, in these folders of tenants. Where files are `new`, their folders may be too.
+    pub(crate) fn sync_names<'d>(
+        &self,
+        dirs: impl IntoIterator<Item = &'d PathBuf>,
+        new: bool,
+    ) -> fs::Result<()> {
+        for dir in dirs {
+            self.disk.sync_dir(dir)?;
+        }
+        match new {
+            true => self.disk.sync_dir(&self.threads()),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn tenant(&self, tenant: &TenantId) -> PathBuf {

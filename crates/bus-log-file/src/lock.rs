@@ -215,8 +215,8 @@ fn open(layout: &Layout, paths: &ThreadPaths, deadline: Instant) -> Result<DiskF
 }
 
 /// Who has the session's lock, or had it when it died: whose name stands on it. It is not locked for this.
-pub(crate) fn name_on(layout: &Layout, paths: &ThreadPaths) -> Result<Option<Owner>> {
-    match layout.disk.open(&paths.lock)? {
+pub(crate) fn name_on(layout: &Layout, lock: &Path) -> Result<Option<Owner>> {
+    match layout.disk.open(lock)? {
         Some(file) => read(&file),
         None => Ok(None),
     }

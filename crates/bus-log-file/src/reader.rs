@@ -1,9 +1,11 @@
 //! Reading a log without writing to its folder.
 
+mod block_on;
 mod doubt;
 mod listing;
 mod name_cache;
 mod raw_event;
+mod real;
 mod torn_end;
 mod usage;
 
@@ -20,7 +22,7 @@ use bus_log::{
 use futures_timer::Delay;
 use futures_util::future::select;
 
-use crate::committer::Shared;
+use crate::committer::{PATIENCE, Shared};
 use crate::config::FileLogConfig;
 use crate::format;
 use crate::fs::Disk;
@@ -28,8 +30,10 @@ use crate::layout::{Layout, ThreadId};
 use crate::line::{Line, LineError};
 use crate::session_file::{Snapshot, read_all, read_page, stable};
 use crate::watch::{News, Watch};
+use block_on::block_on;
 use name_cache::NameCache;
 pub use raw_event::RawEvent;
+use real::{Asked, RealDamage};
 pub use torn_end::TornEnd;
 pub use usage::DiskUsage;
 
@@ -52,7 +56,8 @@ const POLL: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250
 /// reader of a [`FileSessionLog`](crate::FileSessionLog) has them put back and shows what was written. One in another
 /// process can't: damage in what is still in the journal of a writer, living or dead, is `Unavailable` to it, and the error
 /// names the place. That passes when the writer has mended it, or the log was opened to write after the writer died.
-/// All other damage is `Corrupt`, whoever has the session.
+/// All other damage is `Corrupt`, whoever has the session. A list that can't name a thread fails in the same way once it
+/// has told all others.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -82,6 +87,8 @@ pub struct FileLogReader {
     news: News,
     /// The log that it is the reading half of.
     writer: Option<Arc<Shared>>,
+    /// Damage that nobody can mend.
+    real: RealDamage,
 }
 
 impl FileLogReader {
@@ -115,6 +122,7 @@ impl FileLogReader {
             watch,
             news,
             writer: None,
+            real: RealDamage::default(),
         }
     }
 
@@ -182,8 +190,10 @@ impl FileLogReader {
         cursor: u64,
         see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<u64> {
-        let settle = |damage| doubt::block_on(self.settle(key, damage));
-        raw_event::scan(&self.layout, key, cursor, see, settle)
+        let judge = |damage| block_on(self.judge(key, damage, PATIENCE)).map(drop);
+        let scanned = raw_event::scan(&self.layout, key, cursor, see, judge);
+        self.note(key, Asked::all(cursor), &scanned);
+        scanned
     }
 
     async fn page(
@@ -197,7 +207,17 @@ impl FileLogReader {
             Some((file, snapshot)) => read_page(&file, &snapshot, cursor, limit, make),
             None => Ok(Page::default()),
         };
-        self.settled(key, || stable(read)).await
+        let asked = Asked { cursor, limit };
+        self.judged(key, asked, || stable(read)).await
+    }
+}
+
+impl FileLogReader {
+    async fn bounds_within(&self, key: &ThreadKey, patience: Duration) -> Result<Bounds> {
+        let look = || Snapshot::open(&self.layout, key);
+        let found = self.judged_within(key, Asked::BOUNDS, patience, look);
+        let bounds = |(_, snapshot): (_, Snapshot)| snapshot.bounds();
+        Ok(found.await?.map_or_else(Bounds::default, bounds))
     }
 }
 
@@ -228,7 +248,8 @@ impl SessionLog for FileLogReader {
             Some((file, snapshot)) => read_all(&file, &snapshot, cursor),
             None => Ok(Vec::new()),
         };
-        self.settled(key, || stable(read)).await
+        let asked = Asked::all(cursor);
+        self.judged(key, asked, || stable(read)).await
     }
 
     async fn read_raw(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page> {
@@ -240,9 +261,7 @@ impl SessionLog for FileLogReader {
     }
 
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds> {
-        let look = || Snapshot::open(&self.layout, key);
-        let found = self.settled(key, look).await?;
-        Ok(found.map_or_else(Bounds::default, |(_, snapshot)| snapshot.bounds()))
+        self.bounds_within(key, PATIENCE).await
     }
 
     async fn list(
@@ -252,12 +271,12 @@ impl SessionLog for FileLogReader {
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
         let look = || listing::threads(&self.layout, &self.names, tenant, after, limit);
-        self.settled_list(look).await
+        self.judged_list(look).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
         let look = || listing::tenants(&self.layout, &self.names, after, limit);
-        self.settled_list(look).await
+        self.judged_list(look).await
     }
 
     async fn erase(&self, _: &ThreadKey) -> Result<()> {
@@ -265,7 +284,7 @@ impl SessionLog for FileLogReader {
     }
 
     /// Woken at once by appends through the log it belongs to, and by those of other processes where the
-    /// kernel tells of them.
+    /// kernel tells of them. `Unavailable` also if the deadline comes before it is known whether damage is real.
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
         let id = ThreadId::new(key);
         let [mut pause, longest] = POLL;
@@ -276,7 +295,8 @@ impl SessionLog for FileLogReader {
                 true => None,
                 false => self.news.of(id, || self.layout.thread(key)),
             };
-            let last = self.bounds(key).await?.last;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let last = self.bounds_within(key, PATIENCE.min(left)).await?.last;
             let left = deadline.saturating_duration_since(Instant::now());
             if last > after || left.is_zero() {
                 return Ok(last);

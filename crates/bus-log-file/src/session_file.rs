@@ -11,7 +11,7 @@ use bus_log::{LogError, Result};
 
 pub(crate) use lines::LineReader;
 pub(crate) use page::{read_all, read_page, visit};
-pub(crate) use search::{check_line, find, verify};
+pub(crate) use search::{check_line, find, last_at_most, verify};
 pub(crate) use snapshot::{Snapshot, check_key, read_header};
 
 use crate::fs::DiskFile;

@@ -10,47 +10,40 @@ use crate::journal::Journal;
 /// How long to wait after something was refused: at first, and in the end.
 const PAUSE: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
 
-/// When to try once more.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Again {
-    pub(super) at: Instant,
-    pause: Duration,
-}
-
-impl Again {
-    fn after(pause: Duration) -> Self {
-        let at = Instant::now() + pause;
-        Self { at, pause }
-    }
-}
-
 impl Shared {
     /// Something was refused: it is tried again in a while, whether or not anybody writes.
     pub(super) fn try_again_soon(&self, files: &mut Files) {
-        let again = files.again.get_or_insert_with(|| Again::after(PAUSE[0]));
-        self.queue.look_sooner(again.at);
+        if files.again.is_none() {
+            self.try_again_after(files, PAUSE[0]);
+        }
+    }
+
+    fn try_again_after(&self, files: &mut Files, pause: Duration) {
+        let pause = pause.min(PAUSE[1]);
+        files.again = Some(pause);
+        self.queue.try_again_at(Instant::now() + pause);
     }
 }
 
 impl Whole<'_> {
-    /// Tries again what was refused, if it is time for that.
+    /// Tries again what was refused.
     pub(super) fn try_again(&mut self) {
-        let Some(again) = self.files.again else {
+        let shared = self.shared;
+        // It may be the keeper's news that there is something to be mended.
+        shared.apply(self.writer, self.files);
+        let Some(pause) = self.files.again else {
             return;
         };
-        if Instant::now() < again.at {
-            return;
-        }
-        self.files.again = None;
         if !is_troubled(self.writer, self.files) {
+            self.files.again = None;
             return;
         }
-        if !self.shared.keeper.is_free() {
+        if !shared.keeper.is_free() {
             // All who write wait for what is done here, and the keeper may wait for a disk that hangs. Readers need no more
             // than this.
-            let bad = self.shared.mend(self.writer, self.files);
+            let bad = shared.mend(self.writer, self.files);
             let longer = if bad.is_empty() { 1 } else { 2 };
-            self.files.again = Some(Again::after(PAUSE[1].min(again.pause * longer)));
+            shared.try_again_after(self.files, pause * longer);
             return;
         }
         let done = self.checkpoint();
@@ -62,12 +55,7 @@ impl Whole<'_> {
         if let Err(error) = done {
             tracing::warn!(%error, "what the disk refused can't be made whole yet");
         }
-        self.files.again = Some(Again::after(PAUSE[1].min(again.pause * 2)));
-    }
-
-    /// When to try again.
-    pub(super) fn again_at(&self) -> Option<Instant> {
-        self.files.again.map(|again| again.at)
+        shared.try_again_after(self.files, pause * 2);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bus_log::{LogError, Result, ThreadKey};
 
@@ -10,7 +11,7 @@ use super::keeper::{Failure, Job, Outcome};
 use super::owned::Files;
 use super::whole::Whole;
 use super::{Shared, Writer};
-use crate::journal::{Journal, Rewrite};
+use crate::journal::{Durable, Journal, Rewrite};
 use crate::layout::ThreadId;
 use crate::stats::Counters;
 
@@ -54,7 +55,7 @@ impl Whole<'_> {
     /// Makes all session files durable that can be made whole.
     fn sync_files(&mut self) -> Result<Bad> {
         // An error of a sync is told once: to the keeper, if that is at it.
-        self.shared.keeper.wait(&self.shared.layout.disk);
+        self.shared.keeper.wait(&self.shared.layout);
         // No next job for it: what that would sync is to be durable before this returns.
         self.shared.note_kept(self.writer, self.files);
         let bad = self.shared.mend(self.writer, self.files);
@@ -64,7 +65,10 @@ impl Whole<'_> {
         let whole = |held: &&mut Held| !held.is_behind();
         for held in self.files.held.values_mut().filter(whole) {
             match sync_file(self.shared, held) {
-                Ok(()) => held.dirty = false,
+                Ok(()) => {
+                    held.dirty = false;
+                    held.unsynced = false;
+                }
                 Err(error) => failed = failed.or(Some(error)),
             }
             if held.new_name {
@@ -74,12 +78,7 @@ impl Whole<'_> {
         if let Some(error) = failed {
             return Err(error.into());
         }
-        for dir in &dirs {
-            layout.disk.sync_dir(dir)?;
-        }
-        if !dirs.is_empty() {
-            layout.disk.sync_dir(&layout.threads())?;
-        }
+        layout.sync_names(&dirs, !dirs.is_empty())?;
         for held in self.files.held.values_mut().filter(whole) {
             held.new_name = false;
         }
@@ -143,23 +142,10 @@ impl Shared {
     }
 
     /// Has the session files made durable that the ended segments are about, if the keeper is free.
-    fn keep(&self, writer: &mut Writer, files: &mut Files) {
+    pub(super) fn keep(&self, writer: &mut Writer, files: &mut Files) {
         if let Some(&up_to) = writer.ended.last() {
             self.keep_up_to(writer, files, up_to);
         }
-    }
-
-    /// Has all session files made durable, before idle ones are let go. False if none is to be, or nothing can be done
-    /// before that.
-    pub(super) fn keep_idle(&self) -> bool {
-        let mut lead = self.lead();
-        let mut files = self.files();
-        self.apply(&mut lead, &mut files);
-        if self.queue.failed() || files.idle(self.config.idle).is_empty() {
-            return false;
-        }
-        self.keep_up_to(&mut lead, &mut files, 0);
-        true
     }
 
     /// Has all session files made durable, so that segments up to a number can go, if the keeper is free.
@@ -171,6 +157,7 @@ impl Shared {
         if !bad.is_empty() {
             self.try_again_soon(files);
         }
+        let behind = bad.iter().map(|(id, _)| *id).collect();
         let keys = self.keys(files, bad);
         let locked = writer.journal.as_mut().map_or(Ok(()), Journal::keep_lock);
         // Where no segment is to go, all that the journal has of them stays where it is.
@@ -183,6 +170,7 @@ impl Shared {
         }
         let mut job = Job {
             up_to,
+            carried: behind,
             ..Job::default()
         };
         for (id, held) in files.held.iter().filter(|(_, held)| !held.is_behind()) {
@@ -196,12 +184,10 @@ impl Shared {
                 job.new_names.push(*id);
             }
         }
-        if !job.dirs.is_empty() {
-            job.dirs.insert(self.layout.threads());
-        }
         for (id, ..) in &job.files {
             if let Some(held) = files.held.get_mut(id) {
                 held.dirty = false;
+                held.unsynced = false;
                 held.keeping = true;
             }
         }
@@ -262,6 +248,17 @@ impl Shared {
         carried
     }
 
+    /// The keeper is done with a job.
+    pub(super) fn note_done(&self, writer: &mut Writer, files: &mut Files) {
+        if std::mem::take(&mut files.idle_waits) {
+            // Idle sessions come first: there may always be a next segment.
+            self.note_kept(writer, files);
+            self.queue.look_sooner(Instant::now());
+        } else {
+            self.apply(writer, files);
+        }
+    }
+
     /// Takes note of what the keeper has done, and gives it the next job.
     pub(super) fn apply(&self, writer: &mut Writer, files: &mut Files) {
         if self.note_kept(writer, files) {
@@ -291,7 +288,7 @@ impl Shared {
     }
 
     /// Takes note of what the keeper has done. True if that was a checkpoint.
-    fn note_kept(&self, writer: &mut Writer, files: &mut Files) -> bool {
+    pub(super) fn note_kept(&self, writer: &mut Writer, files: &mut Files) -> bool {
         if self.queue.failed() {
             // Who panicked while showing has left it half done: the journal keeps all that it is about.
             return false;
@@ -319,6 +316,11 @@ impl Shared {
             // Another sync of it may have failed meanwhile, and told what this one was not told any more.
             writer.grows |= held.suspect;
         }
+        // What the journal has of these is needed, and may stand in a segment that was to go.
+        let needed = |(id, held): (&ThreadId, &Held)| {
+            (held.suspect || held.unsynced) && !job.carried.contains(id)
+        };
+        writer.grows |= job.up_to > 0 && files.held.iter().any(needed);
         if let Some(error) = dirs_failed {
             tracing::warn!(%error, "a session file's name is not durable; its journal is kept");
         }
@@ -359,7 +361,8 @@ fn sync_file(shared: &Shared, held: &mut Held) -> crate::fs::Result<()> {
     }
 }
 
-/// Writes what the journal has of these sessions into their files. Returns those for which that fails.
+/// Writes what the journal has of these sessions into their files. Returns those for which that fails. While the keeper is
+/// at work nothing is synced here: all who write would wait for what it may be waiting for.
 pub(super) fn heal(shared: &Shared, writer: &Writer, files: &mut Files, ids: &[ThreadId]) -> Bad {
     let Some(journal) = writer.journal.as_ref().filter(|_| !ids.is_empty()) else {
         return Bad::new();
@@ -370,11 +373,17 @@ pub(super) fn heal(shared: &Shared, writer: &Writer, files: &mut Files, ids: &[T
         Ok(home) => home,
         Err(error) => return ids.into_iter().map(|id| (id, error.clone())).collect(),
     };
+    let durable = match shared.keeper.is_free() {
+        true => Durable::Now,
+        false => Durable::Later,
+    };
     let mut bad = Bad::new();
     for (index, (id, key)) in ids.into_iter().zip(&keys).enumerate() {
         if let Some(held) = files.held.get_mut(&id)
             // The journal has what waits to be written too.
-            && let Err(error) = held.adopt(&shared.layout, |file| home.write(index, key, file))
+            && let Err(error) = held.adopt(&shared.layout, durable, |file| {
+                home.write(index, key, file, durable)
+            })
         {
             bad.push((id, error));
         }

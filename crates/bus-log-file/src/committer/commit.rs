@@ -14,7 +14,7 @@ use super::queue::Closed;
 use super::request::{Append, Request};
 use super::tell::Item;
 use super::whole::Whole;
-use super::{Shared, Writer};
+use super::{Shared, Writer, lock};
 use crate::config::Durability;
 use crate::fs::{self, DiskError};
 use crate::journal::Journal;
@@ -160,7 +160,7 @@ impl Shared {
     /// Waits for the keeper while too much of the journal waits for it.
     pub(super) fn wait_for_room(&self, lead: &mut Lead<'_>) {
         if lead.ended.len() >= MOST_ENDED && !lead.grows {
-            self.keeper.wait(&self.layout.disk);
+            self.keeper.wait(&self.layout);
             let mut files = self.files();
             self.apply(lead, &mut files);
         }
@@ -371,10 +371,13 @@ impl Shared {
                 let erased = flushed.and_then(|()| self.alone(&mut lead, erase));
                 (reply, erased.map(|()| None))
             }
-            Request::Mend { ids, reply } => {
-                let mend = |whole: &mut Whole<'_>| whole.mend_found(&ids);
+            Request::Mend { ids, found, reply } => {
+                let mend = |whole: &mut Whole<'_>| Ok(whole.mend_found(&ids));
                 let mended = flushed.and_then(|()| self.alone(&mut lead, mend));
-                (reply, mended.map(Some))
+                (
+                    reply,
+                    mended.map(|mended| *lock(&found) = mended).map(|()| None),
+                )
             }
             Request::Append(append) => {
                 let error = LogError::internal("an append is no rewrite");

@@ -6,9 +6,12 @@ use std::time::Instant;
 use bus_log::Driver;
 
 use super::Shared;
+use super::commit::Lead;
 use super::owned::LOOK;
 use super::queue::{Closed, Woken};
 use super::tell::Told;
+use super::whole::Whole;
+use crate::fs;
 
 impl Driver for Shared {
     fn help(&self, told: &dyn Fn() -> bool) {
@@ -105,6 +108,9 @@ impl Shared {
                 Woken::Idle => {
                     self.guard(|| self.let_idle_go());
                 }
+                Woken::Again => {
+                    self.guard(|| self.try_again());
+                }
                 Woken::Closed => return,
             }
             self.tell(true);
@@ -116,10 +122,10 @@ impl Shared {
         let done = || {
             let mut lead = self.lead();
             let mut files = self.files();
-            self.apply(&mut lead, &mut files);
+            self.note_done(&mut lead, &mut files);
         };
         let run = || {
-            self.keeper.run(&self.layout.disk, done);
+            self.keeper.run(&self.layout, done);
             true
         };
         // After a panic it goes on until it is sent home.
@@ -134,7 +140,7 @@ impl Shared {
         self.guard(|| self.close_all());
         self.tell(true);
         let close = || {
-            self.keeper.close(&self.layout.disk);
+            self.keeper.close(&self.layout);
             true
         };
         // A panic in what the keeper had left to do leaves nothing to do.
@@ -148,7 +154,7 @@ impl Shared {
             // Nothing is known of what was planned: what is in the journal is recovered by whoever opens the log
             // next, for its locks keep our name.
             self.give_up(&mut lead, &mut plan);
-            self.keeper.wait(&self.layout.disk);
+            self.keeper.wait(&self.layout);
             self.files().held.clear();
             lead.journal = None;
             return false;
@@ -159,30 +165,40 @@ impl Shared {
     }
 
     fn let_idle_go(&self) -> bool {
-        if self.keep_idle() {
-            // Most of what is to be synced is, while others commit.
-            self.keeper.wait(&self.layout.disk);
-        }
         let mut lead = self.lead();
         if self.queue.failed() {
             return false;
         }
-        // What can be done while others plan is.
-        if self.flush(&mut lead).is_err() {
-            self.queue.look_at(Some(Instant::now() + LOOK));
-            return false;
-        }
-        let _busy = self.busy();
-        let mut plan = self.plan();
-        let next = self.whole(&mut lead, &mut plan, |whole| {
-            self.apply(whole.writer, whole.files);
-            whole.try_again();
-            let next = whole.let_idle_go();
-            next.into_iter().chain(whole.again_at()).min()
-        });
+        let next = self.in_time(&mut lead, |whole| whole.let_idle_go());
+        // All who set it have the right to commit.
         self.queue
             .look_at(next.unwrap_or_else(|_| Some(Instant::now() + LOOK)));
         true
+    }
+
+    fn try_again(&self) -> bool {
+        let mut lead = self.lead();
+        if self.queue.failed() {
+            return false;
+        }
+        let tried = self.in_time(&mut lead, |whole| whole.try_again());
+        if tried.is_err() {
+            self.queue.try_again_at(Instant::now() + LOOK);
+        }
+        true
+    }
+
+    /// Has something done with everything that nobody waits for.
+    fn in_time<T>(
+        &self,
+        lead: &mut Lead<'_>,
+        work: impl FnOnce(&mut Whole<'_>) -> T,
+    ) -> fs::Result<T> {
+        // What can be flushed while others plan is.
+        self.flush(lead)?;
+        let _busy = self.busy();
+        let mut plan = self.plan();
+        self.whole(lead, &mut plan, work)
     }
 
     /// Runs a stage. If it panics the log takes nothing any more, and those who wait are told.

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::group::Group;
-use super::owned::Files;
 use super::plan::Plan;
 use super::{Shared, Writer};
 use crate::config::Durability;
@@ -12,10 +11,7 @@ use crate::journal::Journal;
 use crate::stats::Counters;
 
 /// How long to wait after a flush that failed.
-const AGAIN: Duration = Duration::from_millis(100);
-
-/// How long to wait at most before session files are tried again that could not be written.
-const LONGEST: Duration = Duration::from_secs(10);
+const FLUSH_AGAIN: Duration = Duration::from_millis(100);
 
 /// A group that was told before it was durable.
 #[derive(Debug)]
@@ -30,13 +26,6 @@ impl Owed {
         let written = true;
         Self { group, written }
     }
-}
-
-/// When session files are tried again that could not be written.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Retry {
-    at: Instant,
-    pause: Duration,
 }
 
 impl Shared {
@@ -77,7 +66,7 @@ impl Shared {
         self.wake_readers();
         if let Err(error) = &flushed {
             tracing::warn!(%error, "what was acknowledged is not durable yet; it is kept and tried again");
-            self.queue.want_flush(Some(Instant::now() + AGAIN));
+            self.queue.want_flush(Some(Instant::now() + FLUSH_AGAIN));
         }
         plan.refusal = flushed.as_ref().err().map(fs::DiskError::again);
         flushed
@@ -99,38 +88,14 @@ impl Shared {
             for part in failed {
                 self.behind.stuck(part.name.id);
             }
-            // What could not be shown is durable: its session alone waits for its file.
+            // What could not be shown is durable: its session alone waits for its file, which is tried again.
             self.behind.done(one.group.events, one.group.bytes);
         }
         if full {
             self.roll_if_full(writer, &mut files);
         }
-        self.show_stuck(writer, &mut files);
+        self.note_behind(&files);
         Ok(())
-    }
-
-    /// Shows what could not be shown before, from time to time.
-    fn show_stuck(&self, writer: &mut Writer, files: &mut Files) {
-        if !self.behind.any_stuck() {
-            writer.retry = None;
-            return;
-        }
-        let now = Instant::now();
-        if writer.retry.is_none_or(|retry| retry.at <= now) {
-            let bad = self.mend(writer, files);
-            self.note_behind(files);
-            for (_, error) in bad {
-                tracing::warn!(%error, "events are durable, but not in their session file");
-            }
-            let pause = writer
-                .retry
-                .map_or(AGAIN, |retry| LONGEST.min(retry.pause * 2));
-            let at = now + pause;
-            writer.retry = self.behind.any_stuck().then_some(Retry { at, pause });
-        }
-        if let Some(retry) = writer.retry {
-            self.queue.want_flush(Some(retry.at));
-        }
     }
 
     fn write_owed(&self, writer: &mut Writer, owed: &mut [Owed]) -> fs::Result<()> {

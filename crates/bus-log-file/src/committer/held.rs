@@ -9,9 +9,10 @@ use super::plan::View;
 use super::rewrite::put_back;
 use crate::fs::{self, DiskFile};
 use crate::header::Header;
+use crate::journal::Durable;
 use crate::layout::{Layout, ThreadPaths};
 use crate::lock::ThreadLock;
-use crate::session_file::Snapshot;
+use crate::session_file::{Snapshot, check_key, last_at_most, read_header};
 
 /// A session that this process owns.
 #[derive(Debug)]
@@ -33,8 +34,10 @@ pub(super) struct Held {
     pub(super) dirty: bool,
     /// It is being made durable, and what comes of that was not taken note of.
     pub(super) keeping: bool,
-    /// All that the journal has of it was written into the file again, and nothing else since.
+    /// All that the journal has of it was written into the file again and synced, and nothing else written since.
     mended: bool,
+    /// It was written into the file again and not synced since: no segment goes before that.
+    pub(super) unsynced: bool,
     /// A sync of the file failed, or it is not the one that was written: what the journal holds of it is
     /// to be written again.
     pub(super) suspect: bool,
@@ -59,7 +62,50 @@ impl Held {
         paths: ThreadPaths,
         lock: ThreadLock,
     ) -> Result<(Self, u64)> {
-        let mut held = Self {
+        let mut held = Self::new(key, paths, lock);
+        match held.look(layout) {
+            Ok(torn) => Ok((held, torn)),
+            Err(error) => {
+                // Where that fails too, it is ours again with the next attempt.
+                let _ = held.lock.release(layout);
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes a session, whose lock we have, as it is: damaged in a place that says how far it reaches. It is to be replaced,
+    /// and takes nothing before.
+    pub(super) fn open_unread(
+        layout: &Layout,
+        key: &ThreadKey,
+        paths: ThreadPaths,
+        lock: ThreadLock,
+    ) -> Result<Self> {
+        let mut held = Self::new(key, paths, lock);
+        match held.look_unread(layout) {
+            Ok(()) => Ok(held),
+            Err(error) => {
+                let _ = held.lock.release(layout);
+                Err(error)
+            }
+        }
+    }
+
+    fn look_unread(&mut self, layout: &Layout) -> Result<()> {
+        let file = layout.disk.open_rw(&self.paths.session)?;
+        let file = file.ok_or_else(|| fs::DiskError::missing("find", &self.paths.session))?;
+        self.len = file.len()?;
+        let (header, header_len) = read_header(&file, self.len)?
+            .ok_or_else(|| LogError::internal("a damaged session without a header"))?;
+        check_key(&file, &header, &self.key)?;
+        self.last = last_at_most(&file, &header, header_len..self.len)?;
+        self.header = Some(header);
+        self.file = Some(Arc::new(file));
+        Ok(())
+    }
+
+    fn new(key: &ThreadKey, paths: ThreadPaths, lock: ThreadLock) -> Self {
+        Self {
             key: key.clone(),
             paths,
             lock,
@@ -72,20 +118,13 @@ impl Held {
             dirty: false,
             keeping: false,
             mended: false,
+            unsynced: false,
             suspect: false,
             new_name: false,
             stray: false,
             replaced: false,
             used: Instant::now(),
             turn: 0,
-        };
-        match held.look(layout) {
-            Ok(torn) => Ok((held, torn)),
-            Err(error) => {
-                // Where that fails too, it is ours again with the next attempt.
-                let _ = held.lock.release(layout);
-                Err(error)
-            }
         }
     }
 
@@ -210,7 +249,7 @@ impl Held {
 
     /// True if the journal may have what is damaged in the file.
     pub(super) const fn may_mend(&self) -> bool {
-        !self.mended && (self.dirty || self.keeping || self.is_behind())
+        self.suspect || !self.mended
     }
 
     /// True if the file has less than is durable, as far as is known: it is not to be let go, and what the journal has
@@ -262,7 +301,9 @@ impl Held {
         {
             let (links, len) = file.links_and_len()?;
             named = links > 0;
-            self.suspect = len != position;
+            if len != position {
+                self.suspect();
+            }
         }
         if self.suspect || self.stray || !named {
             return Err(fs::DiskError::missing("find", &self.paths.session));
@@ -320,11 +361,12 @@ impl Held {
         Ok(())
     }
 
-    /// Takes the file that has the session's name now, made whole by `repair`, if it holds just what it
-    /// should.
+    /// Takes the file that has the session's name now, made whole by `repair`, which is `durable` then or not, if it holds
+    /// just what it should.
     pub(super) fn adopt(
         &mut self,
         layout: &Layout,
+        durable: Durable,
         repair: impl FnOnce(&DiskFile) -> Result<()>,
     ) -> Result<()> {
         if self.is_stray()? {
@@ -368,7 +410,8 @@ impl Held {
         self.len = end;
         self.pending = None;
         self.suspect = false;
-        self.mended = true;
+        self.mended = durable == Durable::Now;
+        self.unsynced = !self.mended;
         self.renew_view();
         Ok(())
     }
@@ -385,20 +428,16 @@ impl Held {
             return Err(error);
         }
         if self.replaced {
-            self.settle_name(layout)?;
+            self.sync_name(layout)?;
         }
         Ok(())
     }
 
     /// Makes the name of a file that replaced another one durable: only then is anything journaled that belongs
     /// in it.
-    pub(super) fn settle_name(&mut self, layout: &Layout) -> fs::Result<()> {
-        layout.disk.sync_dir(&self.paths.dir)?;
-        if self.new_name {
-            // The tenant's folder may be as new as the file was.
-            layout.disk.sync_dir(&layout.threads())?;
-            self.new_name = false;
-        }
+    pub(super) fn sync_name(&mut self, layout: &Layout) -> fs::Result<()> {
+        layout.sync_names([&self.paths.dir], self.new_name)?;
+        self.new_name = false;
         self.replaced = false;
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::lock;
-use crate::fs::{Disk, DiskError, DiskFile};
-use crate::layout::ThreadId;
+use crate::fs::{DiskError, DiskFile};
+use crate::layout::{Layout, ThreadId};
 
 /// What is to be made durable before the segments up to a number can go.
 #[derive(Debug, Default)]
@@ -16,9 +16,11 @@ pub(super) struct Job {
     pub(super) up_to: u64,
     /// Session files, and how many bytes each has at least.
     pub(super) files: Vec<(ThreadId, Arc<DiskFile>, u64)>,
-    /// Folders in which names are new.
+    /// Folders of tenants in which names are new.
     pub(super) dirs: BTreeSet<PathBuf>,
     pub(super) new_names: Vec<ThreadId>,
+    /// Sessions whose files are behind: what those segments have of them stands in a newer one too.
+    pub(super) carried: Vec<ThreadId>,
 }
 
 /// What came of a job.
@@ -79,13 +81,13 @@ impl Keeper {
 
     /// Waits until what it was given is done. What it has not begun the caller does: the thread may just wait
     /// for the right to commit, which whoever waits here has.
-    pub(super) fn wait(&self, disk: &Disk) {
+    pub(super) fn wait(&self, layout: &Layout) {
         let mut state = self.state();
         loop {
             match std::mem::replace(&mut *state, State::Busy) {
                 State::Given(job) => {
                     drop(state);
-                    self.finish(disk, job);
+                    self.finish(layout, job);
                     return;
                 }
                 State::Busy => {
@@ -104,8 +106,8 @@ impl Keeper {
 
     /// Does a job that was taken off the desk. If the disk panics, the panic goes on once the job is put back as
     /// not done: nobody waits for it for good.
-    fn finish(&self, disk: &Disk, job: Job) {
-        let worked = catch_unwind(AssertUnwindSafe(|| self.work(disk, &job)));
+    fn finish(&self, layout: &Layout, job: Job) {
+        let worked = catch_unwind(AssertUnwindSafe(|| self.work(layout, &job)));
         let (failed, dirs_failed, panic) = match worked {
             Ok((failed, dirs_failed)) => (failed, dirs_failed, None),
             Err(panic) => (false, None, Some(panic)),
@@ -123,7 +125,7 @@ impl Keeper {
     }
 
     /// Makes durable what a job is about; tells whether a file is not, and why folders are not.
-    fn work(&self, disk: &Disk, job: &Job) -> (bool, Option<DiskError>) {
+    fn work(&self, layout: &Layout, job: &Job) -> (bool, Option<DiskError>) {
         let mut any_failed = false;
         for (id, file, len) in &job.files {
             if let Err(failure) = keep(file, *len) {
@@ -133,8 +135,8 @@ impl Keeper {
                 self.any_failed.store(true, Ordering::SeqCst);
             }
         }
-        let dirs_failed = job.dirs.iter().find_map(|dir| disk.sync_dir(dir).err());
-        (any_failed, dirs_failed)
+        let names = layout.sync_names(&job.dirs, !job.dirs.is_empty());
+        (any_failed, names.err())
     }
 
     /// Whether there are files to be taken note of that are not durable.
@@ -165,20 +167,20 @@ impl Keeper {
     }
 
     /// Sends the thread home once it has done what it was given.
-    pub(super) fn close(&self, disk: &Disk) {
-        self.wait(disk);
+    pub(super) fn close(&self, layout: &Layout) {
+        self.wait(layout);
         *self.state() = State::Closed;
         self.changed.notify_all();
     }
 
     /// What the thread does: job after job, each told by `done`.
-    pub(super) fn run(&self, disk: &Disk, done: impl Fn()) {
+    pub(super) fn run(&self, layout: &Layout, done: impl Fn()) {
         let mut state = self.state();
         loop {
             match std::mem::replace(&mut *state, State::Busy) {
                 State::Given(job) => {
                     drop(state);
-                    self.finish(disk, job);
+                    self.finish(layout, job);
                     done();
                     state = self.state();
                 }

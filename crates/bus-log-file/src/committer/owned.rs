@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus_log::{LogError, Result, ThreadKey};
+use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
 
-use super::again::Again;
 use super::held::Held;
 use super::plan::Planned;
 use super::whole::Whole;
 use crate::journal::{Journal, RecoveryReport, recover};
-use crate::layout::{ThreadId, ThreadPaths};
+use crate::layout::{Layout, ThreadId, ThreadPaths};
 use crate::lock::{self, Attempt, ThreadLock};
 use crate::name::{IdMap, Name};
 use crate::session_file::Snapshot;
@@ -26,8 +25,12 @@ const DYING: Duration = Duration::from_secs(2);
 pub(super) struct Files {
     pub(super) held: IdMap<Held>,
     turns: u64,
-    /// Something was refused.
-    pub(super) again: Option<Again>,
+    /// Something was refused, and is tried again after so long.
+    pub(super) again: Option<Duration>,
+    /// Idle sessions wait for the keeper.
+    pub(super) idle_waits: bool,
+    /// It was given what was written up to then, so that little is left to be synced when they are let go.
+    idle_kept: bool,
 }
 
 impl Files {
@@ -52,13 +55,16 @@ impl Whole<'_> {
     }
 
     /// Looks a session up that is not held, without taking it. What a dead process left of it in a journal is brought home
-    /// first: the session file may be behind that, or missing.
+    /// first: the session file may be behind that, or missing, or damaged.
     pub(super) fn look_up(&self, name: &Name) -> Result<Option<Snapshot>> {
         let layout = &self.shared.layout;
-        let found = Snapshot::open(layout, &name.key)?;
-        // Whoever died with the session left its lock.
-        if found.is_some() && !layout.disk.exists(&layout.thread(&name.key).lock)? {
-            return Ok(found.map(|(_, found)| found));
+        match Snapshot::open(layout, &name.key) {
+            Err(damage) if damage.kind() == LogErrorKind::Corrupt => {}
+            // Whoever died with the session left its lock.
+            Ok(Some((_, found))) if !layout.disk.exists(&layout.thread(&name.key).lock)? => {
+                return Ok(Some(found));
+            }
+            found => drop(found?),
         }
         self.shared.recovered(recover(layout, lock::WRITING)?);
         Ok(Snapshot::open(layout, &name.key)?.map(|(_, found)| found))
@@ -111,6 +117,28 @@ impl Whole<'_> {
             }
             None => Err(LogError::internal("a session was let go while it was used")),
         }
+    }
+
+    /// Owns a session whose file can't be read, so that `work` can replace that.
+    pub(super) fn hold_unread(
+        &mut self,
+        name: &Name,
+        work: impl FnOnce(&Layout, &mut Held) -> Result<()>,
+    ) -> Result<()> {
+        self.make_room()?;
+        let layout = self.shared.layout.clone();
+        let paths = layout.thread(&name.key);
+        let lock = self.take_lock(&paths)?;
+        let mut held = Held::open_unread(&layout, &name.key, paths, lock)?;
+        let done = work(&layout, &mut held);
+        if done.is_ok() || held.replaced {
+            held.turn = self.files.turn();
+            self.files.held.insert(name.id, held);
+        } else {
+            // Where that fails too, it is ours again with the next attempt.
+            let _ = held.release(&layout);
+        }
+        done
     }
 
     /// Takes the session's lock and looks how far its file reaches.
@@ -200,9 +228,10 @@ impl Whole<'_> {
         self.let_go(by_use.into_iter().map(|(_, id)| id).collect())
     }
 
-    /// Lets sessions go that were not used for long.
-    /// Says when to look again.
+    /// Lets sessions go that were not used for long, once the keeper has made their files durable while others commit. The
+    /// keeper is not waited for: the disk may hang. Says when to look again.
     pub(super) fn let_idle_go(&mut self) -> Option<Instant> {
+        self.shared.note_kept(self.writer, self.files);
         if let Some(journal) = &mut self.writer.journal
             && let Err(error) = journal.keep_lock()
         {
@@ -212,9 +241,15 @@ impl Whole<'_> {
         let now = Instant::now();
         let ids = self.files.idle(idle);
         let mut next = pause(idle);
-        if !ids.is_empty()
-            && let Err(error) = self.let_go(ids)
-        {
+        if ids.is_empty() {
+            self.files.idle_kept = false;
+            if !self.writer.grows {
+                self.shared.keep(self.writer, self.files);
+            }
+        } else if !self.is_kept() {
+            self.files.idle_waits = true;
+            return Some(now + LOOK);
+        } else if let Err(error) = self.let_go(ids) {
             tracing::warn!(%error, "idle sessions can't be let go yet");
             next = LOOK;
         }
@@ -226,6 +261,22 @@ impl Whole<'_> {
             .filter_map(|held| held.used.checked_add(idle))
             .min();
         soonest.map(|soonest| soonest.max(now + next))
+    }
+
+    /// Whether the keeper has made session files durable, so that sessions may be let go; gives it those if it is free.
+    fn is_kept(&mut self) -> bool {
+        if !self.shared.keeper.is_free() {
+            return false;
+        }
+        let kept = std::mem::take(&mut self.files.idle_kept);
+        let mut held = self.files.held.values();
+        if kept || !held.any(|held| held.dirty && !held.is_behind()) {
+            return true;
+        }
+        let up_to = self.writer.ended.last().copied().unwrap_or(0);
+        self.shared.keep_up_to(self.writer, self.files, up_to);
+        self.files.idle_kept = !self.shared.keeper.is_free();
+        !self.files.idle_kept
     }
 
     /// Lets sessions go. The journal holds nothing of them when others may have them.

@@ -40,8 +40,10 @@ pub(super) enum Woken {
     Work,
     /// What was acknowledged is to be made durable.
     Flush,
-    /// Time to look for idle sessions, and for what was refused.
+    /// Time to look for idle sessions.
     Idle,
+    /// Time to try again what a disk refused.
+    Again,
     Closed,
 }
 
@@ -77,6 +79,7 @@ struct State {
     flush: bool,
     flush_at: Option<Instant>,
     idle_at: Option<Instant>,
+    again_at: Option<Instant>,
     /// A server looks every millisecond.
     awake: bool,
     /// One of those that sleep keeps the time.
@@ -98,7 +101,8 @@ impl State {
 
     /// How long a server may sleep.
     fn pause(&self, now: Instant) -> Option<Duration> {
-        [self.flush_at, self.idle_at, self.awake.then(|| now + LOOK)]
+        let look = self.awake.then(|| now + LOOK);
+        [self.flush_at, self.idle_at, self.again_at, look]
             .into_iter()
             .flatten()
             .min()
@@ -120,6 +124,10 @@ impl State {
         if self.idle_at.is_some_and(|at| at <= now) {
             self.idle_at = None;
             return Some(Woken::Idle);
+        }
+        if self.again_at.is_some_and(|at| at <= now) {
+            self.again_at = None;
+            return Some(Woken::Again);
         }
         None
     }
@@ -303,6 +311,13 @@ impl Queue {
         }
         state.idle_at = Some(at);
         drop(state);
+        // The one that keeps the time is to hear of it.
+        self.work.notify_all();
+    }
+
+    /// Sets when to try again what was refused.
+    pub(super) fn try_again_at(&self, at: Instant) {
+        self.state().again_at = Some(at);
         // The one that keeps the time is to hear of it.
         self.work.notify_all();
     }

@@ -1,9 +1,10 @@
 //! What the log is asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bus_log::{Completer, Expect};
 
+use super::found::Found;
 use crate::layout::ThreadId;
 use crate::line::Lines;
 use crate::name::Name;
@@ -21,9 +22,11 @@ pub(crate) enum Request {
         name: Arc<Name>,
         reply: Completer,
     },
-    /// A reader found damage in these sessions. Its answer is how many of them are held.
+    /// A reader found damage in these sessions.
     Mend {
         ids: Vec<ThreadId>,
+        /// What came of it, once that is told.
+        found: Arc<Mutex<Found>>,
         reply: Completer,
     },
 }

@@ -39,7 +39,7 @@ impl Whole<'_> {
             return Ok(0);
         }
         self.plan.sessions.remove(&id);
-        self.settle_doubt()?;
+        self.clear_doubtful()?;
         match self.keep_after(name, watermark) {
             Err(damage) if damage.kind() == LogErrorKind::Corrupt => {
                 // A sync of the old file may have failed of which nobody has told us yet, or ever will.
@@ -71,16 +71,24 @@ impl Whole<'_> {
         let layout = self.shared.layout.clone();
         let (key, id) = (&name.key, name.id);
         let paths = layout.thread(key);
-        // A file that says nothing may hold the beginning of a batch: its next owner cuts it off.
-        if !self.holds(&id)
-            && self.look_up(name)?.is_none()
-            && !layout.disk.exists(&paths.session)?
-            && !layout.disk.exists(&paths.torn)?
-        {
-            return Ok(());
-        }
+        let unread = match self.holds(&id) {
+            true => false,
+            false => match self.look_up(name) {
+                Err(damage) if damage.kind() == LogErrorKind::Corrupt => true,
+                // A file that says nothing may hold the beginning of a batch: its next owner cuts it off.
+                found => {
+                    if found?.is_none()
+                        && !layout.disk.exists(&paths.session)?
+                        && !layout.disk.exists(&paths.torn)?
+                    {
+                        return Ok(());
+                    }
+                    false
+                }
+            },
+        };
         self.plan.sessions.remove(&id);
-        if let Err(error) = self.settle_doubt()
+        if let Err(error) = self.clear_doubtful()
             && !self.files.held.get(&id).is_some_and(|held| held.suspect)
         {
             return Err(error);
@@ -90,7 +98,10 @@ impl Whole<'_> {
             let pending = held.pending.take();
             (std::mem::take(&mut held.suspect), pending)
         });
-        let emptied = self.empty(name);
+        let emptied = match unread {
+            true => self.hold_unread(name, empty).map(|()| true),
+            false => self.empty(name),
+        };
         if emptied.is_err()
             && let Some((suspect, pending)) = wrong
             && (suspect || pending.is_some())
@@ -113,7 +124,7 @@ impl Whole<'_> {
 
     /// Removes frames from the journal of which nobody was told, and which a power cut may bring back: they
     /// belong at the end of a session file as it is now, and nowhere in one that replaces it.
-    fn settle_doubt(&mut self) -> Result<()> {
+    fn clear_doubtful(&mut self) -> Result<()> {
         match &self.writer.journal {
             Some(journal) if journal.is_doubtful() => self.checkpoint(),
             _ => Ok(()),
@@ -124,23 +135,28 @@ impl Whole<'_> {
     fn empty(&mut self, name: &Name) -> Result<bool> {
         let layout = self.shared.layout.clone();
         let held = self.hold(&name.key, name.id)?;
-        if layout.disk.exists(&held.paths.torn)? {
-            layout.disk.remove(&held.paths.torn)?;
-            layout.disk.sync_dir(&held.paths.dir)?;
-        }
-        if held.header.is_none() {
-            return Ok(false);
-        }
-        let header = Header {
-            key: name.key.clone(),
-            watermark: held.last,
-            synced: held.last,
-            erased: true,
-        };
-        let end = held.len;
-        replace(&layout, held, header, end, Found::Refused)?;
-        Ok(true)
+        empty(&layout, held)?;
+        Ok(held.header.is_some())
     }
+}
+
+/// Replaces the file of a session that has one with events, and removes what was cut off it.
+fn empty(layout: &Layout, held: &mut Held) -> Result<()> {
+    if layout.disk.exists(&held.paths.torn)? {
+        layout.disk.remove(&held.paths.torn)?;
+        layout.disk.sync_dir(&held.paths.dir)?;
+    }
+    if held.header.is_none() {
+        return Ok(());
+    }
+    let header = Header {
+        key: held.key.clone(),
+        watermark: held.last,
+        synced: held.last,
+        erased: true,
+    };
+    let end = held.len;
+    replace(layout, held, header, end, Found::Refused)
 }
 
 /// Where the first line stands that is not hidden.
@@ -200,6 +216,7 @@ fn replace(
     held.header = Some(header);
     held.len = copy.len;
     held.dirty = false;
+    held.unsynced = false;
     held.suspect = false;
     held.replaced = true;
     // The old file has no name any more: nothing may be written into it, also if this fails.
@@ -211,7 +228,7 @@ fn replace(
         tracing::warn!(%damage, "a session file was put back with damage that its journal may mend");
         held.suspect();
     }
-    held.settle_name(layout)?;
+    held.sync_name(layout)?;
     Ok(())
 }
 

@@ -215,9 +215,9 @@ fn a_session_file_whose_sync_failed_is_made_whole_without_another_append() {
     std::fs::rename(&at, &aside).unwrap();
     shared.try_again_soon(&mut shared.files());
     let committer = Committer::start(Arc::clone(&shared)).unwrap();
-    let again_at = || shared.files().again.map(|again| again.at);
-    let soon = again_at();
-    let later = bus_testkit::eventually(Duration::from_secs(60), || again_at() > soon);
+    let pause = || shared.files().again;
+    let soon = pause();
+    let later = bus_testkit::eventually(Duration::from_secs(60), || pause() > soon);
     assert!(later, "it is not tried again");
     std::fs::rename(&aside, &at).unwrap();
     let whole = bus_testkit::eventually(Duration::from_secs(60), || {
@@ -318,19 +318,19 @@ fn whoever_waits_for_the_keeper_does_what_it_has_not_begun() {
     let mut lead = shared.lead();
     let thread = thread::spawn(move || keeper.keep_files());
     shared.keeper.start(keeper::Job::default());
-    shared.keeper.wait(&shared.layout.disk);
+    shared.keeper.wait(&shared.layout);
     lead.ended.push(1);
     shared.apply(&mut lead, &mut shared.files());
     assert!(!shared.keeper.is_free(), "it was given the next job");
     let (done, waited) = std::sync::mpsc::channel();
     let waits = Arc::clone(&shared);
     thread::spawn(move || {
-        waits.keeper.wait(&waits.layout.disk);
+        waits.keeper.wait(&waits.layout);
         done.send(())
     });
     assert!(waited.recv_timeout(Duration::from_secs(10)).is_ok());
     drop(lead);
-    shared.keeper.close(&shared.layout.disk);
+    shared.keeper.close(&shared.layout);
     thread.join().unwrap();
 }
 
@@ -357,9 +357,9 @@ fn a_panic_of_the_keeper_s_disk_closes_the_log_and_nobody_waits_for_it() {
             Asked::SyncDir => panic!("on purpose"),
             _ => Ok(()),
         });
-        let disk = Disk::new(disk.disk());
+        let layout = Layout::new(own.layout.root(), Disk::new(disk.disk()));
         own.guard(|| {
-            own.keeper.run(&disk, || {});
+            own.keeper.run(&layout, || {});
             true
         });
         // It is taken note of as not done: the journal keeps what it was about.
@@ -389,12 +389,12 @@ fn files_that_a_panicking_keeper_had_are_not_taken_for_durable() {
         Asked::SyncDir => panic!("on purpose"),
         _ => Ok(()),
     });
-    let disk = Disk::new(disk.disk());
+    let layout = Layout::new(dir.path(), Disk::new(disk.disk()));
     let (mut lead, mut files) = (shared.lead(), shared.files());
     shared.keep_up_to(&mut lead, &mut files, 0);
     let id = ThreadId::new(&key());
     assert!(!files.held[&id].dirty);
-    let panics = || shared.keeper.wait(&disk);
+    let panics = || shared.keeper.wait(&layout);
     std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
     shared.apply(&mut lead, &mut files);
     assert!(files.held[&id].dirty);
@@ -422,7 +422,7 @@ fn a_look_for_idle_sessions_carries_nothing_on() {
     assert_eq!(frames(&mut lead), 1);
     for _ in 0..3 {
         shared.keep_up_to(&mut lead, &mut files, 0);
-        shared.keeper.wait(&shared.layout.disk);
+        shared.keeper.wait(&shared.layout);
         shared.apply(&mut lead, &mut files);
     }
     assert_eq!(frames(&mut lead), 1);
@@ -442,8 +442,59 @@ fn no_segment_goes_while_a_file_is_suspect_whose_keeper_was_told_nothing() {
     // Another sync of the file failed meanwhile, and a disk may tell that only once.
     let id = ThreadId::new(&key());
     files.held.get_mut(&id).unwrap().suspect();
-    shared.keeper.wait(&shared.layout.disk);
+    shared.keeper.wait(&shared.layout);
     shared.apply(&mut lead, &mut files);
     assert_eq!(lead.ended, [1]);
     assert!(lead.grows && !files.held[&id].keeping);
+}
+
+/// A session of which the keeper has made all durable, and a segment that is to go.
+fn kept_once(shared: &Shared) {
+    let (one, first) = append("1");
+    shared.push(one).unwrap();
+    commit(shared);
+    first.wait().unwrap();
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    shared.keep_up_to(&mut lead, &mut files, 0);
+    shared.keeper.wait(&shared.layout);
+    shared.apply(&mut lead, &mut files);
+    lead.ended.push(1);
+}
+
+#[test]
+fn no_segment_goes_while_a_file_is_suspect_that_its_keeper_was_not_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    kept_once(&shared);
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    shared.keep_up_to(&mut lead, &mut files, 1);
+    let id = ThreadId::new(&key());
+    files.held.get_mut(&id).unwrap().suspect();
+    shared.keeper.wait(&shared.layout);
+    shared.apply(&mut lead, &mut files);
+    assert_eq!(lead.ended, [1]);
+    assert!(lead.grows);
+}
+
+#[test]
+fn no_segment_goes_before_what_was_written_from_it_is_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = shared(&dir);
+    kept_once(&shared);
+    let (mut lead, mut files) = (shared.lead(), shared.files());
+    shared.keep_up_to(&mut lead, &mut files, 1);
+    let id = ThreadId::new(&key());
+    files.held.get_mut(&id).unwrap().suspect();
+    let bad = checkpoint::heal(&shared, &lead, &mut files, &[id]);
+    assert!(bad.is_empty(), "{bad:?}");
+    let held = &files.held[&id];
+    assert!(!held.suspect && held.may_mend());
+    shared.keeper.wait(&shared.layout);
+    shared.apply(&mut lead, &mut files);
+    assert_eq!(lead.ended, [1]);
+    // The next job is about it.
+    shared.keep_up_to(&mut lead, &mut files, 1);
+    shared.keeper.wait(&shared.layout);
+    shared.apply(&mut lead, &mut files);
+    assert!(lead.ended.is_empty());
 }

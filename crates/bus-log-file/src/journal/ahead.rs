@@ -218,7 +218,7 @@ impl Ahead {
 
     /// Waits until nothing is under way.
     #[cfg(test)]
-    pub(super) fn settle(&mut self) {
+    pub(super) fn wait_made(&mut self) {
         while self.under_way > 0
             && let Some(worker) = &self.worker
         {

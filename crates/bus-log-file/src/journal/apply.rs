@@ -25,7 +25,15 @@ pub(super) struct Applied {
     pub(super) passed_over: u64,
 }
 
-/// Writes a session's records where they belong, syncs the file and checks what was written.
+/// When what is written into a session file is made durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durable {
+    Now,
+    /// By whoever syncs the file next.
+    Later,
+}
+
+/// Writes a session's records where they belong, has the file synced and checks what was written.
 ///
 /// Nothing is cut off behind the last record: what stands there was written under another journal, or
 /// is a torn end for the session's next writer to cut.
@@ -34,9 +42,15 @@ pub(super) fn apply(
     file: &DiskFile,
     key: &ThreadKey,
     mut records: Vec<RecordAt>,
+    durable: Durable,
 ) -> Result<Applied> {
-    let header = header_of(scan, file, key, &records)?;
-    let settled = header.map_or(0, |header| header.synced);
+    let settled = match header_of(scan, file, &records)? {
+        Some((header, _)) => {
+            check_key(file, &header, key)?;
+            header.synced
+        }
+        None => 0,
+    };
     records.retain(|record| record.last > settled);
     let mut writer = Writer::new(file, ThreadId::new(key))?;
     for near in records.chunk_by(is_near) {
@@ -60,7 +74,7 @@ pub(super) fn apply(
             }
         }
     }
-    writer.finish()
+    writer.finish(durable)
 }
 
 /// True if `next` is read together with `one`.
@@ -184,10 +198,12 @@ impl<'f> Writer<'f> {
         Ok(())
     }
 
-    /// Makes all of it durable and checks it.
-    fn finish(mut self) -> Result<Applied> {
+    /// Writes the rest, makes all of it durable if that is to be done here, and checks it.
+    fn finish(mut self, durable: Durable) -> Result<Applied> {
         self.flush()?;
-        self.file.sync()?;
+        if durable == Durable::Now {
+            self.file.sync()?;
+        }
         for run in &self.runs {
             let lines = match run.bytes.start {
                 0 => match read_header(self.file, run.bytes.end)? {
@@ -202,20 +218,15 @@ impl<'f> Writer<'f> {
     }
 }
 
-/// The session file's header; `None` if there is none yet, or the disk lost it before it was ever
-/// synced, and the journal restores it.
-fn header_of(
+/// The session file's header and the length of its line; `None` if there is none yet, or the disk lost it before it was
+/// ever synced, and the journal restores it.
+pub(super) fn header_of(
     scan: &Scan,
     file: &DiskFile,
-    key: &ThreadKey,
     records: &[RecordAt],
-) -> Result<Option<Header>> {
+) -> Result<Option<(Header, u64)>> {
     match read_header(file, file.len()?) {
-        Ok(Some((header, _))) => {
-            check_key(file, &header, key)?;
-            Ok(Some(header))
-        }
-        Ok(None) => Ok(None),
+        Ok(found) => Ok(found),
         Err(error) => match records.first() {
             Some(first) if first.position == 0 && is_lost(scan, file, first)? => Ok(None),
             _ => Err(error),

@@ -7,6 +7,7 @@ use bus_log::{Result, ThreadKey};
 use super::record::{decode_key, encode_key};
 use super::scan::{FrameAt, Scan};
 use super::window::Window;
+use crate::layout::ThreadId;
 
 /// Where a record's bytes are, and where they belong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,22 @@ pub(super) fn records_of(scan: &Scan, keys: &[ThreadKey]) -> Result<Vec<Vec<Reco
         }
     })?;
     records.iter_mut().for_each(in_order);
+    Ok(records)
+}
+
+/// The records of the session `id`, whose key need not be known.
+pub(super) fn records_with_id(scan: &Scan, id: &ThreadId) -> Result<Vec<RecordAt>> {
+    let mut records = Vec::new();
+    let mut known: HashMap<Vec<u8>, bool> = HashMap::new();
+    each(scan, |_, key, record| {
+        let wanted = known.get(key).copied().unwrap_or_else(|| {
+            let wanted = decode_key(key).is_some_and(|key| ThreadId::new(&key) == *id);
+            known.insert(key.to_vec(), wanted);
+            wanted
+        });
+        records.extend(wanted.then_some(record));
+    })?;
+    in_order(&mut records);
     Ok(records)
 }
 

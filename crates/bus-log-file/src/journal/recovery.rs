@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bus_log::{LogError, Result, ThreadKey};
 
-use super::apply::apply;
+use super::apply::{Durable, apply};
 use super::index::{RecordAt, index, records_of};
 use super::scan::Scan;
 use super::writer::remove_segments;
@@ -65,7 +65,7 @@ pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryRep
             continue;
         }
         // Its locks say where it had sessions, and are removed with the last of them.
-        settle_names(layout)?;
+        sync_replaced(layout)?;
         let scan = Scan::of(&layout.disk, &dir, id)?;
         let one = bring_home(layout, name, &scan)?;
         remove(layout, &dir, scan.newest(), lock)?;
@@ -101,11 +101,10 @@ fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport
             .create(&paths.session)?
             .ok_or_else(|| LogError::unavailable(format!("{} is gone", paths.dir.display())))?;
         let begins = records.first().is_some_and(|record| record.position == 0);
-        let applied = apply(scan, &file, &key, records)?;
+        let applied = apply(scan, &file, &key, records, Durable::Now)?;
         report.replayed_events = report.replayed_events.saturating_add(applied.events);
         if !existed || begins {
-            layout.disk.sync_dir(&paths.dir)?;
-            layout.disk.sync_dir(&layout.threads())?;
+            layout.sync_names([&paths.dir], true)?;
         }
         // A name that stays is soon that of a journal which is gone.
         let _ = lock.release(layout);
@@ -115,7 +114,7 @@ fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport
 
 /// Makes the names of session files durable where a process that died had sessions: it may have replaced
 /// a file, and not have come to syncing its folder. What is appended to the new one would be lost with it.
-fn settle_names(layout: &Layout) -> Result<()> {
+fn sync_replaced(layout: &Layout) -> Result<()> {
     let threads = layout.threads();
     for tenant in layout.disk.names(&threads)? {
         let dir = threads.join(tenant);
@@ -124,7 +123,7 @@ fn settle_names(layout: &Layout) -> Result<()> {
             .iter()
             .any(|name| Path::new(name).extension() == Some("lock".as_ref()))
         {
-            layout.disk.sync_dir(&dir)?;
+            layout.sync_names([&dir], false)?;
         }
     }
     Ok(())
@@ -153,16 +152,22 @@ impl Rewrite {
         Ok(Self { scan, records })
     }
 
-    /// Writes those of one of them, the `index`th, into its file.
+    /// Writes those of one of them, the `index`th, into its file, and syncs that now or leaves it to others.
     ///
     /// # Errors
     ///
     /// `Corrupt` if the file has something else in a record's place: nobody but us may have written it.
-    pub(crate) fn write(&self, index: usize, key: &ThreadKey, file: &DiskFile) -> Result<()> {
+    pub(crate) fn write(
+        &self,
+        index: usize,
+        key: &ThreadKey,
+        file: &DiskFile,
+        durable: Durable,
+    ) -> Result<()> {
         let Some(records) = self.records.get(index).filter(|all| !all.is_empty()) else {
             return Ok(());
         };
-        let applied = apply(&self.scan, file, key, records.clone())?;
+        let applied = apply(&self.scan, file, key, records.clone(), durable)?;
         if applied.passed_over > 0 {
             return Err(LogError::corrupt(format!(
                 "{}: somebody else wrote what does not agree with its journal",

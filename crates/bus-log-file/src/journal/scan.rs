@@ -42,6 +42,9 @@ pub(crate) struct Scan {
     pub(crate) frames: Vec<FrameAt>,
     /// Bytes of frames that were torn.
     pub(crate) torn: u64,
+    /// Nothing is said of what is not valid: it only ends what is read. A writer may go on meanwhile, so that what was read
+    /// before fits nothing that is read behind it.
+    collects: bool,
 }
 
 /// The segment's file name.
@@ -66,16 +69,19 @@ pub(crate) fn segments(disk: &Disk, dir: &Path) -> crate::fs::Result<Vec<(u64, P
 impl Scan {
     /// Scans the journal `journal` in `dir`. Nothing is changed.
     pub(crate) fn of(disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
-        Self::by(Disk::open_rw, disk, dir, journal)
+        Self::default().by(Disk::open_rw, disk, dir, journal)
     }
 
-    /// As [`of`](Self::of), for who can't write there, or must not. A writer that goes on meanwhile can make it fail.
+    /// The valid frames of a journal whose writer may live, for who can't write there, or must not.
     pub(super) fn to_read(disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
-        Self::by(Disk::open, disk, dir, journal)
+        let scan = Self {
+            collects: true,
+            ..Self::default()
+        };
+        scan.by(Disk::open, disk, dir, journal)
     }
 
-    fn by(open: Open, disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
-        let mut scan = Self::default();
+    fn by(mut self, open: Open, disk: &Disk, dir: &Path, journal: [u8; 16]) -> Result<Self> {
         for (number, path) in segments(disk, dir)?.into_iter().rev() {
             let Some(file) = open(disk, &path)? else {
                 continue;
@@ -88,14 +94,16 @@ impl Scan {
             };
             // The newest that was begun leads to all that count.
             if let Some(header) = segment.header()? {
-                scan.segments.push(segment);
+                self.segments.push(segment);
                 let open = |path: &Path| open(disk, path);
-                scan.follow(open, dir, journal, header.previous, 1)?;
+                self.follow(open, dir, journal, header.previous, 1)?;
                 break;
             }
-            scan.torn += segment.not_begun()?;
+            if !self.collects {
+                self.torn += segment.not_begun()?;
+            }
         }
-        scan.run()
+        self.run()
     }
 
     /// Scans our own journal, of which we know how far it counts, from the segment `oldest` on: those before it
@@ -135,6 +143,7 @@ impl Scan {
             };
             previous = match segment.header()? {
                 Some(header) if header.previous.number < number => header.previous,
+                _ if self.collects => break,
                 _ => return Err(segment.damage(0, "damaged header")),
             };
             self.segments.push(segment);
@@ -146,13 +155,18 @@ impl Scan {
     fn run(mut self) -> Result<Self> {
         self.segments.reverse();
         for (index, segment) in self.segments.iter().enumerate() {
-            self.torn += segment.frames(|payload, len| {
+            let invalid = segment.frames(|payload, len| {
                 self.frames.push(FrameAt {
                     segment: index,
                     payload,
                     len,
                 });
             })?;
+            if let Some(position) = invalid
+                && !self.collects
+            {
+                self.torn += segment.torn_at(position)?;
+            }
         }
         Ok(self)
     }
@@ -212,9 +226,9 @@ impl SegmentFile {
         self.torn_behind(0, "damaged header")
     }
 
-    /// Tells `found` where each frame's payload stands and how long it is, up to the end that is known
-    /// or up to a torn end. Returns the bytes of frames in that.
-    fn frames(&self, mut found: impl FnMut(u64, u64)) -> Result<u64> {
+    /// Tells `found` where each frame's payload stands and how long it is, up to the end that is known, or up to where
+    /// no valid frame is: then that is returned.
+    fn frames(&self, mut found: impl FnMut(u64, u64)) -> Result<Option<u64>> {
         let end = match self.end {
             Some(end) => end,
             None => self.file.len()?,
@@ -223,16 +237,21 @@ impl SegmentFile {
         let mut position = SEGMENT_HEADER as u64;
         while position < end {
             let Some(len) = self.frame_at(&mut window, position, end)? else {
-                return match self.end {
-                    Some(_) => Err(self.damage(position, "a damaged frame within the stated end")),
-                    None => self.torn_behind(position, "a damaged frame before one written later"),
-                };
+                return Ok(Some(position));
             };
             let payload = position + FRAME_HEADER as u64;
             found(payload, len);
             position = payload + len;
         }
-        Ok(0)
+        Ok(None)
+    }
+
+    /// Checks that the first frame that is not valid, at `position`, is a torn end. Returns the bytes of frames in that.
+    fn torn_at(&self, position: u64) -> Result<u64> {
+        match self.end {
+            Some(_) => Err(self.damage(position, "a damaged frame within the stated end")),
+            None => self.torn_behind(position, "a damaged frame before one written later"),
+        }
     }
 
     /// Writes again what counts and nothing says that it was synced: all behind the byte that the `last` frame

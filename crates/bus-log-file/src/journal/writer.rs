@@ -85,7 +85,7 @@ impl Journal {
         let guard = lock::recovery(layout, lock::WRITING)?;
         // A newer program may have taken the folder over while nobody wrote.
         format::recheck(layout)?;
-        format::settle(layout)?;
+        format::sync_own_names(layout)?;
         let id = random_id();
         let owner = Owner::new(&id);
         let dir = layout.journal(&owner.journal);
@@ -203,7 +203,7 @@ impl Journal {
     pub(crate) fn sync(&mut self) -> fs::Result<()> {
         if self.lost.is_none() {
             // Kept as lost, it is told here at once.
-            let _ = self.settle();
+            let _ = self.sync_current();
         }
         if let Some(error) = self.lost.take() {
             self.end_segment(false);
@@ -232,7 +232,7 @@ impl Journal {
     /// What was written could not be made durable: the next sync fails too. The segment has ended all
     /// the same.
     pub(crate) fn roll(&mut self) -> fs::Result<u64> {
-        let settled = self.settle();
+        let settled = self.sync_current();
         self.end_segment(true);
         self.bytes = 0;
         settled.map(|()| self.previous.number)
@@ -333,7 +333,7 @@ impl Journal {
             }
             Err(error) => {
                 // What was written before may still be saved, and where not, the next sync tells.
-                let _ = self.settle();
+                let _ = self.sync_current();
                 self.end_segment(false);
                 self.doubtful = true;
                 Err(error)
@@ -351,7 +351,7 @@ impl Journal {
         if segment.end() + len > segment.filled()
             && self.ahead.ready().is_some_and(|next| room <= next.filled)
         {
-            self.settle()?;
+            self.sync_current()?;
             self.end_segment(true);
         }
         Ok(())
@@ -414,7 +414,7 @@ impl Journal {
     }
 
     /// Makes durable what was written. Where that fails, the segment ends, and the next sync fails too.
-    fn settle(&mut self) -> fs::Result<()> {
+    fn sync_current(&mut self) -> fs::Result<()> {
         let Some(segment) = &mut self.current else {
             return Ok(());
         };
@@ -452,8 +452,8 @@ impl Journal {
 
     /// Waits for the file that is made ready.
     #[cfg(test)]
-    pub(super) fn settle_ahead(&mut self) {
-        self.ahead.settle();
+    pub(super) fn wait_made(&mut self) {
+        self.ahead.wait_made();
     }
 }
 

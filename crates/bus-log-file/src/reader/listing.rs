@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bus_log::{Bounds, Result, TenantId, ThreadKey, ThreadSummary};
 
-use super::name_cache::{NameCache, Nameless, header, is_unreadable, thread_of};
+use super::name_cache::{NameCache, Nameless, Unreadable, header, is_unreadable, thread_of};
 use crate::layout::{Layout, ThreadId};
 use crate::session_file::Snapshot;
 
@@ -12,8 +12,8 @@ use crate::session_file::Snapshot;
 #[derive(Debug)]
 pub(crate) struct Listed<T> {
     pub(crate) page: Result<Vec<T>>,
-    /// Threads of which something can't be read.
-    pub(crate) unreadable: Vec<ThreadId>,
+    /// Threads of which something can't be read: if there is no page, those that hide it.
+    pub(crate) unreadable: Vec<Unreadable>,
 }
 
 /// The tenant's threads in byte order of their ids, at most `limit`, those after `after`.
@@ -29,15 +29,24 @@ pub(crate) fn threads(
         .ids
         .partition_point(|id| after.is_some_and(|after| &**id <= after));
     let mut summaries = Vec::new();
-    let mut unreadable = found.nameless.ids();
+    let mut unreadable = found.nameless.all();
     for id in &found.ids[first..] {
         if summaries.len() >= limit {
             break;
         }
-        let one = summary(layout, ThreadKey::new(tenant.clone(), &**id))?;
-        let damaged = one.iter().filter(|one| one.damaged);
-        unreadable.extend(damaged.map(|one| ThreadId::new(&one.key)));
-        summaries.extend(one);
+        let key = ThreadKey::new(tenant.clone(), &**id);
+        match summary(layout, key.clone()) {
+            Err(damage) if is_unreadable(&damage) => {
+                unreadable.push(Unreadable {
+                    id: ThreadId::new(&key),
+                    path: layout.thread(&key).session,
+                    damage,
+                });
+                let one = ThreadSummary::new(key, Bounds::default());
+                summaries.push(one.as_damaged());
+            }
+            one => summaries.extend(one?),
+        }
     }
     Ok(Listed {
         page: found.nameless.tell(summaries, limit),
@@ -47,17 +56,12 @@ pub(crate) fn threads(
 
 /// What is known of a thread that has events.
 fn summary(layout: &Layout, key: ThreadKey) -> Result<Option<ThreadSummary>> {
-    match Snapshot::open(layout, &key) {
-        Ok(found) => Ok(found.map(|(_, snapshot)| {
-            ThreadSummary::new(key, snapshot.bounds())
-                .with_last_at(snapshot.last_at)
-                .with_bytes(snapshot.end)
-        })),
-        Err(error) if is_unreadable(&error) => Ok(Some(
-            ThreadSummary::new(key, Bounds::default()).as_damaged(),
-        )),
-        Err(error) => Err(error),
-    }
+    let found = Snapshot::open(layout, &key)?;
+    Ok(found.map(|(_, snapshot)| {
+        ThreadSummary::new(key, snapshot.bounds())
+            .with_last_at(snapshot.last_at)
+            .with_bytes(snapshot.end)
+    }))
 }
 
 /// All tenants in byte order, at most `limit`, those after `after`.
@@ -77,7 +81,7 @@ pub(crate) fn tenants(
     found.retain(|tenant| after.is_none_or(|after| tenant > after));
     found.truncate(limit);
     Ok(Listed {
-        unreadable: nameless.ids(),
+        unreadable: nameless.all(),
         page: nameless.tell(found, limit),
     })
 }
@@ -87,12 +91,22 @@ fn tenant_of(layout: &Layout, dir: &Path, nameless: &mut Nameless) -> Result<Opt
     let mut damaged = Nameless::default();
     for name in layout.disk.names(dir)? {
         let Some(id) = thread_of(&name) else { continue };
-        if let Some(header) = damaged.keep(id, header(layout, &dir.join(&name)))?
-            && summary(layout, header.key.clone())?.is_some()
+        let path = dir.join(&name);
+        let found = header(layout, &path);
+        if let Some(header) = damaged.keep(id, path, found)?
+            && has_events(layout, &header.key)?
         {
             return Ok(Some(header.key.tenant_id().clone()));
         }
     }
     nameless.append(damaged);
     Ok(None)
+}
+
+/// Whether a thread has events, as far as that can be seen.
+fn has_events(layout: &Layout, key: &ThreadKey) -> Result<bool> {
+    match summary(layout, key.clone()) {
+        Err(error) if is_unreadable(&error) => Ok(true),
+        found => found.map(|found| found.is_some()),
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -46,9 +46,18 @@ pub(crate) struct Threads {
     pub(crate) nameless: Nameless,
 }
 
+/// A session of which something can't be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) id: ThreadId,
+    /// Its file.
+    pub(crate) path: PathBuf,
+    pub(crate) damage: LogError,
+}
+
 /// What could not be named, for its damage hides the name: told once all others are.
 #[derive(Debug, Default)]
-pub(crate) struct Nameless(Vec<(ThreadId, String)>);
+pub(crate) struct Nameless(Vec<Unreadable>);
 
 /// True if it is one file that can't be read, whatever is tried, and no reason to hide the others.
 pub(crate) fn is_unreadable(error: &LogError) -> bool {
@@ -60,22 +69,23 @@ pub(crate) fn is_unreadable(error: &LogError) -> bool {
 
 impl Nameless {
     /// Keeps damage for later; any other error stops at once.
-    pub(crate) fn keep<T>(&mut self, id: ThreadId, found: Result<Option<T>>) -> Result<Option<T>> {
+    pub(crate) fn keep<T>(
+        &mut self,
+        id: ThreadId,
+        path: PathBuf,
+        found: Result<Option<T>>,
+    ) -> Result<Option<T>> {
         match found {
-            Err(error) if is_unreadable(&error) => {
-                // The kind is said once, of all of them.
-                let text = error.to_string();
-                let place = text.split_once(": ").map(|(_kind, place)| place);
-                self.0.push((id, place.unwrap_or(&text).to_owned()));
+            Err(damage) if is_unreadable(&damage) => {
+                self.0.push(Unreadable { id, path, damage });
                 Ok(None)
             }
             found => found,
         }
     }
 
-    /// Whose files they are.
-    pub(crate) fn ids(&self) -> Vec<ThreadId> {
-        self.0.iter().map(|(id, _)| *id).collect()
+    pub(crate) fn all(&self) -> Vec<Unreadable> {
+        self.0.clone()
     }
 
     pub(crate) fn append(&mut self, mut other: Self) {
@@ -85,7 +95,13 @@ impl Nameless {
     /// The last page: a damaged name must not be passed over, nor hide those that can be read.
     pub(crate) fn tell<T>(self, page: Vec<T>, limit: usize) -> Result<Vec<T>> {
         if page.is_empty() && limit > 0 && !self.0.is_empty() {
-            let places: Vec<String> = self.0.into_iter().map(|(_, place)| place).collect();
+            // The kind is said once, of all of them.
+            let place = |one: Unreadable| {
+                let text = one.damage.to_string();
+                let place = text.split_once(": ").map(|(_kind, place)| place);
+                place.unwrap_or(&text).to_owned()
+            };
+            let places: Vec<String> = self.0.into_iter().map(place).collect();
             return Err(LogError::corrupt(places.join("; ")));
         }
         Ok(page)
@@ -154,7 +170,11 @@ impl Folder {
             let Some(id) = thread_of(&name) else { continue };
             let thread = match self.known.get(&id) {
                 Some(thread) => Some(Arc::clone(thread)),
-                None => nameless.keep(id, read_name(layout, &dir.join(&name), &id))?,
+                None => {
+                    let path = dir.join(&name);
+                    let found = read_name(layout, &path, &id);
+                    nameless.keep(id, path, found)?
+                }
             };
             all &= thread.is_some();
             known.extend(thread.map(|thread| (id, thread)));

@@ -93,16 +93,16 @@ impl fmt::Debug for RawEvent<'_> {
 }
 
 /// Shows the events after `cursor`. Damage is looked at again, from where it was met, before it is told, and once more
-/// when `settle` has found out whether it is real.
+/// when `judge` has found out whether it is real.
 pub(crate) fn scan(
     layout: &Layout,
     key: &ThreadKey,
     mut cursor: u64,
     mut see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
-    settle: impl FnOnce(LogError) -> Result<()>,
+    judge: impl FnOnce(LogError) -> Result<()>,
 ) -> Result<u64> {
     let mut tries = 0;
-    let mut settle = Some(settle);
+    let mut judge = Some(judge);
     loop {
         let mut stopped = Ok(());
         let read = scan_once(layout, key, cursor, |line| {
@@ -121,9 +121,9 @@ pub(crate) fn scan(
                 tries += 1;
                 std::thread::yield_now();
             }
-            Err(damage) if damage.kind() == LogErrorKind::Corrupt && settle.is_some() => {
-                if let Some(settle) = settle.take() {
-                    settle(damage)?;
+            Err(damage) if damage.kind() == LogErrorKind::Corrupt && judge.is_some() => {
+                if let Some(judge) = judge.take() {
+                    judge(damage)?;
                 }
             }
             read => return read.and(stopped).map(|()| cursor),

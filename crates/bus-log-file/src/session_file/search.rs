@@ -8,8 +8,9 @@ use super::damage;
 use super::lines::{LineReader, RawLine};
 use super::snapshot::Snapshot;
 use crate::fs::DiskFile;
+use crate::header::Header;
 use crate::layout::ThreadId;
-use crate::line::{Line, PEEK, peek_ordinal};
+use crate::line::{Line, PEEK, PREFIX, peek_ordinal};
 
 /// Once so few bytes are left, the lines are read one by one.
 const NEAR: u64 = 8 << 10;
@@ -150,6 +151,28 @@ pub(crate) fn check_line(
     match raw.terminated {
         true => Ok(()),
         false => Err(damage(file, raw.start, ordinal, "no line break")),
+    }
+}
+
+/// An ordinal that no event is behind which the lines within `bytes` hold or held. What is damaged at their end may have
+/// been as many lines as there is room for.
+pub(crate) fn last_at_most(file: &DiskFile, header: &Header, bytes: Range<u64>) -> Result<u64> {
+    let id = ThreadId::new(&header.key);
+    let (mut last, mut whole) = (header.watermark, header.watermark);
+    let mut lines = LineReader::new(file, bytes.start, bytes.end);
+    loop {
+        // A damaged part is not held whole, however long it is.
+        let next = match lines.next()? {
+            Some(raw) => Line::parse(raw.bytes, &id).map_err(|_| raw.bytes.len() as u64 + 1),
+            None => return Ok(last.max(header.synced)),
+        };
+        last = match next.map(|line| line.ordinal) {
+            Ok(ordinal) => {
+                whole = whole.max(ordinal);
+                whole
+            }
+            Err(len) => last.saturating_add(len.div_ceil(PREFIX as u64)),
+        };
     }
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use bus_log::SessionLog;
+use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 
-use crate::support::{append, block_on, files, image, key, load, scratch, wait_for};
+use crate::support::{append, block_on, files, image, key, load, scratch, session_file, wait_for};
 
 const SECRET: &str = "the-launch-code-is-0000";
 
@@ -102,4 +102,47 @@ fn erasing_twice_is_erasing_once() {
             .len(),
         1
     );
+}
+
+#[test]
+fn a_thread_whose_last_line_is_damaged_can_be_erased_and_gives_no_ordinal_twice() {
+    for lines in [10, 2] {
+        let dir = scratch();
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        for _ in 0..lines {
+            append(&log, &key("a"), &[SECRET]).unwrap();
+        }
+        drop(log);
+        let path = session_file(dir.path());
+        let mut bytes = fs::read(&path).unwrap();
+        // The last two lines, with the line break between them.
+        let start = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let start = start.map(|(at, _)| at).nth(lines - 2).unwrap() + 1;
+        let end = bytes.len() - 1;
+        bytes[start..end].fill(0);
+        fs::write(&path, bytes).unwrap();
+
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        for _ in 0..2 {
+            let error = append(&log, &key("a"), &["after"]).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
+            let error = block_on(log.archive_before(&key("a"), 5)).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
+        }
+        block_on(log.erase(&key("a"))).unwrap();
+        assert_eq!(
+            files_with_secret(dir.path()),
+            Vec::<std::path::PathBuf>::new()
+        );
+        let bounds = block_on(log.bounds(&key("a"))).unwrap();
+        assert!(bounds.erased && bounds.readable() == 0, "{bounds:?}");
+        assert!(bounds.last >= lines as u64, "{bounds:?}");
+        assert_eq!(
+            append(&log, &key("a"), &["after"]).unwrap(),
+            bounds.last + 1
+        );
+        drop(log);
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        assert_eq!(load(&log, &key("a")).unwrap(), ["after"]);
+    }
 }

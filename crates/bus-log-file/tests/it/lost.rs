@@ -1,90 +1,24 @@
 //! A sync of a session file fails, and takes lines with it: while the journal has them, they are not lost.
 
+use std::fs;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog, follow};
 use bus_log_file::{FileLogConfig, FileLogReader, FileSessionLog};
 use futures_util::StreamExt;
 
 use crate::disk::{Asked, HookedFs, is_kind};
+use crate::losing::{Losing, end};
 use crate::support::{
-    Signal, append, block_on, image, is_file_of, key, load, lose_line, numbers, scratch,
-    session_file, texts, wait_for,
+    Signal, append, block_on, image, is_file_of, key, load, lose_line, numbers, of_kind,
+    read_alone, scratch, session_file, texts, wait_for,
 };
-
-/// A log whose first sync of the session file of `a` takes a line with it. What has lost it is not told before
-/// `told` is given.
-struct Losing {
-    dir: tempfile::TempDir,
-    disk: HookedFs,
-    log: Arc<FileSessionLog>,
-    told: Arc<Signal>,
-    /// Nothing is written into the file meanwhile.
-    ill: Arc<AtomicBool>,
-}
-
-impl Losing {
-    /// One that has lost it, of ten events. The header is line 1.
-    fn line(line: usize) -> Self {
-        let (dir, disk) = (scratch(), HookedFs::new());
-        let config = FileLogConfig::default()
-            .with_segment_bytes(4096)
-            .with_file_system(disk.disk());
-        let log = Arc::new(FileSessionLog::open_with(dir.path(), config).unwrap());
-        for text in numbers(1..=10) {
-            append(&log, &key("a"), &[&text]).unwrap();
-        }
-        let [lost, told] = [(); 2].map(|()| Arc::<Signal>::default());
-        let ill = Arc::<AtomicBool>::default();
-        let (lose, tell, is_ill) = (Arc::clone(&lost), Arc::clone(&told), Arc::clone(&ill));
-        let failed = AtomicBool::new(false);
-        disk.set(move |what, path| {
-            let of_a = is_file_of(path, "a", "jsonl");
-            if what == Asked::Sync && of_a && !failed.swap(true, Ordering::SeqCst) {
-                lose_line(path, line);
-                lose.give();
-                tell.wait();
-                return Err(io::Error::other("on purpose"));
-            }
-            let refused = what == Asked::Write && of_a && is_ill.load(Ordering::SeqCst);
-            match refused {
-                true => Err(io::Error::other("ill")),
-                false => Ok(()),
-            }
-        });
-        end(&log);
-        lost.wait();
-        Self {
-            dir,
-            disk,
-            log,
-            told,
-            ill,
-        }
-    }
-}
-
-impl Drop for Losing {
-    fn drop(&mut self) {
-        self.told.give();
-    }
-}
-
-/// Ends the segment: session files are made durable in the background.
-fn end(log: &FileSessionLog) {
-    append(log, &key("b"), &[&"x".repeat(5000)]).unwrap();
-}
-
-fn read_alone(dir: &Path, thread: &str) -> bus_log::Result<Vec<String>> {
-    let reader = FileLogReader::open(dir).unwrap();
-    block_on(reader.load_since(&key(thread), 0)).map(|events| texts(&events))
-}
 
 type Read = fn(&FileSessionLog) -> bus_log::Result<Vec<String>>;
 
@@ -98,7 +32,8 @@ const READS: [Read; 8] = [
     },
     |log| Ok(numbers(1..=block_on(log.bounds(&key("a")))?.last)),
     |log| {
-        let last = block_on(log.changed(&key("a"), 0, Instant::now()))?;
+        let soon = Instant::now() + Duration::from_secs(60);
+        let last = block_on(log.changed(&key("a"), 0, soon))?;
         Ok(numbers(1..=last))
     },
     |log| {
@@ -265,18 +200,23 @@ fn damage_that_the_journal_does_not_have_is_named_and_the_journal_is_read_once_f
         Ok(())
     });
     let mut so_far = 0;
-    for n in 0..3 {
+    for n in 0..3_u64 {
         let error = load(&log, &key("a")).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
         assert!(error.to_string().contains("line 6, ordinal 5"), "{error}");
         let now = reads.load(Ordering::SeqCst);
         assert_eq!(now > so_far, n == 0, "{now} reads after {n} more");
         so_far = now;
+        // Somebody who writes it does not make each look a new one.
+        let text = (13 + n).to_string();
+        assert_eq!(append(&log, &key("a"), &[&text]).unwrap(), 13 + n);
+        block_on(log.bounds(&key("a"))).unwrap();
+        so_far = so_far.max(reads.load(Ordering::SeqCst));
     }
     // What it has is mended.
     let file = std::fs::read_to_string(session_file(dir.path())).unwrap();
     assert!(file.lines().nth(11).unwrap().contains("\"11\""), "{file}");
-    assert_eq!(append(&log, &key("a"), &["13"]).unwrap(), 13);
+    assert_eq!(append(&log, &key("a"), &["16"]).unwrap(), 16);
 }
 
 #[test]
@@ -308,4 +248,116 @@ fn a_reader_in_another_process_tells_what_can_be_mended_from_what_is_lost() {
     }
     drop(log);
     assert_eq!(told(dir.path()).kind(), LogErrorKind::Corrupt);
+}
+
+#[test]
+fn what_a_dead_process_s_journal_has_is_not_lost_whatever_its_lock_says() {
+    let losing = Losing::line(6);
+    let whole = image(losing.dir.path());
+    let lock = of_kind(whole.path(), "lock");
+    let lock = lock.iter().find(|path| is_file_of(path, "a", "lock"));
+    let text = fs::read_to_string(lock.unwrap()).unwrap();
+    // A power cut leaves nothing of it, or the name of whoever had the session before.
+    let journal = text.split('"').nth(3).unwrap();
+    let older = text.replace(journal, &"0".repeat(32));
+    for left in ["", &older] {
+        fs::write(lock.unwrap(), left).unwrap();
+        let error = read_alone(whole.path(), "a").unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{left:?}: {error}");
+    }
+}
+
+#[test]
+fn a_reader_is_not_told_that_a_busy_writer_s_journal_is_damaged() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    for text in numbers(1..=10) {
+        append(&log, &key("a"), &[&text]).unwrap();
+    }
+    lose_line(&session_file(dir.path()), 6);
+    let disk = HookedFs::new();
+    disk.set(move |what, path| {
+        if what == Asked::Read && is_kind(path, "wal") {
+            for _ in 0..2 {
+                append(&log, &key("b"), &["x"]).unwrap();
+            }
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    let reader = FileLogReader::open_with(dir.path(), config).unwrap();
+    let error = block_on(reader.load_since(&key("a"), 0)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error}");
+}
+
+/// What is told of the threads that a list can't name.
+fn nameless(log: &dyn SessionLog) -> bus_log::LogError {
+    let tenant = key("a").tenant_id().clone();
+    let listed = block_on(log.list(&tenant, None, 10)).unwrap();
+    assert_eq!(listed.len(), 1);
+    block_on(log.list(&tenant, Some("b"), 10)).unwrap_err()
+}
+
+#[test]
+fn a_list_does_not_say_of_what_may_pass_that_it_is_damaged() {
+    let losing = Losing::line(1);
+    let reader = FileLogReader::open(losing.dir.path()).unwrap();
+    losing.ill.store(true, Ordering::SeqCst);
+    for log in [&*losing.log as &dyn SessionLog, &reader] {
+        let error = nameless(log);
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error}");
+        let place = error.to_string();
+        assert!(place.contains("/a-") && place.contains("line 1"), "{place}");
+    }
+    losing.ill.store(false, Ordering::SeqCst);
+    let tenant = key("a").tenant_id().clone();
+    let listed = || block_on(losing.log.list(&tenant, None, 10)).unwrap();
+    assert_eq!(listed().len(), 2);
+
+    let (dir, _disk, log) = settled();
+    append(&log, &key("b"), &["x"]).unwrap();
+    lose_line(&of_kind(dir.path(), "jsonl")[0], 1);
+    let reader = FileLogReader::open(dir.path()).unwrap();
+    for log in [&log as &dyn SessionLog, &reader] {
+        assert_eq!(nameless(log).kind(), LogErrorKind::Corrupt);
+    }
+}
+
+#[test]
+fn one_session_that_can_not_be_mended_now_keeps_no_other_out_of_a_list() {
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    for thread in ["a", "b"] {
+        append(&log, &key(thread), &["1"]).unwrap();
+    }
+    for path in of_kind(dir.path(), "jsonl") {
+        lose_line(&path, 2);
+    }
+    disk.set(
+        |what, path| match what == Asked::Write && is_file_of(path, "a", "jsonl") {
+            true => Err(io::Error::other("on purpose")),
+            false => Ok(()),
+        },
+    );
+    let listed = block_on(log.list(key("a").tenant_id(), None, 10)).unwrap();
+    let damaged: Vec<bool> = listed.iter().map(|one| one.damaged).collect();
+    assert_eq!(damaged, [true, false]);
+    disk.set(|_, _| Ok(()));
+}
+
+#[test]
+fn a_header_that_its_journal_may_not_replace_is_damaged_for_every_reader() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    let path = session_file(dir.path());
+    let mut bytes = fs::read(&path).unwrap();
+    // No block that was never written reads like this.
+    bytes[30] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for told in [read_alone(dir.path(), "a"), load(&log, &key("a"))] {
+        let error = told.unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
+    }
 }

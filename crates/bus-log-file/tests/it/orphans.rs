@@ -6,7 +6,9 @@ use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 use tempfile::TempDir;
 
-use crate::support::{append, block_on, files, image, key, load, of_kind, scratch};
+use crate::support::{
+    append, block_on, files, image, key, load, lose_line, of_kind, scratch, session_file,
+};
 
 const SECRET: &str = "the-launch-code-is-0000";
 
@@ -75,4 +77,16 @@ fn an_empty_append_tells_the_last_ordinal_that_a_dead_process_acknowledged() {
             (LogErrorKind::Conflict, Some(last))
         );
     }
+}
+
+#[test]
+fn damage_that_a_dead_process_s_journal_can_mend_hinders_neither_an_archive_nor_an_erasure() {
+    let (dir, log) = orphaned();
+    lose_line(&session_file(dir.path()), 2);
+    assert_eq!(block_on(log.archive_before(&key("a"), 1)).unwrap(), 1);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["2"]);
+    let (dir, log) = orphaned();
+    lose_line(&session_file(dir.path()), 2);
+    block_on(log.erase(&key("a"))).unwrap();
+    assert_eq!(block_on(log.bounds(&key("a"))).unwrap().last, 2);
 }

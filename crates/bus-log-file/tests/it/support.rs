@@ -5,13 +5,13 @@ use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use bus_log::{Event, Recorded, Result, SessionEvent, SessionLog, TenantId, ThreadKey};
-use bus_log_file::FileSessionLog;
+use bus_log_file::{FileLogReader, FileSessionLog};
 use tempfile::TempDir;
 
 /// A folder for a log. In memory where the system has such a place: most tests ask what stands in files,
@@ -69,6 +69,12 @@ pub(crate) fn load(log: &FileSessionLog, key: &ThreadKey) -> Result<Vec<String>>
     block_on(log.load_since(key, 0)).map(|events| texts(&events))
 }
 
+/// What a reader on its own has of a session, as one in another process does.
+pub(crate) fn read_alone(dir: &Path, thread: &str) -> Result<Vec<String>> {
+    let reader = FileLogReader::open(dir).unwrap();
+    block_on(reader.load_since(&key(thread), 0)).map(|events| texts(&events))
+}
+
 /// All files below `dir`.
 pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -113,6 +119,16 @@ pub(crate) fn lose_line(path: &Path, number: usize) {
     let mut file = fs::File::options().write(true).open(path).unwrap();
     file.seek(SeekFrom::Start(before as u64)).unwrap();
     file.write_all(&vec![0; line - 1]).unwrap();
+}
+
+/// Does `work` on a thread of its own, which is left behind if it hangs.
+pub(crate) fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, told) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = done.send(work());
+    });
+    told.recv_timeout(Duration::from_secs(30))
+        .expect("it does not hang")
 }
 
 /// What one thread gives and another waits for, but not for good.

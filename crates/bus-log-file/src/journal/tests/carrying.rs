@@ -108,7 +108,7 @@ fn records_are_found_in_the_order_of_their_ordinals_whatever_was_carried_behind_
     let in_order = [("bad".to_owned(), vec![1, 2])];
     assert_eq!(found(&dir, &journal), in_order);
     journal.retire(up_to);
-    journal.settle_ahead();
+    journal.wait_made();
     assert_eq!(found(&dir, &journal), in_order);
     // Carrying on keeps it.
     journal.clear_but(&[key("bad")]).unwrap();
@@ -139,7 +139,7 @@ fn nothing_is_carried_from_a_file_that_may_be_used_again() {
             }
         };
         journal.append(add).unwrap();
-        journal.settle_ahead();
+        journal.wait_made();
     };
     append(&mut journal, &names, 1);
     let up_to = journal.roll().unwrap();
@@ -156,7 +156,7 @@ fn nothing_is_carried_from_a_file_that_may_be_used_again() {
     journal.retire(up_to);
     let scan = journal.scan().unwrap();
     drop(go);
-    journal.settle_ahead();
+    journal.wait_made();
     let keys: Vec<ThreadKey> = names.iter().rev().map(|name| key(name)).collect();
     journal.carry_all(&scan, &keys).unwrap();
 

@@ -108,7 +108,7 @@ fn run(journal: &mut Journal, faulty: &Faulty, model: &mut Model, step: &Step) {
             model.waiting.clear();
             model.durable.clear();
         }
-        Step::Ready => journal.settle_ahead(),
+        Step::Ready => journal.wait_made(),
     }
 }
 
@@ -139,7 +139,7 @@ proptest! {
         for step in &steps {
             run(&mut journal, &faulty, &mut model, step);
         }
-        journal.settle_ahead();
+        journal.wait_made();
         let mut state = luck | 1;
         for _ in 0..4 {
             let left = tempfile::tempdir_in(root.path()).unwrap();

@@ -209,7 +209,7 @@ fn whoever_writes_little_has_little_made_ready() {
     for _ in 0..2000 {
         bench.append(&[b'x'; 300]);
         appended += 340;
-        bench.journal.settle_ahead();
+        bench.journal.wait_made();
         assert!(bench.count(|count| &count.filler_bytes) <= 4 * appended + FIRST_FILLER);
     }
     // Only the first was not made ready.
@@ -223,7 +223,7 @@ fn no_frame_lengthens_a_file_while_the_next_segment_is_ready() {
     let mut bench = Bench::new(1 << 20);
     bench.append(b"begins");
     for _ in 0..500 {
-        bench.journal.settle_ahead();
+        bench.journal.wait_made();
         let newest = bench.dir.join(segment_name(bench.numbers().pop().unwrap()));
         let before = newest.metadata().unwrap().len();
         bench.append(&[b'x'; 1000]);
@@ -238,13 +238,13 @@ fn retired_segments_are_used_again_and_filled_no_more() {
     for round in 0..20_u8 {
         for _ in 0..8 {
             bench.append(&[round; 1000]);
-            bench.journal.settle_ahead();
+            bench.journal.wait_made();
         }
         let rolled = bench.journal.roll().unwrap();
         assert_eq!(bench.journal.bytes(), 0);
         bench.append(&[round; 10]);
         bench.journal.retire(rolled);
-        bench.journal.settle_ahead();
+        bench.journal.wait_made();
         assert!(bench.found() == [[round; 10]], "round {round}");
         if round == 5 {
             filler = bench.count(|count| &count.filler_bytes);
@@ -252,7 +252,7 @@ fn retired_segments_are_used_again_and_filled_no_more() {
     }
     assert_eq!(bench.count(|count| &count.filler_bytes), filler);
     assert!(bench.count(|count| &count.recycled) >= 14);
-    bench.journal.settle_ahead();
+    bench.journal.wait_made();
     assert!(bench.numbers().len() <= 4, "{:?}", bench.numbers());
 }
 
@@ -261,7 +261,7 @@ fn a_cleared_journal_has_no_file_with_a_byte_of_what_it_held() {
     let mut bench = Bench::new(8 << 10);
     for _ in 0..40 {
         bench.append(&[b's'; 1000]);
-        bench.journal.settle_ahead();
+        bench.journal.wait_made();
     }
     let rolled = bench.journal.roll().unwrap();
     bench.append(b"x");
@@ -284,7 +284,7 @@ fn a_disk_too_full_to_make_a_segment_ready_fails_no_append() {
     bench.faulty.state().no_write_from = Some(2);
     for _ in 0..200 {
         bench.append(&[b'x'; 1000]);
-        bench.journal.settle_ahead();
+        bench.journal.wait_made();
     }
     // Nor does what was begun take space.
     assert_eq!(bench.numbers(), [1]);
@@ -323,6 +323,6 @@ fn a_segment_that_nothing_could_be_written_to_is_passed_over() {
     let rolled = bench.journal.roll().unwrap();
     bench.append(b"three");
     bench.journal.retire(rolled);
-    bench.journal.settle_ahead();
+    bench.journal.wait_made();
     assert_eq!(bench.found(), [b"three"]);
 }

@@ -1,0 +1,133 @@
+//! A disk that hangs at one session file keeps nobody but those who need that file.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bus_log::{LogErrorKind, SessionLog};
+use bus_log_file::{FileLogConfig, FileSessionLog};
+
+use crate::disk::{Asked, HookedFs};
+use crate::losing::Losing;
+use crate::support::{
+    Signal, append, block_on, is_file_of, key, load, numbers, read_alone, scratch, wait_for, within,
+};
+
+/// Given when it is dropped, so that no thread is left waiting for it.
+struct Given(Arc<Signal>);
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.0.give();
+    }
+}
+
+fn append_within(log: &Arc<FileSessionLog>, thread: &str) -> bus_log::Result<u64> {
+    let (log, key) = (Arc::clone(log), key(thread));
+    within(move || append(&log, &key, &["x"]))
+}
+
+#[test]
+fn idle_sessions_take_no_thread_of_the_log_while_a_sync_hangs() {
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let [hangs, goes_on] = [(); 2].map(|()| Arc::<Signal>::default());
+    let (hang, go_on) = (Arc::clone(&hangs), Arc::clone(&goes_on));
+    let [hung, refused] = [false; 2].map(AtomicBool::new);
+    disk.set(move |what, path| {
+        let first = |of: &AtomicBool| !of.swap(true, Ordering::SeqCst);
+        if what == Asked::Sync && is_file_of(path, "a", "jsonl") && first(&hung) {
+            hang.give();
+            go_on.wait();
+        }
+        match what == Asked::Write && is_file_of(path, "c", "jsonl") && first(&refused) {
+            true => Err(io::Error::other("once")),
+            false => Ok(()),
+        }
+    });
+    let config = FileLogConfig::default()
+        .with_idle(Duration::from_millis(20))
+        .with_file_system(disk.disk());
+    let log = Arc::new(FileSessionLog::open_with(dir.path(), config).unwrap());
+    let _end = Given(goes_on);
+    append(&log, &key("a"), &["1"]).unwrap();
+    append(&log, &key("unused"), &["1"]).unwrap();
+    hangs.wait();
+    append_within(&log, "c").unwrap_err();
+    // Nobody writes it, and nobody else waits.
+    wait_for("the refused event", || {
+        append_within(&log, "d").unwrap();
+        read_alone(dir.path(), "c").is_ok_and(|events| events == ["x"])
+    });
+}
+
+#[test]
+fn idle_sessions_are_let_go_once_a_sync_that_hung_is_done() {
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let [hangs, goes_on] = [(); 2].map(|()| Arc::<Signal>::default());
+    let (hang, go_on) = (Arc::clone(&hangs), Arc::clone(&goes_on));
+    disk.set(move |what, path| {
+        if what == Asked::Sync && is_file_of(path, "a", "jsonl") {
+            hang.give();
+            go_on.wait();
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default()
+        .with_idle(Duration::from_millis(20))
+        .with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    let end = Given(goes_on);
+    append(&log, &key("a"), &["1"]).unwrap();
+    append(&log, &key("unused"), &["1"]).unwrap();
+    hangs.wait();
+    drop(end);
+    let other = FileSessionLog::open(dir.path()).unwrap();
+    for thread in ["a", "unused"] {
+        wait_for("the session", || {
+            append(&other, &key(thread), &["2"]).is_ok()
+        });
+    }
+}
+
+#[test]
+fn a_reader_that_finds_damage_has_nobody_wait_for_a_sync_that_hangs() {
+    let losing = Losing::line(6);
+    let goes_on = Arc::<Signal>::default();
+    let go_on = Arc::clone(&goes_on);
+    losing.disk.set(move |what, path| {
+        if what == Asked::Sync && is_file_of(path, "a", "jsonl") {
+            go_on.wait();
+        }
+        Ok(())
+    });
+    let end = Given(goes_on);
+    let own = Arc::clone(&losing.log);
+    let read = within(move || load(&own, &key("a")));
+    append_within(&losing.log, "b").unwrap();
+    assert_eq!(read.unwrap(), numbers(1..=10));
+    // What was made whole without a sync is not taken for durable.
+    drop(end);
+    losing.told.give();
+    assert_eq!(append(&losing.log, &key("a"), &["11"]).unwrap(), 11);
+    assert_eq!(load(&losing.log, &key("a")).unwrap(), numbers(1..=11));
+}
+
+#[test]
+fn a_wait_for_a_change_does_not_outlast_its_deadline_by_a_disk_that_hangs() {
+    let losing = Losing::line(11);
+    let goes_on = Arc::<Signal>::default();
+    let go_on = Arc::clone(&goes_on);
+    losing.disk.set(move |what, path| {
+        if what == Asked::Write && is_file_of(path, "a", "jsonl") {
+            go_on.wait();
+        }
+        Ok(())
+    });
+    let _end = Given(goes_on);
+    let start = Instant::now();
+    let deadline = start + Duration::from_millis(50);
+    let error = block_on(losing.log.changed(&key("a"), 0, deadline)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error}");
+    assert!(start.elapsed() < Duration::from_secs(4));
+}
