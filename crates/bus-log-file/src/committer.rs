@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use bus_log::{LogError, Result};
+use bus_log::{LogError, Result, Ticket};
 
 use crate::config::FileLogConfig;
 use crate::journal::{Journal, RecoveryReport};
@@ -55,7 +55,7 @@ use plan::Plan;
 use queue::{Closed, Queue};
 pub(crate) use request::{Append, Request};
 pub(crate) use tell::outcome;
-use tell::{Item, Tell};
+use tell::{Item, Reply, Tell};
 
 /// Threads of the log that commit for those who can't: one syncs while the other shows.
 const SERVERS: usize = 2;
@@ -75,7 +75,7 @@ pub(crate) struct Shared {
     /// How often `plan` is held for long.
     busy: AtomicUsize,
     files: Mutex<Files>,
-    tell: Tell,
+    tell: Arc<Tell>,
     keeper: Keeper,
     behind: Behind,
     cohort: Cohort,
@@ -112,7 +112,7 @@ impl Shared {
             plan: Mutex::default(),
             busy: AtomicUsize::new(0),
             files: Mutex::default(),
-            tell: Tell::default(),
+            tell: Arc::default(),
             keeper: Keeper::default(),
             behind: Behind::default(),
             cohort: Cohort::default(),
@@ -125,6 +125,12 @@ impl Shared {
 
     fn recovered(&self, report: RecoveryReport) {
         lock(&self.recovery).add(report);
+    }
+
+    /// A ticket, and who is to be told what it waits for.
+    pub(crate) fn ticket(self: &Arc<Self>) -> (Ticket, Reply) {
+        let (ticket, completer) = Ticket::pending_driven(Arc::clone(self) as _);
+        (ticket, self.tell.reply(completer))
     }
 
     /// Queues a request, waiting for room, but not in a callback: nobody else may make it.
@@ -168,9 +174,9 @@ impl Shared {
     fn close(&self, closed: Closed) {
         let (wakers, requests) = self.queue.close(closed);
         let wakers = wakers.into_iter().map(Item::Wake);
-        let outcome = |request: Request| Item::Outcome(request.into_reply(), Err(closed.into()));
-        self.tell
-            .push(wakers.chain(requests.into_iter().map(outcome)));
+        let requests = requests.into_iter();
+        let outcomes = requests.filter_map(|request| request.into_reply().with(Err(closed.into())));
+        self.tell.push(wakers.chain(outcomes));
     }
 }
 

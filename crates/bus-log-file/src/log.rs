@@ -173,8 +173,7 @@ impl Inner {
         if let Some(outcome) = self.shared().accept(&name, expect, &mut lines) {
             return Begun::Done(outcome);
         }
-        let driver = Arc::clone(self.shared());
-        let (ticket, reply) = Ticket::pending_driven(driver);
+        let (ticket, reply) = self.shared().ticket();
         let append = Append {
             name,
             expect,
@@ -235,7 +234,7 @@ impl SessionLog for FileSessionLog {
     }
 
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
-        let (ticket, reply) = Ticket::pending_driven(self.inner.shared().clone());
+        let (ticket, reply) = self.inner.shared().ticket();
         let request = Request::Archive {
             name: Name::of(key),
             watermark,
@@ -267,7 +266,7 @@ impl SessionLog for FileSessionLog {
 
     /// No byte of the thread's events is in the folder's files when this returns.
     async fn erase(&self, key: &ThreadKey) -> Result<()> {
-        let (ticket, reply) = Ticket::pending_driven(self.inner.shared().clone());
+        let (ticket, reply) = self.inner.shared().ticket();
         let request = Request::Erase {
             name: Name::of(key),
             reply,

@@ -349,7 +349,7 @@ impl Shared {
             .flat_map(|part| self.watch.take(&part.name.id));
         let wakers = wakers.map(Item::Wake);
         let answers = group.answers.drain(..);
-        let answers = answers.map(|answer| Item::Outcome(answer.reply, answer.outcome));
+        let answers = answers.filter_map(Answer::into_item);
         self.tell.push(wakers.chain(answers));
     }
 
@@ -385,7 +385,7 @@ impl Shared {
             }
         };
         let (reply, outcome) = told;
-        self.tell.push([Item::Outcome(reply, outcome)]);
+        self.tell.push(reply.with(outcome));
     }
 
     /// Has something done with everything.

@@ -8,7 +8,7 @@ use bus_log::{Expect, Result};
 use super::Shared;
 use super::commit::Lead;
 use super::flush::Owed;
-use super::group::Group;
+use super::group::{Answer, Group};
 use super::plan::{Plan, place};
 use super::tell::Item;
 use crate::config::Durability;
@@ -141,6 +141,5 @@ impl Shared {
 }
 
 fn outcomes(group: &mut Group) -> impl Iterator<Item = Item> + '_ {
-    let answers = group.answers.drain(..);
-    answers.map(|answer| Item::Outcome(answer.reply, answer.outcome))
+    group.answers.drain(..).filter_map(Answer::into_item)
 }

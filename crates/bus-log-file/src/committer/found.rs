@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus_log::{LogError, Result, Ticket};
+use bus_log::{LogError, Result};
 use futures_timer::Delay;
 use futures_util::future::{Either, select};
 
@@ -41,7 +41,7 @@ impl Shared {
         ids: Vec<ThreadId>,
         patience: Duration,
     ) -> Result<Found> {
-        let (ticket, reply) = Ticket::pending_driven(Arc::clone(self) as _);
+        let (ticket, reply) = self.ticket();
         let found = Arc::<Mutex<Found>>::default();
         let request = Request::Mend {
             ids,

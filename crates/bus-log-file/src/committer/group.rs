@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use bus_log::{Completer, Result};
+use bus_log::Result;
 
 use super::plan::Before;
+use super::tell::{Item, Reply};
 use crate::fs::{self, DiskError};
 use crate::header::Header;
 use crate::journal::{Journal, Record};
@@ -43,7 +44,7 @@ pub(super) struct Part {
 /// What is told to one of those who wait.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) reply: Completer,
+    pub(super) reply: Reply,
     /// The part on whose success the answer depends.
     pub(super) part: Option<usize>,
     pub(super) outcome: Result<Option<u64>>,
@@ -51,12 +52,17 @@ pub(super) struct Answer {
 
 impl Answer {
     /// One that depends on nothing that is committed.
-    pub(super) const fn alone(reply: Completer, outcome: Result<Option<u64>>) -> Self {
+    pub(super) const fn alone(reply: Reply, outcome: Result<Option<u64>>) -> Self {
         Self {
             reply,
             part: None,
             outcome,
         }
+    }
+
+    /// What is to be told then.
+    pub(super) fn into_item(self) -> Option<Item> {
+        self.reply.with(self.outcome)
     }
 }
 

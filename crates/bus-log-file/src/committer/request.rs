@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use bus_log::{Completer, Expect};
+use bus_log::Expect;
 
 use super::found::Found;
+use super::tell::Reply;
 use crate::layout::ThreadId;
 use crate::line::Lines;
 use crate::name::Name;
@@ -16,18 +17,18 @@ pub(crate) enum Request {
     Archive {
         name: Arc<Name>,
         watermark: u64,
-        reply: Completer,
+        reply: Reply,
     },
     Erase {
         name: Arc<Name>,
-        reply: Completer,
+        reply: Reply,
     },
     /// A reader found damage in these sessions.
     Mend {
         ids: Vec<ThreadId>,
         /// What came of it, once that is told.
         found: Arc<Mutex<Found>>,
-        reply: Completer,
+        reply: Reply,
     },
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Append {
     pub(crate) name: Arc<Name>,
     pub(crate) expect: Expect,
     pub(crate) lines: Lines,
-    pub(crate) reply: Completer,
+    pub(crate) reply: Reply,
 }
 
 impl Request {
@@ -50,7 +51,7 @@ impl Request {
     }
 
     /// Who is to be told what came of it.
-    pub(super) fn into_reply(self) -> Completer {
+    pub(super) fn into_reply(self) -> Reply {
         match self {
             Self::Append(Append { reply, .. })
             | Self::Archive { reply, .. }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
 use bus_log::{Completer, LogError, Result, TicketOutcome};
+
+use super::queue::Closed;
 
 /// How long a callback that waits for a ticket waits before it looks again whether it is to work.
 const WITHIN: Duration = Duration::from_millis(5);
@@ -26,6 +28,38 @@ impl Item {
         match self {
             Self::Outcome(reply, _) => reply.is_awaited(),
             Self::Wake(_) => true,
+        }
+    }
+}
+
+/// Who is to be told what came of a request. Dropped without that, by a panic, it has it said that the log is closed, once
+/// that can be: whoever drops it may hold locks, and what is told may wait for something.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    completer: Option<Completer>,
+    tell: Arc<Tell>,
+}
+
+impl Reply {
+    /// One and its ticket, of no log.
+    #[cfg(test)]
+    pub(super) fn pending() -> (bus_log::Ticket, Self) {
+        let (ticket, completer) = bus_log::Ticket::pending();
+        (ticket, Arc::<Tell>::default().reply(completer))
+    }
+
+    /// What is to be told then.
+    pub(super) fn with(mut self, outcome: Result<Option<u64>>) -> Option<Item> {
+        let completer = self.completer.take()?;
+        Some(Item::Outcome(completer, outcome))
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        let closed = Err(Closed::Failed.into());
+        if let Some(completer) = self.completer.take() {
+            self.tell.push([Item::Outcome(completer, closed)]);
         }
     }
 }
@@ -66,6 +100,14 @@ pub(super) enum Told {
 impl Tell {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one that a ticket waits for.
+    pub(super) fn reply(self: &Arc<Self>, completer: Completer) -> Reply {
+        Reply {
+            completer: Some(completer),
+            tell: Arc::clone(self),
+        }
     }
 
     /// Adds what is to be told.

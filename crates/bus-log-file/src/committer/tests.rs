@@ -46,7 +46,7 @@ fn append(text: &str) -> (Request, Ticket) {
     lines
         .push(1, 1, Utc::now(), &Meta::default(), &event)
         .unwrap();
-    let (ticket, reply) = Ticket::pending();
+    let (ticket, reply) = Reply::pending();
     let append = Append {
         name: Name::new(key()),
         expect: Expect::Any,
@@ -135,7 +135,7 @@ fn a_journal_is_not_emptied_behind_a_panic_among_the_files_it_is_about() {
         panic!("on purpose")
     };
     std::panic::catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
-    let (erases, reply) = Ticket::pending();
+    let (erases, reply) = Reply::pending();
     let name = Name::new(key());
     shared.push(Request::Erase { name, reply }).unwrap();
     commit(&shared);
@@ -241,7 +241,7 @@ fn an_erasure_that_is_refused_does_not_make_a_file_sound_whose_sync_failed() {
     // The file that is to replace it can't be made.
     let aside = shared.layout.thread(&key()).aside;
     std::fs::create_dir(&aside).unwrap();
-    let (refused, reply) = Ticket::pending();
+    let (refused, reply) = Reply::pending();
     let name = Name::new(key());
     shared.push(Request::Erase { name, reply }).unwrap();
     commit(&shared);

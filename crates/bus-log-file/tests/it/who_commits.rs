@@ -8,8 +8,9 @@ use std::time::Duration;
 use bus_log::{DurableSink, SessionEvent, SessionLog};
 use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
+use crate::disk::{Asked, HookedFs, is_kind};
 use crate::gate::{Gate, SyncOutcome};
-use crate::support::{append, block_on, key, load, scratch, text, wait_for};
+use crate::support::{append, block_on, key, load, scratch, text, wait_for, within};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -333,4 +334,34 @@ fn a_checkpoint_that_fails_loses_nothing_and_is_made_up_for() {
     };
     assert_eq!(found(dir.path()), before + after);
     assert_eq!(found(crashed.path()), before);
+}
+
+#[test]
+fn a_panic_of_the_disk_is_told_to_a_callback_that_waits_for_another_ticket() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    // Each group ends the segment, and is shown before anybody else commits.
+    let config = FileLogConfig::default()
+        .with_segment_bytes(1)
+        .with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    disk.set(|what, path| {
+        assert!(
+            what != Asked::Write || !is_kind(path, "jsonl"),
+            "on purpose"
+        );
+        Ok(())
+    });
+    let failed = within(move || {
+        let sink = log.durable_sink(key("a"));
+        let [first, second] = [(); 2].map(|()| sink.submit(text("2")));
+        let (done, told) = mpsc::channel();
+        first.on_ready(move |outcome| {
+            done.send([outcome.is_err(), second.wait().is_err()])
+                .unwrap();
+        });
+        told.recv().unwrap()
+    });
+    assert_eq!(failed, [true; 2]);
 }

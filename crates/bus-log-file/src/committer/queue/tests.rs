@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use bus_log::{TenantId, ThreadKey, Ticket};
 
+use super::super::tell::Reply;
 use super::*;
 use crate::name::Name;
 
 fn erase() -> (Request, Ticket) {
-    let (ticket, reply) = Ticket::pending();
+    let (ticket, reply) = Reply::pending();
     let name = Name::new(ThreadKey::new(TenantId::new("t"), "a"));
     (Request::Erase { name, reply }, ticket)
 }
