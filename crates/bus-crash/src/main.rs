@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use bus_crash::play::{FileLog, Script};
 use bus_crash::process::{self, kill_9};
 use bus_crash::report::{Report, Tally};
-use bus_crash::sweep::{Effort, End, beside, damage, damage_some, kill, power, trouble};
+use bus_crash::sweep::{
+    Effort, End, beside, damage, damage_some, kill, power, trouble, unreadable,
+};
 use bus_log_file::Durability;
 use clap::Parser;
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         jobs: cli.jobs.unwrap_or_else(cores),
         rolls: if cli.ci { 1 } else { 3 },
         nested: if cli.ci { 1 } else { 4 },
+        looks: cli.ci.then_some(150),
         point: cli.point,
     };
     let mut sweeps = sweeps(cli.seed, if cli.ci { 1 } else { 8 });
@@ -110,40 +113,46 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
     let mut sweeps: Vec<Sweep> = Vec::new();
     let window = Durability::Interval(Duration::from_millis(2));
     // What these have refused or lost is part of the script.
-    let recorded = [
-        Script::behind(),
-        Script::late(),
+    let lossy = [Script::behind(), Script::late()];
+    let early = [
         Script::early("interval", window),
         Script::early("os", Durability::Os),
     ];
-    for script in scripts.iter().chain(&recorded) {
+    let two_early = [
+        Script::two().with_durability("two, interval", window),
+        Script::two().with_durability("two, os", Durability::Os),
+    ];
+    let recorded = || scripts.iter().chain(&lossy).chain(&early);
+    for script in recorded() {
         let own = script.clone();
         let name = format!("power cut: {}", script.name);
         sweeps.push((name, Box::new(move |effort| power(&FileLog, &own, effort))));
     }
-    for script in scripts.iter().chain(&recorded) {
+    for script in recorded() {
         let own = script.clone();
         let name = format!("reader beside: {}", script.name);
         sweeps.push((name, Box::new(move |effort| beside(&FileLog, &own, effort))));
     }
     let two = scripts.iter().filter(|script| script.processes == 2);
-    let early = [
-        Script::two().with_durability("two, interval", window),
-        Script::two().with_durability("two, os", Durability::Os),
-    ];
-    let two = two.filter(|script| script.name != "idle").chain(&early);
+    let two = two.filter(|script| script.name != "idle").chain(&two_early);
     for script in two {
         let own = script.clone();
         let name = format!("kill one of two: {}", script.name);
         sweeps.push((name, Box::new(move |effort| kill(&FileLog, &own, effort))));
     }
-    for script in &scripts {
+    for script in scripts.iter().chain(&early).chain(&two_early) {
         let own = script.clone();
         let name = format!("full or broken disk: {}", script.name);
         sweeps.push((
             name,
             Box::new(move |effort| trouble(&FileLog, &own, effort)),
         ));
+    }
+    for script in &scripts {
+        let own = script.clone();
+        let name = format!("unreadable disk: {}", script.name);
+        let sweep = move |effort: &Effort| unreadable(&FileLog, &own, effort);
+        sweeps.push((name, Box::new(sweep)));
     }
     sweeps
 }

@@ -8,6 +8,7 @@ mod power;
 mod recorded;
 mod revive;
 mod trouble;
+mod unreadable;
 mod workers;
 
 pub use beside::beside;
@@ -16,3 +17,4 @@ pub use effort::Effort;
 pub use kill::kill;
 pub use power::power;
 pub use trouble::trouble;
+pub use unreadable::unreadable;

@@ -78,6 +78,8 @@ pub struct History {
     /// The events' sizes, of every batch there ever was.
     sizes: BTreeMap<u32, Vec<usize>>,
     pub(super) keeps: Keeps,
+    /// From which change to which the disk lacks something of a session file that its writer can put back.
+    doubts: Vec<[u64; 2]>,
 }
 
 impl History {
@@ -88,6 +90,7 @@ impl History {
             sessions: vec![Past::default(); sessions],
             sizes: BTreeMap::new(),
             keeps: Keeps::Told,
+            doubts: Vec::new(),
         }
     }
 
@@ -109,7 +112,12 @@ impl History {
             sessions: found.iter().map(past).collect(),
             sizes: self.sizes.clone(),
             keeps: self.keeps,
+            doubts: Vec::new(),
         }
+    }
+
+    pub(super) const fn keeps(&self) -> Keeps {
+        self.keeps
     }
 
     /// How many sessions there are.
@@ -208,6 +216,35 @@ impl History {
                 }
             }
         }
+    }
+
+    /// A log was closed on a disk that refuses: what it had acknowledged before its sync, and nobody saw, may be lost.
+    pub(super) fn may_lose_unseen(&mut self) {
+        let appends = self.sessions.iter_mut().flat_map(|past| &mut past.appends);
+        for append in appends.filter(|append| append.seen.is_none()) {
+            if let Told::Last(_) = append.told {
+                append.told = Told::Unknown;
+            }
+        }
+    }
+
+    /// From now on the disk may lack something of a session file.
+    pub(super) fn doubt(&mut self, now: u64) {
+        self.doubts.push([now, u64::MAX]);
+    }
+
+    /// All of that is put back.
+    pub(super) fn end_doubt(&mut self, now: u64) {
+        for [_, end] in &mut self.doubts {
+            *end = (*end).min(now);
+        }
+    }
+
+    /// Whether, at some moment from one point to another, a reader in another process may be told to come back.
+    #[must_use]
+    pub fn in_doubt(&self, [from, to]: [u64; 2]) -> bool {
+        let mut doubts = self.doubts.iter();
+        doubts.any(|[begin, end]| *begin <= to && from <= *end)
     }
 
     /// The batches of which, at `point`, nothing may be found on the disk.

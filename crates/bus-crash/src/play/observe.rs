@@ -13,6 +13,8 @@ use super::tag::Tag;
 pub enum Unseen {
     /// It refused.
     Refused(LogError),
+    /// It lists this session as damaged: a list does not fail for one of those that it lists.
+    Damaged(usize),
     /// What it showed must not be.
     Wrong(String),
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Unseen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error) => f.write_str(&tell(error)),
+            Self::Damaged(session) => write!(f, "session {session}: listed as damaged"),
             Self::Wrong(wrong) => f.write_str(wrong),
         }
     }
@@ -75,9 +78,7 @@ fn listed(log: &dyn SessionLog, sessions: usize) -> Result<Vec<u64>, Unseen> {
             let session =
                 session.ok_or_else(|| Unseen::Wrong(format!("the list names {}", one.key)))?;
             if one.damaged {
-                // A list does not fail for one session: this is how it says that it can't tell.
-                let damaged = format!("session {session}: listed as damaged");
-                return Err(LogError::corrupt(damaged).into());
+                return Err(Unseen::Damaged(session));
             }
             lasts[session] = one.bounds.last;
         }

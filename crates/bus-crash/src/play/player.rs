@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bus_log::{Entry, Event, Expect, LogError, LogErrorKind, SessionEvent, SessionLog};
+use bus_log::{Event, LogError, LogErrorKind, SessionEvent, SessionLog};
+use bus_log_file::Durability;
 use futures_util::future::join_all;
 
 use super::check::check;
 use super::history::{History, Keeps, Settled, Told};
-use super::observe::{Unseen, observe, tell, text_of};
+use super::observe::{Unseen, observe, tell};
 use super::script::{Act, Obstacle, Script, Step};
 use super::subject::{Settings, Subject, block_on, key};
-use super::tag::Tag;
 use crate::sim::{SimFs, World};
+
+mod goes_on;
 
 /// How long to wait for what must come. Nothing here waits for a disk.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,6 +27,8 @@ pub enum Mood {
     Well,
     /// What is asked may be `Unavailable`.
     Ill,
+    /// It may be once the disk has refused something.
+    Wary,
 }
 
 /// A process of the machine.
@@ -45,6 +49,8 @@ pub struct Player<'s> {
     pub mood: Mood,
     /// A process that was to let its sessions go has kept some, because the disk refused.
     kept: bool,
+    /// Nothing holds syncs up.
+    let_go: bool,
 }
 
 impl<'s> Player<'s> {
@@ -75,6 +81,7 @@ impl<'s> Player<'s> {
             history,
             mood: Mood::Well,
             kept: false,
+            let_go: true,
         }
     }
 
@@ -108,6 +115,9 @@ impl<'s> Player<'s> {
     /// Has a process close the log.
     pub fn close(&mut self, process: usize) {
         self.seats[process].log = None;
+        if self.is_ill() && self.settings.durability != Durability::Sync {
+            self.history.may_lose_unseen();
+        }
     }
 
     /// Has all close the log.
@@ -162,7 +172,7 @@ impl<'s> Player<'s> {
             Act::Idle => {
                 // Its journal's lock is its own.
                 let number = self.seats[process].files.number();
-                let ill = || self.mood == Mood::Ill && self.world.struck() > 0;
+                let ill = || self.is_ill() && self.world.struck() > 0;
                 // On a disk that refuses it can't let them go.
                 let done = wait_until(|| self.world.locks(number) <= 1 || ill());
                 self.kept |= self.world.locks(number) > 1;
@@ -170,7 +180,14 @@ impl<'s> Player<'s> {
             }
             Act::Obstacle(obstacle) => self.obstacle(*obstacle),
             Act::Seen => self.seen(),
-            Act::Look => self.look(process).map(drop),
+            Act::Look => {
+                self.look(process)?;
+                if self.let_go {
+                    // Whoever reads through the log has it mended.
+                    self.history.end_doubt(self.world.changes());
+                }
+                Ok(())
+            }
         }
     }
 
@@ -185,12 +202,17 @@ impl<'s> Player<'s> {
                 self.mood = Mood::Well;
             }
             Obstacle::Hold => self.world.hold(true),
-            Obstacle::Lose(session) => self.world.lose(format!("s{session}-")),
+            Obstacle::Lose(session) => {
+                self.let_go = false;
+                self.history.doubt(self.world.changes());
+                self.world.lose(format!("s{session}-"));
+            }
             Obstacle::Held => {
                 let held = wait_until(|| self.world.held() > 0);
                 held.ok_or("no session file is made durable")?;
             }
             Obstacle::Go => {
+                self.let_go = true;
                 self.world.hold(false);
                 self.calm();
             }
@@ -217,6 +239,10 @@ impl<'s> Player<'s> {
         let all = self.history.keeping(Keeps::Told);
         let mut wrong = String::new();
         let found = wait_until(|| {
+            if self.is_ill() {
+                // On a disk that refuses, what was acknowledged is not durable yet.
+                return true;
+            }
             let found = observe(&*reader, all.sessions()).map_err(|unseen| unseen.to_string());
             let checked = found.and_then(|found| check(&all, self.world.changes(), &found));
             checked.map_err(|told| wrong = told).is_ok()
@@ -308,15 +334,20 @@ impl<'s> Player<'s> {
         Ok(())
     }
 
+    fn is_ill(&self) -> bool {
+        match self.mood {
+            Mood::Well => false,
+            Mood::Ill => true,
+            Mood::Wary => self.world.struck() > 0,
+        }
+    }
+
     /// Whether a failure may be.
     fn failed(&self, what: &str, process: usize, error: &LogError) -> Result<(), String> {
         let dead = self.world.is_dead(self.seats[process].files.number());
-        // A failed sync can leave holes in a file until the log has written it again: whoever only reads,
-        // or reads first, may be told of them.
-        let may = self.mood == Mood::Ill
+        let may = self.is_ill()
             && match error.kind() {
                 LogErrorKind::Unavailable => true,
-                LogErrorKind::Corrupt => !matches!(what, "append" | "open"),
                 LogErrorKind::Busy => self.kept,
                 _ => false,
             };
@@ -339,50 +370,6 @@ impl<'s> Player<'s> {
         Ok(found)
     }
 
-    /// Has one event appended to every session, by whoever may: none that a fault left in a bad state stays
-    /// in it.
-    ///
-    /// # Errors
-    ///
-    /// What must not be, for people.
-    pub fn append_everywhere(&mut self) -> Result<(), String> {
-        let now = self.world.changes();
-        for session in 0..self.history.sessions() {
-            let batch = self.history.ask(session, &[10], now);
-            let mut failure = String::new();
-            let mut processes = (0..self.seats.len()).cycle();
-            let done = wait_until(|| {
-                let process = processes.next().unwrap_or_default();
-                match self.try_append(process, session, batch) {
-                    Ok(known) => known,
-                    Err(error) => {
-                        failure = error;
-                        false
-                    }
-                }
-            });
-            done.ok_or_else(|| format!("recording does not go on: session {session}: {failure}"))?;
-        }
-        Ok(())
-    }
-
-    /// True once it is known what came of it, or that only a reader can tell.
-    fn try_append(&mut self, process: usize, session: usize, batch: u32) -> Result<bool, String> {
-        self.open(process)?;
-        let Some(log) = self.seats[process].log.clone() else {
-            return Err("the log can't be opened".to_owned());
-        };
-        match block_on(log.append(&key(session), &self.events(session, batch))) {
-            Ok(last) => {
-                let now = self.world.changes();
-                self.history.tell(session, batch, Told::Last(last), now);
-                Ok(true)
-            }
-            Err(error) if error.kind() == LogErrorKind::Unavailable => Ok(true),
-            Err(error) => Err(tell(&error)),
-        }
-    }
-
     /// As [`look`](Self::look), where a disk that refuses may keep a process from reading.
     ///
     /// # Errors
@@ -393,21 +380,46 @@ impl<'s> Player<'s> {
             return Ok(());
         };
         match observe(&*log, self.history.sessions()) {
-            Ok(found) => {
-                let now = self.world.changes();
-                check(&self.history, now, &found)?;
-                self.history.witness(&found, now);
-                Ok(())
-            }
-            Err(Unseen::Refused(error)) => self.failed("read", process, &error),
-            Err(Unseen::Wrong(wrong)) => Err(wrong),
+            Ok(found) => self.saw(&found, self.history.keeps()),
+            Err(unseen) => self.unseen(process, unseen),
         }
     }
 
-    /// How many appends there are of which nobody knows what became of them.
-    #[must_use]
-    pub fn unknown(&self) -> u64 {
-        self.history.unknown().len() as u64
+    /// As [`look_if_well`](Self::look_if_well), through a reader in another process. It need not see more than was seen
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// What must not be, for people.
+    pub fn look_beside(&mut self) -> Result<(), String> {
+        let Some(process) = self.seats.iter().position(|seat| seat.log.is_some()) else {
+            // There may be no log yet.
+            return Ok(());
+        };
+        let reader = self.subject.reader(self.world.process());
+        let found = reader
+            .map_err(Unseen::from)
+            .and_then(|reader| observe(&*reader, self.history.sessions()));
+        match found {
+            Ok(found) => self.saw(&found, Keeps::Seen),
+            Err(unseen) => self
+                .unseen(process, unseen)
+                .map_err(|wrong| format!("a reader in another process: {wrong}")),
+        }
+    }
+
+    fn saw(&mut self, found: &[Settled], keeps: Keeps) -> Result<(), String> {
+        let now = self.world.changes();
+        check(&self.history.keeping(keeps), now, found)?;
+        self.history.witness(found, now);
+        Ok(())
+    }
+
+    fn unseen(&self, process: usize, unseen: Unseen) -> Result<(), String> {
+        match unseen {
+            Unseen::Refused(error) => self.failed("read", process, &error),
+            Unseen::Damaged(_) | Unseen::Wrong(_) => Err(unseen.to_string()),
+        }
     }
 
     /// What a process reads.
@@ -421,60 +433,6 @@ impl<'s> Player<'s> {
             return Err(format!("process {process} can't open the log"));
         };
         observe(&*log, self.history.sessions()).map_err(|unseen| unseen.to_string())
-    }
-
-    /// Appends whatever its caller does not know to be there, as a careful caller does: read, then append
-    /// only what is not there, expecting what was read. Returns how often that had to be tried.
-    ///
-    /// # Errors
-    ///
-    /// What must not be, for people.
-    pub fn retry_unknown(&mut self) -> Result<u64, String> {
-        let mut tries = 0;
-        for (session, batch) in self.history.unknown() {
-            let mut failure = String::new();
-            // Whoever owns the session may write it.
-            let mut processes = (0..self.seats.len()).cycle();
-            let done = wait_until(|| {
-                tries += 1;
-                let process = processes.next().unwrap_or_default();
-                match self.retry(process, session, batch) {
-                    Ok(()) => true,
-                    Err(error) => {
-                        failure = error;
-                        false
-                    }
-                }
-            });
-            done.ok_or_else(|| format!("recording does not go on: batch {batch}: {failure}"))?;
-        }
-        Ok(tries)
-    }
-
-    fn retry(&mut self, process: usize, session: usize, batch: u32) -> Result<(), String> {
-        self.open(process)?;
-        let Some(log) = self.seats[process].log.clone() else {
-            return Err("the log can't be opened".to_owned());
-        };
-        let bounds = block_on(log.bounds(&key(session))).map_err(|error| tell(&error))?;
-        let there = block_on(log.load_since(&key(session), 0)).map_err(|error| tell(&error))?;
-        let ours = there.iter().filter(|event| {
-            let tag = text_of(&event.event).and_then(Tag::of);
-            tag.is_some_and(|tag| tag.batch == batch)
-        });
-        let last = match ours.map(|event| event.ordinal).max() {
-            Some(last) => last,
-            None => {
-                let events = self.events(session, batch).into_iter();
-                let entries: Vec<Entry> = events.map(Entry::from).collect();
-                let expect = Expect::Last(bounds.last);
-                block_on(log.append_entries(&key(session), expect, &entries))
-                    .map_err(|error| tell(&error))?
-            }
-        };
-        let now = self.world.changes();
-        self.history.tell(session, batch, Told::Last(last), now);
-        Ok(())
     }
 }
 

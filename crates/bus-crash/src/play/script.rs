@@ -292,13 +292,6 @@ impl Script {
         Self::new("late", 1, 2, steps)
     }
 
-    /// True if what was written is lost of a session file for a while: a reader in another process may be told to come
-    /// back.
-    pub(crate) fn loses(&self) -> bool {
-        let loses = |step: &Step| matches!(step.act, Act::Obstacle(Obstacle::Lose(_)));
-        self.steps.iter().any(loses)
-    }
-
     /// Events that are acknowledged before they are durable.
     #[must_use]
     pub fn early(name: &str, durability: Durability) -> Self {

@@ -332,3 +332,40 @@ fn a_sync_that_is_to_lose_something_shows_it_at_once_and_tells_it_when_it_is_let
     let disk = world.disk();
     assert_eq!(bytes(&disk, "/d/s0-x.jsonl").unwrap(), b"\0\0c");
 }
+
+#[test]
+fn an_unreadable_disk_refuses_who_looks_once_or_until_it_is_healed_and_takes_changes() {
+    let look = |files: &SimFs, file: &dyn File| {
+        [
+            files.open(Path::new("/d/f"), OpenMode::Read).is_ok(),
+            files.names(Path::new("/d")).is_ok(),
+            files.metadata(Path::new("/d/f")).is_ok(),
+            file.metadata().is_ok(),
+            file.read_at(&mut [0; 3], 0).is_ok(),
+            file.try_lock().is_ok(),
+        ]
+    };
+    for at in 0..6 {
+        for lasting in [false, true] {
+            let (world, files) = start();
+            let file = make(&files, "/d/f");
+            world.plan(Fault {
+                trouble: Trouble::Unreadable,
+                at: world.looked(None) + at,
+                process: None,
+                lasting,
+            });
+            let seen = look(&files, &*file);
+            let refused = |n: u64| n == at || lasting && n > at;
+            let expected = std::array::from_fn(|n| !refused(n as u64));
+            assert_eq!(seen, expected, "{at}, lasting {lasting}");
+            file.write_at(b"one", 0).unwrap();
+            file.sync().unwrap();
+            assert_eq!(
+                world.heal(),
+                seen.iter().filter(|seen| !**seen).count() as u64
+            );
+            assert_eq!(look(&files, &*file), [true; 6]);
+        }
+    }
+}

@@ -11,6 +11,9 @@ use super::files::SimFs;
 use super::obstacle::Obstacles;
 use super::recording::Recording;
 
+mod look;
+mod replay;
+
 /// What goes wrong with an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -20,6 +23,8 @@ pub enum Trouble {
     Broken,
     /// The disk does not answer (`EIO`), though it did what it was asked.
     BrokenLate,
+    /// The disk takes changes, and does not answer (`EIO`) who looks: reads, opens, lists, measures or locks.
+    Unreadable,
     /// The process is killed just before.
     Killed,
 }
@@ -29,9 +34,10 @@ pub enum Trouble {
 pub struct Fault {
     /// What does.
     pub trouble: Trouble,
-    /// With which change that is tried, the first being 0; those of `process` alone if one is named.
+    /// With which change that is tried, the first being 0; those of `process` alone if one is named. With which look, if
+    /// the disk is [unreadable](Trouble::Unreadable).
     pub at: u64,
-    /// Whose changes; of all if none is named.
+    /// Whose changes or looks; of all if none is named.
     pub process: Option<usize>,
     /// Until [`World::heal`], and not only once. A full disk still takes what needs no room.
     pub lasting: bool,
@@ -57,6 +63,7 @@ struct State {
     /// By process.
     processes: Vec<Process>,
     tried: u64,
+    looked: u64,
     /// By file, the handle that has it.
     locks: BTreeMap<NodeId, Handle>,
     next_handle: u64,
@@ -77,6 +84,7 @@ struct Coming {
 struct Process {
     alive: bool,
     tried: u64,
+    looked: u64,
 }
 
 /// One open file of one process.
@@ -105,6 +113,7 @@ impl World {
                 changes: Vec::new(),
                 processes: Vec::new(),
                 tried: 0,
+                looked: 0,
                 locks: BTreeMap::new(),
                 next_handle: 0,
                 fault: None,
@@ -115,19 +124,6 @@ impl World {
             stopped: Mutex::default(),
             obstacles: Obstacles::default(),
         })
-    }
-
-    /// A machine on which what was recorded after `point` happens again, some of it, bit by bit: between
-    /// one look at the disk and the next.
-    #[must_use]
-    pub fn replay(recording: &Recording, point: u64, most: usize, seed: u64) -> Arc<Self> {
-        let world = Self::boot(recording.at(point));
-        let coming = recording.after(point).iter().take(most).cloned();
-        world.state().coming = Some(Coming {
-            changes: coming.collect(),
-            dice: fastrand::Rng::with_seed(seed),
-        });
-        world
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,6 +171,7 @@ impl World {
         state.processes.push(Process {
             alive: true,
             tried: 0,
+            looked: 0,
         });
         Arc::new(SimFs::new(Arc::clone(self), state.processes.len() - 1))
     }
@@ -264,19 +261,6 @@ impl World {
         self.obstacles.waiting()
     }
 
-    /// Reads the disk, for a process that lives.
-    pub(super) fn look<T>(
-        &self,
-        process: usize,
-        look: impl FnOnce(&Disk) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut state = self.state();
-        state.living(process)?;
-        let seen = look(&state.disk);
-        state.go_on();
-        seen
-    }
-
     /// Makes the change that `plan` finds, all in one step.
     pub(super) fn change(
         &self,
@@ -323,20 +307,6 @@ impl World {
     ) -> io::Result<(NodeId, Handle)> {
         self.watched(process, || self.state().open(process, path, create))
     }
-
-    pub(super) fn lock(&self, node: NodeId, handle: Handle) -> io::Result<bool> {
-        let mut state = self.state();
-        state.living(handle.process)?;
-        let holder = *state.locks.entry(node).or_insert(handle);
-        Ok(holder == handle)
-    }
-
-    pub(super) fn unlock(&self, node: NodeId, handle: Handle) {
-        let mut state = self.state();
-        if state.locks.get(&node) == Some(&handle) {
-            state.locks.remove(&node);
-        }
-    }
 }
 
 impl State {
@@ -355,6 +325,7 @@ impl State {
 
     fn open(&mut self, process: usize, path: &Path, create: bool) -> io::Result<(NodeId, Handle)> {
         self.living(process)?;
+        self.try_look(process)?;
         let node = match self.disk.find(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
                 let (dir, name) = self.disk.place(path)?;
@@ -377,20 +348,6 @@ impl State {
         self.next_handle += 1;
         self.go_on();
         Ok((node, Handle { process, number }))
-    }
-
-    /// Somebody looked: others have done something meanwhile, or not.
-    fn go_on(&mut self) {
-        let Some(Coming { changes, dice }) = &mut self.coming else {
-            return;
-        };
-        let some = match dice.u32(..6) {
-            0 | 1 => 1,
-            2 => dice.usize(2..6),
-            _ => 0,
-        };
-        let some: Vec<Change> = changes.drain(..some.min(changes.len())).collect();
-        some.into_iter().for_each(|change| self.make(change));
     }
 
     fn make(&mut self, change: Change) {
@@ -421,12 +378,14 @@ impl State {
                 self.make(Change::FailedSync { file, seed });
                 Err(error(trouble))
             }
-            (Trouble::Full | Trouble::Broken, _) => Err(error(trouble)),
+            (_, _) => Err(error(trouble)),
         }
     }
 
     fn trouble(&self, process: usize, change: &Change) -> Option<Trouble> {
-        let fault = self.fault?;
+        let fault = self
+            .fault
+            .filter(|fault| fault.trouble != Trouble::Unreadable)?;
         let place = self.place(&fault, process)?;
         let now = place == fault.at;
         let still = fault.lasting
@@ -482,6 +441,6 @@ fn error(trouble: Trouble) -> io::Error {
     const ENOSPC: i32 = 28;
     io::Error::from_raw_os_error(match trouble {
         Trouble::Full => ENOSPC,
-        Trouble::Broken | Trouble::BrokenLate | Trouble::Killed => EIO,
+        _ => EIO,
     })
 }

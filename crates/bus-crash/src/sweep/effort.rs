@@ -11,6 +11,8 @@ pub struct Effort {
     pub rolls: u64,
     /// At how many points of each recovery there is a second fault.
     pub nested: u64,
+    /// How many of the looks that a script takes are refused, by chance; all if none.
+    pub looks: Option<usize>,
     /// Only this point.
     pub point: Option<u64>,
 }
@@ -33,6 +35,17 @@ impl Effort {
             None => (0..=last).collect(),
         }
     }
+
+    /// As [`points`](Self::points), no more than there are to be looks, by chance.
+    pub(crate) fn some(&self, last: u64, salt: u64) -> Vec<u64> {
+        let mut points = self.points(last);
+        if let Some(most) = self.looks.filter(|most| *most < points.len()) {
+            self.dice(&[last, salt]).shuffle(&mut points);
+            points.truncate(most);
+            points.sort_unstable();
+        }
+        points
+    }
 }
 
 impl Default for Effort {
@@ -42,6 +55,7 @@ impl Default for Effort {
             jobs: 1,
             rolls: 1,
             nested: 1,
+            looks: None,
             point: None,
         }
     }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::play::{History, Player, Script, Settled, Subject, Unseen, check, observe};
+use bus_log::SessionLog;
+
+use crate::play::{History, Keeps, Player, Script, Settled, Subject, Unseen, check, observe};
 use crate::sim::{Disk, Recording, World};
 
 /// What was seen at some point, or that nothing could be.
@@ -27,19 +29,25 @@ impl Recorded {
         let mut player = Player::new(&world, subject, script);
         player.open_all()?;
         let opened = world.changes();
-        let sights = watch(&world, subject, script)?;
+        let (reader, sights) = watch(&world, subject, script)?;
         let played = player.play(&script.steps);
         world.unwatch();
         played?;
         player.look(0)?;
         player.close_all();
         let mut history = player.history;
+        // Also to a reader that was told to come back.
+        observe(&*reader, script.sessions)
+            .map_err(|unseen| unseen.to_string())
+            .and_then(|found| check(&history.keeping(Keeps::Told), world.changes(), &found))
+            .map_err(|wrong| format!("a reader when all was over: {wrong}"))?;
+        drop(reader);
         let sights = std::mem::take(&mut *sights.lock().unwrap_or_else(PoisonError::into_inner));
         let looks = sights.len() as u64;
         history = history.keeping(script.settings.keeps(true));
         for (point, found) in sights {
             let found = match found {
-                Err(unseen) if script.loses() && unseen.may_pass() => continue,
+                Err(unseen) if unseen.may_pass() && history.in_doubt([point; 2]) => continue,
                 found => found.map_err(|wrong| format!("a reader at point {point}: {wrong}"))?,
             };
             check(&history, point, &found)
@@ -55,24 +63,24 @@ impl Recorded {
     }
 }
 
-fn watch(
-    world: &Arc<World>,
-    subject: &dyn Subject,
-    script: &Script,
-) -> Result<Arc<Mutex<Vec<Sight>>>, String> {
+/// A reader that looks after each change, and what it sees.
+type Watching = (Arc<dyn SessionLog>, Arc<Mutex<Vec<Sight>>>);
+
+fn watch(world: &Arc<World>, subject: &dyn Subject, script: &Script) -> Result<Watching, String> {
     let files = world.process();
     let process = files.number();
     let opened = subject.open(files, script.settings);
     let log = opened.map_err(|error| format!("a reader can't open the log: {error}"))?;
     let sights = Arc::new(Mutex::new(Vec::new()));
     let (seen, own, sessions) = (Arc::clone(&sights), Arc::downgrade(world), script.sessions);
+    let reader = Arc::clone(&log);
     world.watch(process, move || {
         let Some(world) = own.upgrade() else { return };
-        let found = observe(&*log, sessions);
+        let found = observe(&*reader, sessions);
         let point = world.changes();
         seen.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push((point, found));
     });
-    Ok(sights)
+    Ok((log, sights))
 }

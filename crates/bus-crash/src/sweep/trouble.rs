@@ -22,7 +22,7 @@ const TRACE: u64 = 16;
 /// where a sync had failed.
 pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
     let mut sum = Tally::new(format!("full or broken disk: {}", script.name));
-    let tried = match count(subject, script) {
+    let tried = match count(subject, script, false).map(|world| world.tried(None)) {
         Ok(tried) => tried,
         Err(wrong) => return failed(sum.name, wrong),
     };
@@ -45,6 +45,7 @@ pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally
                     effort,
                     world: &world,
                     point,
+                    reads: false,
                 };
                 if let Err(wrong) = run.play(tally) {
                     let recording = world.recording();
@@ -64,32 +65,49 @@ pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally
     sum
 }
 
-fn count(subject: &dyn Subject, script: &Script) -> Result<u64, String> {
+/// Plays the script once with nothing going wrong, and with readers if there are to be some.
+pub(super) fn count(
+    subject: &dyn Subject,
+    script: &Script,
+    reads: bool,
+) -> Result<Arc<World>, String> {
     let world = World::boot(Disk::new());
     let mut player = Player::new(&world, subject, script);
     player.open_all()?;
-    player.play(&script.steps)?;
+    for step in &script.steps {
+        player.step(step)?;
+        if reads {
+            player.look_if_well(step.process)?;
+            player.look_beside()?;
+        }
+    }
     player.close_all();
-    Ok(world.tried(None))
+    Ok(world)
 }
 
 /// One playing of the script, with one fault in it.
-struct Run<'a> {
-    subject: &'a dyn Subject,
-    script: &'a Script,
-    effort: &'a Effort,
-    world: &'a Arc<World>,
-    point: u64,
+pub(super) struct Run<'a> {
+    pub(super) subject: &'a dyn Subject,
+    pub(super) script: &'a Script,
+    pub(super) effort: &'a Effort,
+    pub(super) world: &'a Arc<World>,
+    pub(super) point: u64,
+    /// Every step is followed by looks, one through the log and one in another process.
+    pub(super) reads: bool,
 }
 
 impl Run<'_> {
-    fn play(&self, tally: &mut Tally) -> Result<(), String> {
+    pub(super) fn play(&self, tally: &mut Tally) -> Result<(), String> {
         let mut player = Player::new(self.world, self.subject, self.script);
-        player.mood = Mood::Ill;
+        player.mood = Mood::Wary;
         player.open_all()?;
         let mut left = WHILE;
         for step in &self.script.steps {
             player.step(step)?;
+            if self.reads {
+                player.look_if_well(step.process)?;
+                player.look_beside()?;
+            }
             if self.world.struck() == 0 {
                 continue;
             }
@@ -102,11 +120,13 @@ impl Run<'_> {
         }
         self.recover(&mut player, tally)?;
         for process in 0..self.script.processes {
-            player.look(process)?;
+            player.look_if_well(process)?;
         }
+        // A look may have been the first to be refused.
+        self.recover(&mut player, tally)?;
         self.cut(&player, "before closing", tally)?;
         // A refusal may also strike only now.
-        player.mood = Mood::Ill;
+        player.mood = Mood::Wary;
         player.close_all();
         let struck = self.world.heal();
         tally.faults += u64::from(struck > 0);
@@ -150,6 +170,7 @@ impl Run<'_> {
             None => (0..self.effort.nested).map(|_| dice.u64(..=last)).collect(),
         };
         points.push(last);
+        let history = player.history.keeping(self.script.settings.keeps(true));
         for point in points {
             let loss = if dice.bool() {
                 Loss::Everything
@@ -158,8 +179,8 @@ impl Run<'_> {
             };
             let found = recording.at(point).cut(loss, dice.u64(..));
             tally.openings += OPENINGS;
-            residue(&found, &player.history, point)
-                .and_then(|()| revive(self.subject, self.script, found, &player.history, point))
+            residue(&found, &history, point)
+                .and_then(|()| revive(self.subject, self.script, found, &history, point))
                 .map_err(|wrong| {
                     let told = recording.tell(point, 12).join("\n      ");
                     format!(

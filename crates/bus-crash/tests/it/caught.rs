@@ -2,7 +2,7 @@
 
 use bus_crash::play::{Act, FileLog, Script, Step, Subject};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, beside, damage_some, power};
+use bus_crash::sweep::{Effort, beside, damage_some, power, unreadable};
 
 use crate::forgiving::Forgiving;
 use crate::toy::{Flaw, Toy};
@@ -73,6 +73,26 @@ fn a_reader_that_takes_two_moments_for_one_is_caught_only_beside_a_writer() {
     let look = |flaw| beside(&Toy(flaw), &script(flaw), &Effort::default());
     assert_eq!(look(Flaw::None).violated, 0);
     assert!(look(Flaw::LooksTwice).violated > 0);
+}
+
+#[test]
+fn a_log_that_takes_an_error_for_the_end_is_caught_only_where_the_disk_does_not_answer() {
+    assert_eq!(sweep(Flaw::TakesErrorForEnd).violated, 0);
+    let effort = Effort {
+        looks: Some(60),
+        ..Effort::default()
+    };
+    let read = |flaw| unreadable(&Toy(flaw), &script(flaw), &effort);
+    let sound = read(Flaw::None);
+    let told: String = sound.violations.iter().map(ToString::to_string).collect();
+    assert_eq!(sound.violated, 0, "{told}");
+    assert!(sound.faults > 60, "{} faults", sound.faults);
+    let caught = read(Flaw::TakesErrorForEnd);
+    let told: Vec<&str> = caught.violations.iter().map(|v| v.wrong.as_str()).collect();
+    assert!(
+        told.iter().any(|told| told.contains("acknowledged")),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus_crash::play::{Act, FileLog, Script, Step};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, beside, kill, power, trouble};
+use bus_crash::sweep::{Effort, beside, kill, power, trouble, unreadable};
 use bus_log_file::Durability;
 
 fn effort() -> Effort {
@@ -135,4 +135,25 @@ fn what_was_acknowledged_before_its_sync_is_lost_from_the_end_if_at_all_and_not_
         let script = acts().with_durability("short", durability);
         assert_sound(&power(&FileLog, &script, &effort()));
     }
+}
+
+#[test]
+fn what_can_not_be_read_is_told_as_such_and_is_back_when_it_can() {
+    let script = short(vec![
+        Act::Append(vec![(0, vec![10, 700]), (1, vec![5])]),
+        Act::Append(vec![(0, vec![3000, 1])]),
+        Act::Archive {
+            session: 0,
+            keep: 1,
+        },
+        Act::Reopen,
+        Act::Append(vec![(1, vec![50, 2, 2])]),
+        Act::Erase { session: 1 },
+    ]);
+    // Every look is refused in `cargo xtask crash`.
+    let effort = Effort {
+        looks: Some(60),
+        ..effort()
+    };
+    assert_sound(&unreadable(&FileLog, &script, &effort));
 }

@@ -19,6 +19,7 @@ pub(crate) enum Flaw {
     KeepsHalves,
     ShowsEarly,
     LooksTwice,
+    TakesErrorForEnd,
 }
 
 pub(crate) struct Toy(pub(crate) Flaw);
@@ -115,24 +116,31 @@ impl ToyLog {
         })
     }
 
+    /// How far readers may read.
+    fn end(&self, key: &ThreadKey) -> std::io::Result<usize> {
+        let end = self.files.open(&Self::path(key, "end"), OpenMode::Read)?;
+        let end = String::from_utf8_lossy(&bytes_of(&*end)?).trim().parse();
+        Ok(end.unwrap_or(0))
+    }
+
     /// What a reader sees.
     fn shown(&self, key: &ThreadKey) -> Result<Vec<Line>> {
         let read = || -> std::io::Result<Vec<Line>> {
             let path = Self::path(key, "log");
             let len = || self.files.metadata(&path).map_or(0, |found| found.len);
             let before = len();
-            let end = self.files.open(&Self::path(key, "end"), OpenMode::Read)?;
+            let end = self.end(key)?;
             if self.flaw == Flaw::LooksTwice && before != len() {
                 return Err(std::io::Error::other("it changed while it was read"));
             }
-            let end = String::from_utf8_lossy(&bytes_of(&*end)?).trim().parse();
             let file = self.files.open(&path, OpenMode::Read)?;
             let mut bytes = bytes_of(&*file)?;
-            bytes.truncate(end.unwrap_or(0));
+            bytes.truncate(end);
             Ok(self.parse(&bytes).0)
         };
         match read() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(_) if self.flaw == Flaw::TakesErrorForEnd => Ok(Vec::new()),
             read => read.map_err(refused),
         }
     }
@@ -177,7 +185,16 @@ impl ToyLog {
     fn write(&self, key: &ThreadKey, entries: &[Entry]) -> std::io::Result<u64> {
         let path = Self::path(key, "log");
         let file = self.files.open(&path, OpenMode::Create)?;
-        let before = bytes_of(&*file)?;
+        let mut before = bytes_of(&*file)?;
+        let shown = match self.end(key) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            shown => shown?,
+        };
+        if shown < before.len() {
+            // Left by an append that was refused, and perhaps asked for again.
+            file.set_len(shown as u64)?;
+            before.truncate(shown);
+        }
         let (lines, end) = self.parse(&before);
         let mut text = Vec::new();
         for (number, entry) in (1..).zip(entries) {

@@ -141,7 +141,7 @@ impl Case<'_> {
                 self.one_by_one(log, session)?;
                 Ok(Sight::Told)
             }
-            Err(Unseen::Wrong(wrong)) => Err(wrong),
+            Err(unseen) => Err(unseen.to_string()),
         }
     }
 
