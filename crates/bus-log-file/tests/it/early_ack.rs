@@ -70,7 +70,7 @@ fn a_line_is_seen_by_others_only_once_it_is_durable_and_through_the_same_log_at_
 }
 
 #[test]
-fn everything_is_durable_within_the_window_though_nobody_asks() {
+fn everything_becomes_durable_though_nobody_asks() {
     for durability in EARLY {
         let dir = scratch();
         let log = open(dir.path(), durability, &Gate::new("wal"));

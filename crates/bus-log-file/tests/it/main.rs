@@ -20,6 +20,7 @@ mod hangs;
 mod laws;
 mod locks;
 mod losing;
+mod loss_window;
 mod lost;
 mod names;
 mod orphans;
