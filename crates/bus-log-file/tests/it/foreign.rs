@@ -6,10 +6,18 @@ use std::path::Path;
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_file::FileSessionLog;
 
+use crate::reported;
 use crate::support::{append, block_on, key, load, of_kind, scratch, session_file};
 
-/// What is told of "three" after `meddle`, and what a log opened later has.
-fn after(meddle: impl FnOnce(&Path)) -> (bus_log::Result<u64>, bus_log::Result<Vec<String>>) {
+/// What is told of "three" after `meddle`, what a log opened later has, and what was reported before that.
+fn after(
+    meddle: impl FnOnce(&Path),
+) -> (
+    bus_log::Result<u64>,
+    bus_log::Result<Vec<String>>,
+    Vec<String>,
+) {
+    reported::listen();
     let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["one"]).unwrap();
@@ -17,9 +25,20 @@ fn after(meddle: impl FnOnce(&Path)) -> (bus_log::Result<u64>, bus_log::Result<V
     meddle(dir.path());
     let told = append(&log, &key("a"), &["three"]);
     drop(log);
+    let warnings = reported::warnings(dir.path());
     let later = FileSessionLog::open(dir.path()).and_then(|log| load(&log, &key("a")));
-    (told, later)
+    (told, later, warnings)
 }
+
+/// That somebody meddled with a file of this kind was reported, naming it.
+fn assert_reported(warnings: &[String], what: &str, kind: &str) {
+    let found = warnings
+        .iter()
+        .any(|warning| warning.contains(what) && warning.contains(kind));
+    assert!(found, "{what}, {kind}: {warnings:?}");
+}
+
+const MEDDLED: &str = "removed, replaced or cut";
 
 fn replace_by(dir: &Path, bytes: &[u8]) {
     let path = session_file(dir);
@@ -30,29 +49,68 @@ fn replace_by(dir: &Path, bytes: &[u8]) {
 
 #[test]
 fn a_session_file_that_was_removed_under_its_writer_is_put_back() {
-    let (told, later) = after(|dir| fs::remove_file(session_file(dir)).unwrap());
+    let (told, later, warnings) = after(|dir| fs::remove_file(session_file(dir)).unwrap());
+    assert_reported(&warnings, MEDDLED, ".jsonl");
     assert_eq!(told.unwrap(), 3);
     assert_eq!(later.unwrap(), ["one", "two", "three"]);
 }
 
 #[test]
 fn a_session_file_that_was_replaced_by_a_copy_is_written_on() {
-    let (told, later) = after(|dir| {
+    let (told, later, warnings) = after(|dir| {
         let bytes = fs::read(session_file(dir)).unwrap();
         replace_by(dir, &bytes);
     });
+    assert_reported(&warnings, MEDDLED, ".jsonl");
     assert_eq!(told.unwrap(), 3);
     assert_eq!(later.unwrap(), ["one", "two", "three"]);
 }
 
 #[test]
 fn a_session_file_that_was_cut_under_its_writer_is_made_whole_from_the_journal() {
-    let (told, later) = after(|dir| {
+    let (told, later, warnings) = after(|dir| {
         let file = fs::File::options().write(true).open(session_file(dir));
         file.unwrap().set_len(300).unwrap();
     });
+    assert_reported(&warnings, MEDDLED, ".jsonl");
     assert_eq!(told.unwrap(), 3);
     assert_eq!(later.unwrap(), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_session_file_that_was_replaced_by_its_beginning_is_made_whole_from_the_journal() {
+    for len in [0, 300] {
+        let (told, later, warnings) = after(|dir| {
+            let bytes = fs::read(session_file(dir)).unwrap();
+            replace_by(dir, &bytes[..len]);
+        });
+        assert_reported(&warnings, MEDDLED, ".jsonl");
+        assert_eq!(told.unwrap(), 3);
+        assert_eq!(later.unwrap(), ["one", "two", "three"]);
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_into_other_content_that_a_session_file_was_replaced_by() {
+    let replacements: [fn(Vec<u8>) -> Vec<u8>; 3] = [
+        |_| b"somebody else's notes\n".to_vec(),
+        |bytes| vec![b'x'; bytes.len() + 100],
+        // Shorter, and no longer what it was.
+        |bytes| bytes.iter().rev().take(300).copied().collect(),
+    ];
+    for (n, replacement) in replacements.into_iter().enumerate() {
+        let (told, later, warnings) = after(|dir| {
+            let bytes = fs::read(session_file(dir)).unwrap();
+            replace_by(dir, &replacement(bytes));
+        });
+        assert_reported(&warnings, MEDDLED, ".jsonl");
+        let told = told.unwrap_err();
+        assert_eq!(told.kind(), LogErrorKind::Corrupt, "{n}: {told}");
+        assert!(told.to_string().contains(".jsonl"), "{n}: {told}");
+        let later = later.unwrap_err();
+        assert_eq!(later.kind(), LogErrorKind::Corrupt, "{n}: {later}");
+        assert!(later.to_string().contains(".jsonl"), "{n}: {later}");
+    }
 }
 
 #[test]
@@ -92,10 +150,11 @@ fn nothing_is_acknowledged_into_a_file_that_the_journal_can_not_make_whole() {
 
 #[test]
 fn nothing_is_acknowledged_into_a_journal_that_was_removed() {
-    let (told, later) = after(|dir| {
+    let (told, later, warnings) = after(|dir| {
         let segment = of_kind(dir, "wal").remove(0);
         fs::remove_dir_all(segment.parent().unwrap()).unwrap();
     });
+    assert_reported(&warnings, "failed", "journal");
     assert_eq!(told.unwrap_err().kind(), LogErrorKind::Unavailable);
     assert_eq!(later.unwrap(), ["one", "two"]);
 }
@@ -115,7 +174,7 @@ fn a_segment_removed_replaced_or_cut_under_its_writer_loses_nothing_acknowledged
         },
     ];
     for (n, meddle) in meddlers.into_iter().enumerate() {
-        let (told, later) = after(|dir| meddle(&of_kind(dir, "wal")[0]));
+        let (told, later, _) = after(|dir| meddle(&of_kind(dir, "wal")[0]));
         let later = later.unwrap();
         match told {
             // What is in the session file needs no segment once the log is closed.

@@ -25,6 +25,7 @@ mod lost;
 mod names;
 mod orphans;
 mod reading;
+mod reported;
 mod resync;
 mod rewrite;
 mod shipping;
