@@ -22,6 +22,7 @@ mod locks;
 mod losing;
 mod loss_window;
 mod lost;
+mod many;
 mod names;
 mod orphans;
 mod reading;
