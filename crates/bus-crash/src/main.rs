@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         jobs: cli.jobs.unwrap_or_else(cores),
         rolls: if cli.ci { 1 } else { 3 },
         nested: if cli.ci { 1 } else { 4 },
-        looks: cli.ci.then_some(150),
+        sample: cli.ci.then_some(50),
         point: cli.point,
     };
     let mut sweeps = sweeps(cli.seed, if cli.ci { 1 } else { 8 });

@@ -11,8 +11,8 @@ pub struct Effort {
     pub rolls: u64,
     /// At how many points of each recovery there is a second fault.
     pub nested: u64,
-    /// How many of the looks that a script takes are refused, by chance; all if none.
-    pub looks: Option<usize>,
+    /// How many points are tried, by chance, where there are thousands, or each waits for a clock; all if none.
+    pub sample: Option<usize>,
     /// Only this point.
     pub point: Option<u64>,
 }
@@ -36,10 +36,10 @@ impl Effort {
         }
     }
 
-    /// As [`points`](Self::points), no more than there are to be looks, by chance.
+    /// As [`points`](Self::points), but a sample of them.
     pub(crate) fn some(&self, last: u64, salt: u64) -> Vec<u64> {
         let mut points = self.points(last);
-        if let Some(most) = self.looks.filter(|most| *most < points.len()) {
+        if let Some(most) = self.sample.filter(|most| *most < points.len()) {
             self.dice(&[last, salt]).shuffle(&mut points);
             points.truncate(most);
             points.sort_unstable();
@@ -55,7 +55,7 @@ impl Default for Effort {
             jobs: 1,
             rolls: 1,
             nested: 1,
-            looks: None,
+            sample: None,
             point: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bus_log_file::Durability;
+
 use super::effort::Effort;
 use super::power::failed;
 use super::revive::{OPENINGS, residue, revive};
@@ -28,7 +30,11 @@ pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally
     };
     for trouble in [Trouble::Full, Trouble::Broken, Trouble::BrokenLate] {
         for lasting in [false, true] {
-            let points = effort.points(tried);
+            // What is acknowledged early waits for its window, and what was refused for the next try.
+            let points = match script.settings.durability {
+                Durability::Sync => effort.points(tried),
+                _ => effort.some(tried, u64::from(lasting)),
+            };
             let name = sum.name.clone();
             sum.add(over(&name, effort, &points, |point, tally| {
                 let fault = Fault {

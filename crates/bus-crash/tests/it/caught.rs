@@ -79,7 +79,7 @@ fn a_reader_that_takes_two_moments_for_one_is_caught_only_beside_a_writer() {
 fn a_log_that_takes_an_error_for_the_end_is_caught_only_where_the_disk_does_not_answer() {
     assert_eq!(sweep(Flaw::TakesErrorForEnd).violated, 0);
     let effort = Effort {
-        looks: Some(60),
+        sample: Some(60),
         ..Effort::default()
     };
     let read = |flaw| unreadable(&Toy(flaw), &script(flaw), &effort);

@@ -152,7 +152,7 @@ fn what_can_not_be_read_is_told_as_such_and_is_back_when_it_can() {
     ]);
     // Every look is refused in `cargo xtask crash`.
     let effort = Effort {
-        looks: Some(60),
+        sample: Some(60),
         ..effort()
     };
     assert_sound(&unreadable(&FileLog, &script, &effort));
