@@ -10,7 +10,7 @@ use bus_crash::play::{FileLog, Script};
 use bus_crash::process::{self, kill_9};
 use bus_crash::report::{Report, Tally};
 use bus_crash::sweep::{
-    Effort, End, beside, damage, damage_some, kill, power, trouble, unreadable,
+    Effort, End, beside, damage, damage_huge, damage_some, kill, power, trouble, unreadable,
 };
 use bus_log_file::Durability;
 use clap::Parser;
@@ -55,7 +55,11 @@ fn main() -> ExitCode {
         point: cli.point,
     };
     let mut sweeps = sweeps(cli.seed, if cli.ci { 1 } else { 8 });
-    sweeps.extend(damages(if cli.ci { 2_000 } else { 100_000 }));
+    sweeps.extend(damages(if cli.ci {
+        [2_000, 400]
+    } else {
+        [100_000, 10_000]
+    }));
     let kills = if cli.ci { 60 } else { 500 };
     sweeps.push((
         "kill -9 of two writers and a follower".to_owned(),
@@ -157,8 +161,8 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
     sweeps
 }
 
-/// The sweeps over damage, with so many bytes by chance of the larger log.
-fn damages(some: u64) -> Vec<Sweep> {
+/// The sweeps over damage, with so many bytes by chance of the larger log, and so many damages to the largest.
+fn damages([some, huge]: [u64; 2]) -> Vec<Sweep> {
     let ends = [End::Closed, End::Killed, End::PowerCut];
     let mut sweeps: Vec<Sweep> = Vec::new();
     for end in ends {
@@ -167,5 +171,7 @@ fn damages(some: u64) -> Vec<Sweep> {
     }
     let large = move |effort: &Effort| damage_some(&FileLog, some, effort);
     sweeps.push(("damage: large".to_owned(), Box::new(large)));
+    let huge = move |effort: &Effort| damage_huge(&FileLog, huge, effort);
+    sweeps.push(("damage: 1 MiB".to_owned(), Box::new(huge)));
     sweeps
 }

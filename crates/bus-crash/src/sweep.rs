@@ -12,7 +12,7 @@ mod unreadable;
 mod workers;
 
 pub use beside::beside;
-pub use damage::{End, damage, damage_some};
+pub use damage::{End, damage, damage_huge, damage_some};
 pub use effort::Effort;
 pub use kill::kill;
 pub use power::power;

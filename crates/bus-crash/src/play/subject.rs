@@ -1,13 +1,14 @@
 //! What is put to the test.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use bus_log::{Result, SessionLog, TenantId, ThreadKey};
+use bus_log::{Recorded, Result, SessionLog, TenantId, ThreadKey};
 use bus_log_file::fs::FileSystem;
 use bus_log_file::{Durability, FileLogConfig, FileLogReader, FileSessionLog};
 
@@ -64,6 +65,29 @@ pub trait Subject: Sync {
     ///
     /// Those of the log.
     fn reader(&self, files: Arc<dyn FileSystem>) -> Result<Arc<dyn SessionLog>>;
+
+    /// Shows every event of a session, read in the way that only this kind of log has; `None` if it has none.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    fn scan(
+        &self,
+        _files: Arc<dyn FileSystem>,
+        _key: &ThreadKey,
+        _see: &mut dyn FnMut(Recorded),
+    ) -> Option<Result<()>> {
+        None
+    }
+
+    /// How many sessions end too early, if this kind of log can say so.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    fn torn_ends(&self, _files: Arc<dyn FileSystem>) -> Result<usize> {
+        Ok(0)
+    }
 }
 
 /// The embedded log.
@@ -82,9 +106,32 @@ impl Subject for FileLog {
     }
 
     fn reader(&self, files: Arc<dyn FileSystem>) -> Result<Arc<dyn SessionLog>> {
-        let config = FileLogConfig::default().with_file_system(files);
-        Ok(Arc::new(FileLogReader::open_with("/log", config)?))
+        Ok(Arc::new(file_reader(files)?))
     }
+
+    fn scan(
+        &self,
+        files: Arc<dyn FileSystem>,
+        key: &ThreadKey,
+        see: &mut dyn FnMut(Recorded),
+    ) -> Option<Result<()>> {
+        let scanned = file_reader(files).and_then(|reader| {
+            reader.scan(key, 0, |event| {
+                see(event.decode()?);
+                Ok(ControlFlow::Continue(()))
+            })
+        });
+        Some(scanned.map(drop))
+    }
+
+    fn torn_ends(&self, files: Arc<dyn FileSystem>) -> Result<usize> {
+        Ok(file_reader(files)?.torn_ends()?.len())
+    }
+}
+
+fn file_reader(files: Arc<dyn FileSystem>) -> Result<FileLogReader> {
+    let config = FileLogConfig::default().with_file_system(files);
+    FileLogReader::open_with("/log", config)
 }
 
 /// The key of a script's session. Two of them share a tenant.

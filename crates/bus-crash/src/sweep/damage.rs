@@ -2,6 +2,7 @@
 
 mod judge;
 mod patient;
+mod readers;
 mod wound;
 
 use std::path::PathBuf;
@@ -52,6 +53,31 @@ pub fn damage_some(subject: &dyn Subject, bytes: u64, effort: &Effort) -> Tally 
         })?;
         let mask = dice.u8(1..);
         Some((path.clone(), Wound::Flip { byte, mask }))
+    });
+    let wounds = wounds.collect();
+    sweep(subject, &name, &patient, effort, wounds)
+}
+
+/// Makes so many damages to a log of more than a mebibyte that was killed: flipped bits, cuts, blocks that changed places
+/// and blocks that stand twice, as many of each.
+pub fn damage_huge(subject: &dyn Subject, wounds: u64, effort: &Effort) -> Tally {
+    let name = "damage: 1 MiB".to_owned();
+    let patient = match Patient::huge(subject, effort.seed) {
+        Ok(patient) => patient,
+        Err(wrong) => return failed(name, wrong),
+    };
+    let mut dice = effort.dice(&[wounds]);
+    let files: Vec<_> = patient.files.iter().collect();
+    let all: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    let wounds = (0..wounds).filter_map(|turn| {
+        // The longer a file is, the more of them it gets.
+        let mut place = dice.usize(..all);
+        let (path, bytes) = files.iter().find(|(_, bytes)| {
+            let here = place < bytes.len();
+            place -= if here { 0 } else { bytes.len() };
+            here
+        })?;
+        Some(((*path).clone(), Wound::by_chance(bytes, turn, &mut dice)?))
     });
     let wounds = wounds.collect();
     sweep(subject, &name, &patient, effort, wounds)

@@ -2,7 +2,7 @@
 
 use bus_crash::play::{Act, FileLog, Script, Step, Subject};
 use bus_crash::report::Tally;
-use bus_crash::sweep::{Effort, beside, damage_some, power, unreadable};
+use bus_crash::sweep::{Effort, beside, damage_huge, damage_some, power, unreadable};
 
 use crate::forgiving::Forgiving;
 use crate::toy::{Flaw, Toy};
@@ -109,6 +109,24 @@ fn a_reader_that_takes_damage_for_an_end_is_caught() {
         .collect();
     assert!(
         told.iter().any(|told| told.contains("it was: ")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_reader_of_a_large_log_that_takes_damage_for_an_end_is_caught() {
+    let some = |subject: &dyn Subject| damage_huge(subject, 20, &Effort::default());
+    let sound = some(&FileLog);
+    let told: String = sound.violations.iter().map(ToString::to_string).collect();
+    assert!(sound.violated == 0 && sound.points > 15, "{told}");
+    let forgiving = some(&Forgiving);
+    let told: Vec<&str> = forgiving
+        .violations
+        .iter()
+        .map(|v| v.wrong.as_str())
+        .collect();
+    assert!(
+        told.iter().any(|told| told.contains("a reader beside")),
         "{told:?}"
     );
 }

@@ -39,6 +39,7 @@ pub(super) fn judge(
     let mut disk = patient.disk.clone();
     let damaged = wound.of(&disk, &patient.files[path]);
     put(&mut disk, path, damaged)?;
+    case.readers(&disk)?;
     let world = World::boot(disk);
     tally.openings += 1;
     let log = match case.open(&world) {
@@ -66,11 +67,11 @@ fn put(disk: &mut Disk, path: &Path, bytes: Vec<u8>) -> Result<(), String> {
 }
 
 /// One damage.
-struct Case<'a> {
-    subject: &'a dyn Subject,
-    patient: &'a Patient,
-    path: &'a Path,
-    takes: Takes,
+pub(super) struct Case<'a> {
+    pub(super) subject: &'a dyn Subject,
+    pub(super) patient: &'a Patient,
+    pub(super) path: &'a Path,
+    pub(super) takes: Takes,
 }
 
 impl Case<'_> {
@@ -80,14 +81,7 @@ impl Case<'_> {
 
     /// It was not opened: it says why, and all is there once the file is right again.
     fn refused(&self, world: &Arc<World>, error: &LogError) -> Result<(), String> {
-        let is_format = self.path.ends_with("format");
-        let stranger = matches!(
-            error.kind(),
-            LogErrorKind::Invalid | LogErrorKind::Unsupported
-        );
-        if !(is_format && stranger) {
-            self.told(error)?;
-        }
+        self.told_on_opening(error)?;
         let mut disk = world.disk();
         put(&mut disk, self.path, self.patient.files[self.path].to_vec())?;
         let world = World::boot(disk);
@@ -105,6 +99,18 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+
+    /// An error that tells of damage, and where, or that this is no log of this version.
+    pub(super) fn told_on_opening(&self, error: &LogError) -> Result<(), String> {
+        let stranger = matches!(
+            error.kind(),
+            LogErrorKind::Invalid | LogErrorKind::Unsupported
+        );
+        if self.path.ends_with("format") && stranger {
+            return Ok(());
+        }
+        self.told(error)
     }
 
     /// An error that tells of damage, and where.
@@ -272,7 +278,7 @@ fn added_to(session: usize) -> Tag {
 }
 
 /// Whether `found` is `was` without some of its last batches.
-fn is_beginning(found: &Settled, was: &Settled) -> bool {
+pub(super) fn is_beginning(found: &Settled, was: &Settled) -> bool {
     if *found == Settled::default() {
         // What is left of its header looks as if its first batch was never there.
         return true;
@@ -291,7 +297,7 @@ fn is_beginning(found: &Settled, was: &Settled) -> bool {
         && was.events.starts_with(&found.events)
 }
 
-fn differs(was: &Settled, found: &Settled) -> String {
+pub(super) fn differs(was: &Settled, found: &Settled) -> String {
     let told = |one: &Settled| {
         let tags = one.events.iter().map(|(_, tag)| tag.to_string());
         let tags: Vec<String> = tags.collect();

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::play::{Act, Player, Script, Settings, Settled, Step, Subject};
+use crate::play::{Act, Player, Script, Settings, Settled, Step, Subject, Unseen, observe};
 use crate::sim::{Disk, Loss, World};
 
 /// How a log ended.
@@ -35,6 +35,8 @@ pub(super) struct Patient {
     pub(super) files: BTreeMap<PathBuf, Arc<Vec<u8>>>,
     pub(super) settings: Settings,
     pub(super) shows: Vec<Settled>,
+    /// What a reader in another process shows of it, before somebody has opened it to write.
+    pub(super) beside: Vec<Settled>,
     /// What it showed before its last step.
     pub(super) before_last: Vec<Settled>,
     /// The journal's segment that was written last.
@@ -83,6 +85,47 @@ impl Patient {
         Self::of(subject, &script, End::Killed)
     }
 
+    /// One of more than a mebibyte, killed with a journal of several segments.
+    pub(super) fn huge(subject: &dyn Subject, seed: u64) -> Result<Self, String> {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let steps = (0..300).map(|n| {
+            let batch = |dice: &mut fastrand::Rng| {
+                let sizes = (0..dice.usize(1..4)).map(|_| dice.usize(..5000));
+                sizes.collect::<Vec<usize>>()
+            };
+            let act = match n {
+                100 => Act::Archive {
+                    session: 1,
+                    keep: 40,
+                },
+                _ => Act::Append(vec![(n % 3, batch(&mut dice))]),
+            };
+            Step { process: 0, act }
+        });
+        let settings = Settings {
+            segment_bytes: 256 << 10,
+            ..Settings::default()
+        };
+        let script = Script {
+            name: "huge".to_owned(),
+            processes: 1,
+            sessions: 3,
+            settings,
+            steps: steps.collect(),
+        };
+        let huge = Self::of(subject, &script, End::Killed)?;
+        let bytes: usize = huge.sessions().map(|(_, bytes)| bytes.len()).sum();
+        if bytes < 1 << 20 {
+            return Err(format!("the sessions have {bytes} bytes only"));
+        }
+        Ok(huge)
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = (&PathBuf, &Arc<Vec<u8>>)> {
+        let files = self.files.iter();
+        files.filter(|(path, _)| path.extension().is_some_and(|end| end == "jsonl"))
+    }
+
     fn of(subject: &dyn Subject, script: &Script, end: End) -> Result<Self, String> {
         let world = World::boot(Disk::new());
         let mut player = Player::new(&world, subject, script);
@@ -99,6 +142,11 @@ impl Patient {
             End::Killed => killed,
             End::PowerCut => killed.cut(Loss::Everything, 0),
         };
+        let reader = subject.reader(World::boot(disk.clone()).process());
+        let beside = reader
+            .map_err(Unseen::from)
+            .and_then(|reader| observe(&*reader, script.sessions))
+            .map_err(|unseen| format!("a reader beside: {unseen}"))?;
         let files = disk.files();
         let segments = files.iter().filter(|(path, bytes)| is_begun(path, bytes));
         let newest = segments.map(|(path, _)| path.clone()).max();
@@ -108,6 +156,7 @@ impl Patient {
             disk,
             settings: script.settings,
             shows,
+            beside,
             before_last,
         })
     }

@@ -61,6 +61,32 @@ impl Wound {
         all
     }
 
+    /// One damage to a file of these bytes, of the kind that `turn` says, if it is long enough for it.
+    pub(super) fn by_chance(bytes: &[u8], turn: u64, dice: &mut fastrand::Rng) -> Option<Self> {
+        let mut block = |size: usize| {
+            let starts = bytes.len() / size;
+            (starts > 1).then(|| {
+                let (one, step) = (dice.usize(..starts), dice.usize(1..starts));
+                (one * size, (one + step) % starts * size)
+            })
+        };
+        let size = [64, 512, 4096][usize::try_from(turn / 4 % 3).unwrap_or_default()];
+        match turn % 4 {
+            0 if !bytes.is_empty() => Some(Self::Flip {
+                byte: dice.usize(..bytes.len()),
+                mask: dice.u8(1..),
+            }),
+            1 if !bytes.is_empty() => Some(Self::Cut(dice.usize(..bytes.len()))),
+            2 => block(size).map(|(one, other)| Self::Swap {
+                one: one.min(other),
+                other: one.max(other),
+                size,
+            }),
+            3 => block(size).map(|(from, to)| Self::Repeat { from, to, size }),
+            _ => None,
+        }
+    }
+
     /// The file's bytes with this damage.
     pub(super) fn of(&self, disk: &Disk, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
