@@ -1,15 +1,18 @@
 //! NATS with JetStream.
 
+mod apart;
+mod ask;
 mod cluster;
 mod scratch;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -21,6 +24,12 @@ pub use scratch::ScratchNats;
 
 /// The user that Debian's package makes.
 const USER: &str = "nats";
+
+/// Names another program than those, of any version.
+const PROGRAM: &str = "BUS_TEST_NATS_SERVER";
+
+/// The same for clusters alone: Debian's 2.9 loses there what it had acknowledged.
+const CLUSTER_PROGRAM: &str = "BUS_TEST_NATS_CLUSTER_SERVER";
 
 /// Where Debian's package, or an operator, puts the program.
 const PROGRAMS: [&str; 3] = [
@@ -38,6 +47,11 @@ pub struct Nats {
     folder: PathBuf,
     program: PathBuf,
     account: Option<Account>,
+    /// Its own, so that it is not taken for another one at the same port.
+    name: String,
+    address: Ipv4Addr,
+    /// The network namespace that it runs in.
+    namespace: Option<String>,
     port: u16,
     /// Lines of its configuration, besides those that it always has.
     settings: Vec<String>,
@@ -55,7 +69,13 @@ impl Nats {
         program().is_some()
     }
 
-    /// The server in a folder.
+    /// Whether tests are given a server for clusters that is not the package's.
+    #[must_use]
+    pub fn has_another_for_clusters() -> bool {
+        named(PROGRAM).or_else(|| named(CLUSTER_PROGRAM)).is_some()
+    }
+
+    /// The server in a folder. It is the one that `BUS_TEST_NATS_SERVER` names, if that is set, or the package's.
     ///
     /// # Errors
     ///
@@ -71,10 +91,15 @@ impl Nats {
         let folder = crate::folder_below(folder, USER)?;
         fs::create_dir_all(&folder)?;
         Account::give(account, &folder)?;
+        let mut hasher = DefaultHasher::new();
+        folder.hash(&mut hasher);
         let mut server = Self {
+            name: format!("bus-{:016x}", hasher.finish()),
             folder,
             program,
             account,
+            address: Ipv4Addr::LOCALHOST,
+            namespace: None,
             port: 0,
             settings: Vec::new(),
             jet_stream: true,
@@ -108,7 +133,28 @@ impl Nats {
         &self.folder
     }
 
-    /// The port of 127.0.0.1 that it listens on, the same after each start.
+    /// Its name, by which clusters say who leads.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The numbers of its version, as its program says them: `[2, 12, 8]`.
+    ///
+    /// # Errors
+    ///
+    /// If the program can't be run.
+    pub fn version(&self) -> io::Result<[u32; 3]> {
+        let said = Command::new(&self.program).arg("--version").output()?;
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let numbers = said.trim().rsplit(['v', ' ']).next().unwrap_or_default();
+        let mut numbers = numbers
+            .split(['.', '-'])
+            .map(|number| number.parse().unwrap_or_default());
+        Ok(std::array::from_fn(|_| numbers.next().unwrap_or_default()))
+    }
+
+    /// The port of its address, 127.0.0.1 mostly, that it listens on, the same after each start.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -117,10 +163,10 @@ impl Nats {
     /// Its URL.
     #[must_use]
     pub fn url(&self) -> String {
-        Self::url_at(self.port)
+        format!("nats://{}:{}", self.address, self.port)
     }
 
-    /// The same through another port, such as that of a proxy.
+    /// The URL of another port of 127.0.0.1, such as that of a proxy.
     #[must_use]
     pub fn url_at(port: u16) -> String {
         format!("nats://127.0.0.1:{port}")
@@ -140,7 +186,7 @@ impl Nats {
             .create(true)
             .append(true)
             .open(self.log_file())?;
-        let mut command = Account::command(self.account, &self.program);
+        let mut command = self.command();
         command
             .current_dir(&self.folder)
             .arg("-c")
@@ -153,7 +199,8 @@ impl Nats {
         let child = command.spawn()?;
         fs::write(self.pid_file(), format!("{} {}", child.id(), self.port))?;
         self.child = Some(child);
-        let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let at = SocketAddr::from((self.address, self.port));
+        let said = format!("\"server_name\":\"{}\"", self.name);
         let ready = process::wait_until(PATIENCE, "NATS takes connections", || {
             let ended = match &mut self.child {
                 Some(child) => child.try_wait()?,
@@ -161,7 +208,8 @@ impl Nats {
             };
             match ended {
                 Some(status) => Err(io::Error::other(format!("NATS ended: {status}"))),
-                None => Ok(TcpStream::connect(at).is_ok()),
+                // Another one may have come to the port first.
+                None => Ok(ask::greeting(at).is_ok_and(|greeting| greeting.contains(&said))),
             }
         });
         ready.map_err(|error| {
@@ -236,6 +284,15 @@ impl Nats {
         }
     }
 
+    /// Gives a file that was put into its folder to the user that it runs as.
+    ///
+    /// # Errors
+    ///
+    /// If we may not.
+    pub fn adopt(&self, path: &Path) -> io::Result<()> {
+        Account::give(self.account, path)
+    }
+
     /// Lets it run on after this process has ended.
     pub fn leave_running(mut self) {
         self.child = None;
@@ -264,8 +321,18 @@ impl Nats {
         Ok(())
     }
 
+    fn command(&self) -> Command {
+        let Some(namespace) = &self.namespace else {
+            return Account::command(self.account, &self.program);
+        };
+        apart::command(namespace, self.account, &self.program)
+    }
+
     fn config(&self) -> String {
-        let mut text = format!("listen: \"127.0.0.1:{}\"\n", self.port);
+        let mut text = format!(
+            "listen: \"{}:{}\"\nserver_name: \"{}\"\n",
+            self.address, self.port, self.name
+        );
         if self.jet_stream {
             // A string never fails to be written to.
             let _ = writeln!(
@@ -320,8 +387,18 @@ impl Drop for Nats {
 }
 
 fn program() -> Option<PathBuf> {
-    PROGRAMS
-        .iter()
+    let packaged = || {
+        PROGRAMS
+            .iter()
+            .map(PathBuf::from)
+            .find(|program| program.exists())
+    };
+    named(PROGRAM).or_else(packaged)
+}
+
+/// The program that an environment variable names.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable)
+        .filter(|name| !name.is_empty())
         .map(PathBuf::from)
-        .find(|program| program.exists())
 }
