@@ -2,6 +2,7 @@
 //! `target/services` and a free port. No test depends on what happens to run on a standard port.
 
 mod guard;
+mod maintained;
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -163,6 +164,9 @@ fn up(root: &Path) -> Result<()> {
         fs::write(service.kept(root), "")?;
         println!("export {}='{}'", service.variable, server.url());
         server.leave_running();
+    }
+    if let Some(program) = maintained::program(root) {
+        println!("export {}='{}'", maintained::VARIABLE, program.display());
     }
     Ok(())
 }
@@ -352,6 +356,10 @@ impl Lent {
                 kept,
             });
         }
+        if let Some(program) = maintained::program(root) {
+            let program = program.to_string_lossy().into_owned();
+            lent.environment.push((maintained::VARIABLE, program));
+        }
         Ok(lent)
     }
 
@@ -360,7 +368,7 @@ impl Lent {
         command.envs(
             self.environment
                 .iter()
-                .map(|(name, url)| (*name, url.as_str())),
+                .map(|(name, value)| (*name, value.as_str())),
         )
     }
 }
