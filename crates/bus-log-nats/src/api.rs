@@ -9,14 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind};
+use async_nats::connection::State;
+use async_nats::{
+    Client, ConnectOptions, HeaderMap, Message, Request, RequestErrorKind, Statistics,
+};
 use bus_log::{LogError, Result};
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::select;
-use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::{Login, NatsConfig};
 use crate::error::Told;
@@ -27,6 +30,13 @@ const FOR_A_LINK: Duration = Duration::from_secs(2);
 
 /// How long a server may take over the smallest of questions before the connection is taken for dead.
 const FOR_A_WORD: Duration = Duration::from_secs(1);
+
+/// Questions that are under way at once, at most. Each may be refused, and the driver keeps 128 events for us and drops the
+/// others.
+const AT_ONCE: usize = 96;
+
+/// How long until the connection is looked at again: the driver tells of its end by an event, which may be dropped.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -53,7 +63,11 @@ impl From<Silence> for LogError {
 /// The connection, as those who ask see it.
 pub(crate) struct Api {
     client: Client,
+    /// Counts connections.
+    statistics: Arc<Statistics>,
     link: watch::Receiver<Link>,
+    /// Room for questions under way.
+    room: Arc<Semaphore>,
     timeout: Duration,
     /// `$JS.API`, or that of a domain.
     root: String,
@@ -122,8 +136,10 @@ impl Api {
             }
         };
         Ok(Self {
+            statistics: client.statistics(),
             client,
             link,
+            room: Arc::new(Semaphore::new(AT_ONCE)),
             timeout: config.timeout(),
             root: match config.domain() {
                 Some(domain) => format!("$JS.{domain}.API"),
@@ -138,26 +154,41 @@ impl Api {
         &self.client
     }
 
-    /// Counts lost connections: what was known of the server before may not be true after.
+    /// Counts connections: what was known of the server over an earlier one may not be true any more.
+    ///
+    /// Read after an answer, it says whether that came over the same connection as the one before the question.
     pub(crate) fn epoch(&self) -> u64 {
-        self.link.borrow().epoch()
+        self.statistics.connects.load(Ordering::SeqCst)
     }
 
-    /// What changes with the connection.
-    pub(crate) fn link(&self) -> watch::Receiver<Link> {
-        self.link.clone()
+    /// Whether the connection of that epoch is there.
+    fn is_up(&self, epoch: u64) -> bool {
+        self.client.connection_state() == State::Connected && self.epoch() == epoch
+    }
+
+    /// Returns once the connection of that epoch is lost.
+    pub(crate) async fn lost(&self, epoch: u64) {
+        let mut link = self.link.clone();
+        while self.is_up(epoch) {
+            look_again(&mut link).await;
+        }
     }
 
     /// Waits for the connection to be up, for a while.
     async fn up(&self, link: &mut watch::Receiver<Link>) -> Result<u64, Silence> {
-        let is_up = link.wait_for(Link::is_up);
-        match timeout(FOR_A_LINK.min(self.timeout), is_up).await {
-            Ok(Ok(link)) => Ok(link.epoch()),
-            Ok(Err(_)) => Err(Silence::Unsent(LogError::closed("connection was closed"))),
-            Err(_) => Err(Silence::Unsent(broken(
-                io::ErrorKind::NotConnected,
-                "connection to the server was lost, and is not there again yet",
-            ))),
+        let deadline = Instant::now() + FOR_A_LINK.min(self.timeout);
+        loop {
+            let epoch = self.epoch();
+            if self.is_up(epoch) {
+                return Ok(epoch);
+            }
+            if Instant::now() >= deadline {
+                return Err(Silence::Unsent(broken(
+                    io::ErrorKind::NotConnected,
+                    "connection to the server was lost, and is not there again yet",
+                )));
+            }
+            look_again(link).await;
         }
     }
 
@@ -169,6 +200,13 @@ impl Api {
         payload: Bytes,
     ) -> Result<Message, Silence> {
         let mut link = self.link.clone();
+        self.up(&mut link).await?;
+        let room = timeout(self.timeout, self.room.acquire()).await;
+        let Ok(Ok(_room)) = room else {
+            return Err(Silence::Unsent(LogError::unavailable(
+                "server does not answer, and too many questions wait for it",
+            )));
+        };
         let epoch = self.up(&mut link).await?;
         let refusals = link.borrow().refusals();
         let request = Request::new().payload(payload).timeout(Some(self.timeout));
@@ -176,16 +214,29 @@ impl Api {
             Some(headers) => request.headers(headers),
             None => request,
         };
+        let refused =
+            || LogError::unavailable("server refuses a permission to publish or to subscribe");
+        let end = async {
+            loop {
+                if !self.is_up(epoch) {
+                    let lost = "connection to the server was lost";
+                    return Silence::Unknown(broken(io::ErrorKind::ConnectionReset, lost));
+                }
+                {
+                    let link = link.borrow_and_update();
+                    if link.refuses(subject, refusals) {
+                        return Silence::Unsent(refused());
+                    }
+                    if link.is_deaf() {
+                        return Silence::Unknown(refused());
+                    }
+                }
+                look_again(&mut link).await;
+            }
+        };
         let asked = select! {
             asked = self.client.send_request(subject.to_owned(), request) => asked,
-            changed = link.wait_for(|link| link.epoch() != epoch || link.is_deaf() || link.refuses(subject, refusals)) => {
-                let refused = || LogError::unavailable("server refuses a permission to publish or to subscribe");
-                return Err(match changed {
-                    Ok(link) if link.epoch() == epoch && link.refuses(subject, refusals) => Silence::Unsent(refused()),
-                    Ok(link) if link.epoch() == epoch => Silence::Unknown(refused()),
-                    _ => Silence::Unknown(broken(io::ErrorKind::ConnectionReset, "connection to the server was lost")),
-                });
-            }
+            end = end => return Err(end),
         };
         asked.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => Silence::Nobody,
@@ -213,6 +264,7 @@ impl Api {
         }
         let (client, doubts) = (self.client.clone(), Arc::clone(&self.doubts));
         let (mut link, nowhere) = (self.link.clone(), self.nowhere.clone());
+        let statistics = Arc::clone(&self.statistics);
         let limit = FOR_A_WORD.min(self.timeout);
         tokio::spawn(async move {
             // Nobody listens there, which a server that lives says at once; or that it is not allowed.
@@ -222,9 +274,9 @@ impl Api {
                 asked = client.send_request(nowhere.clone(), word) => {
                     asked.is_err_and(|error| error.kind() == RequestErrorKind::TimedOut)
                 }
-                _ = link.wait_for(|link| link.epoch() != epoch || link.refuses(&nowhere, refusals)) => false,
+                _ = link.wait_for(|link| link.refuses(&nowhere, refusals)) => false,
             };
-            if is_dead && link.borrow().epoch() == epoch {
+            if is_dead && statistics.connects.load(Ordering::SeqCst) == epoch {
                 // It fails only where the client is gone.
                 let _ = client.force_reconnect().await;
             }
@@ -251,6 +303,17 @@ impl Api {
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
+}
+
+/// Waits until something was heard of the connection, or a while.
+async fn look_again(link: &mut watch::Receiver<Link>) {
+    let _ = timeout(LOOK_AGAIN, async {
+        if link.changed().await.is_err() {
+            // Nobody will say anything any more.
+            sleep(LOOK_AGAIN).await;
+        }
+    })
+    .await;
 }
 
 /// # Errors

@@ -1,25 +1,22 @@
 //! Changes of a thread: written where it ends, and done once it is known that they count.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bus_log::{LogError, Result, ThreadKey};
-use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self as streams, StreamExt};
+use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
+use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use crate::api::Silence;
+use crate::compose::Body;
 use crate::error;
 use crate::fold::{State, Step};
+use crate::reserve;
 use crate::server::{Server, Stored};
 use crate::threads::{Fate, Seen};
-use crate::wire::{self, CHUNK_HEAD, Change, Chunk, Head, Id};
+use crate::wire::{Change, Head, Id};
 
 /// Pauses between two tries, at first and in the end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
-
-/// Chunks that are on their way at once.
-const CHUNKS_AT_ONCE: usize = 4;
 
 /// What to do to a thread that is in some state.
 pub(crate) enum Decision {
@@ -39,43 +36,20 @@ pub(crate) enum Done {
     },
 }
 
-/// The events of a change, as bytes.
-pub(crate) struct Body {
-    records: Bytes,
-    /// Where each record begins; empty where they fit into one message.
-    begins: Vec<usize>,
-}
-
-impl Body {
-    pub(crate) const fn none() -> Self {
-        Self {
-            records: Bytes::new(),
-            begins: Vec::new(),
-        }
-    }
-
-    /// Of records, with where each of them begins.
-    pub(crate) fn of(records: BytesMut, begins: Vec<usize>) -> Self {
-        Self {
-            records: records.freeze(),
-            begins,
-        }
-    }
-}
-
-/// A change that was sent at least once.
+/// A change that was sent at least once, and may be there.
 struct Tried {
-    id: Id,
-    base: State,
+    head: Head,
+    /// As it was sent. Sent again it is the same, with the same chunks.
+    message: Bytes,
     /// Of the connection over which the base was seen.
     epoch: u64,
-    /// Chunks that a message lists which may be there.
+    /// Chunks that the message lists.
     chunks: Vec<u64>,
 }
 
 /// Why a try did not do it.
-enum Failed {
-    /// Nothing happened, and will not.
+pub(crate) enum Failed {
+    /// Nothing happened, and will not; or nobody will ever know.
     For(LogError),
     /// Nothing happened; it may the next time.
     Now(LogError),
@@ -83,6 +57,15 @@ enum Failed {
     Unknown(LogError),
     /// Somebody else was first.
     Behind,
+}
+
+/// What shows when the thread is seen again.
+enum Again {
+    Done(Done),
+    /// It is to be tried again, on this.
+    Seen(Seen),
+    /// What became of it can't be seen any more.
+    Over(LogError),
 }
 
 impl Server {
@@ -137,8 +120,12 @@ impl Server {
             }
             // What became of the last try shows when the thread is seen again.
             match self.see_again(key, &mut tried).await {
-                Ok(Ok(done)) => return Ok(done),
-                Ok(Err(now)) => {
+                Ok(Again::Done(done)) => return Ok(done),
+                Ok(Again::Over(error)) => {
+                    self.threads.doubt(key);
+                    return Err(error);
+                }
+                Ok(Again::Seen(now)) => {
                     // Refused, and yet nothing new is there to be seen.
                     if !waits && now.seq == seen.seq {
                         sleep(pause).await;
@@ -149,7 +136,7 @@ impl Server {
                 Err(again) => {
                     self.threads.doubt(key);
                     let is_over = Instant::now() + pause >= deadline;
-                    if is_over || again.kind() != bus_log::LogErrorKind::Unavailable {
+                    if is_over || again.kind() != LogErrorKind::Unavailable {
                         return Err(again);
                     }
                     fresh = false;
@@ -179,53 +166,61 @@ impl Server {
             *seen = self.see(key).await.map_err(now)?;
             decision = decide(&seen.state);
         }
+        // Nor is one by a leader that may be none any more; what is written shows that by itself.
+        if !self.shape().alone && !matches!(decision, Ok(Decision::Write(_))) {
+            *seen = self.see_for_sure(key, seen).await.map_err(now)?;
+            decision = decide(&seen.state);
+        }
         let change = match decision.map_err(Failed::For)? {
             Decision::Nothing => return Ok(Done::Nothing(seen.state)),
             Decision::Write(change) => change,
         };
         let base = seen.state;
-        // The same message where nothing has changed since it was sent.
-        let id = match tried {
-            Some(tried) if tried.base == base => tried.id,
-            _ => Id::new(),
-        };
         // First of all: a message of a thread is never the stream's first.
         if base.last == 0 {
             self.know_tenant(key.tenant_id()).await.map_err(silent)?;
         }
         let is_hide = matches!(change, Change::Hide { .. });
-        let mut chunks = Vec::new();
-        let head = Head { id, base, change };
-        let (head, message) = match self.compose(key, head, body, &mut chunks).await {
-            Ok(composed) => composed,
-            Err(failed) => {
-                self.discard(&chunks).await;
-                return Err(failed);
+        if !is_hide && self.reserve.is_needed() {
+            return Err(Failed::For(LogError::unavailable(
+                "server or stream is full, and what it hides is being deleted",
+            )));
+        }
+        // The same message where nothing has changed since it was sent.
+        let (this, is_first) = match tried.take() {
+            Some(tried) if tried.head.base == base => (tried, false),
+            _ => {
+                let mut chunks = Vec::new();
+                let id = Id::new();
+                let head = Head { id, base, change };
+                let composed = self.compose(key, head, body, &mut chunks).await;
+                let (head, message) = match composed {
+                    Ok(composed) => composed,
+                    Err(failed) => {
+                        self.discard(key, id, &chunks).await;
+                        return Err(failed);
+                    }
+                };
+                let epoch = seen.epoch();
+                let this = Tried {
+                    head,
+                    message,
+                    epoch,
+                    chunks,
+                };
+                (this, true)
             }
         };
-        let (subject, last) = (self.stream.subjects.thread(key), seen.seq);
+        let Tried { head, message, .. } = tried.insert(this);
+        let (head, message) = (*head, message.clone());
+        let subject = self.stream.subjects.thread(key);
         let epoch = self.api.epoch();
-        let mut listed = match tried.take() {
-            Some(tried) if tried.id == id => tried.chunks,
-            _ => Vec::new(),
-        };
         let answer = self
-            .store(&subject, Some(last), Some(id.to_string()), message)
+            .store_or_relieve(&subject, seen.seq, &head, message)
             .await;
-        if matches!(answer, Ok(Stored::Refused(_))) {
-            self.discard(&chunks).await;
-        } else {
-            listed.extend(chunks);
-        }
-        *tried = Some(Tried {
-            id,
-            base,
-            epoch: seen.epoch(),
-            chunks: listed,
-        });
         let seq = match answer {
             Ok(Stored::At(seq)) => seq,
-            Ok(Stored::Again) => return Err(Failed::Behind),
+            Ok(Stored::Anew(_) | Stored::Again) => return Err(Failed::Behind),
             Ok(Stored::Refused(told)) if told.is_wrong_last() => return Err(Failed::Behind),
             Ok(Stored::Refused(told)) if told.is_under_way() => {
                 return Err(Failed::Unknown(error::refused(
@@ -233,22 +228,17 @@ impl Server {
                     &told,
                 )));
             }
-            Ok(Stored::Refused(told)) if told.is_full() && is_hide => {
-                // What is hidden can be deleted, and then there is room again.
-                self.give_up_reserve().await.map_err(now)?;
-                return Err(Failed::Now(error::refused(
-                    "server takes no message",
-                    &told,
-                )));
-            }
-            Ok(Stored::Refused(told)) if told.may_pass() => {
+            // Room comes when somebody makes some: that is for the caller to wait for, not for all who wait here.
+            Ok(Stored::Refused(told)) if told.may_pass() && (is_hide || !told.is_full()) => {
                 return Err(Failed::Now(error::refused(
                     "server takes no message",
                     &told,
                 )));
             }
             Ok(Stored::Refused(told)) => {
-                *tried = None;
+                if is_first && let Some(refused) = tried.take() {
+                    self.discard(key, head.id, &refused.chunks).await;
+                }
                 return Err(Failed::For(error::refused(
                     "server takes no message",
                     &told,
@@ -256,11 +246,20 @@ impl Server {
             }
             Err(silence) => return Err(silent(silence)),
         };
-        if seq <= last {
+        if seq <= seen.seq {
             self.forget_all();
+            return Err(Failed::Behind);
         }
-        // Only where nothing of another came in between is it known that it counts.
-        if !seen.is_of(epoch) || !self.runs.hold(epoch, last + 1, seq) {
+        // That it counts is known where nothing of another came in between: on one server, since the connection began. Of
+        // several another one may lead since, and lack what was known of the thread or of the stream: they are asked.
+        let counts = if self.shape().alone {
+            let is_one_link = seen.is_of(epoch) && self.api.epoch() == epoch;
+            is_one_link && self.runs.hold(epoch, seen.seq + 1, seq)
+        } else {
+            let stands = self.stands(&subject, &base, seq, head.id).await;
+            stands.map_err(Failed::Unknown)?
+        };
+        if !counts {
             return Err(Failed::Behind);
         }
         let Step::Counts { before, after } = base.step(seq, &head) else {
@@ -275,137 +274,61 @@ impl Server {
         Ok(Done::Changed { before, after })
     }
 
-    /// Sees the thread to its end, and finds out what became of the last try.
-    async fn see_again(
+    /// Stores a change's message. What hides events makes room for itself where there is none.
+    async fn store_or_relieve(
         &self,
-        key: &ThreadKey,
-        tried: &mut Option<Tried>,
-    ) -> Result<Result<Done, Seen>> {
-        let Some(Tried {
-            id, base, epoch, ..
-        }) = tried
-        else {
-            return Ok(Err(self.see(key).await?));
+        subject: &str,
+        last: u64,
+        head: &Head,
+        message: Bytes,
+    ) -> Result<Stored, Silence> {
+        let store = || {
+            let id = Some(head.id.to_string());
+            self.store(subject, Some(last), id, message.clone())
         };
-        let (seen, fate) = self.see_fate(key, (*base, *epoch), *id).await?;
-        match fate {
-            Fate::Counts { before, after } => Ok(Ok(Done::Changed { before, after })),
+        let mut answer = store().await;
+        if !matches!(head.change, Change::Hide { .. }) {
+            return answer;
+        }
+        let mut left = reserve::MESSAGES;
+        while left > 0
+            && let Ok(Stored::Refused(told)) = &answer
+            && told.is_full()
+        {
+            left -= 1;
+            // A part at a time, and used at once: others wait for room too.
+            self.give_up_reserve(left).await?;
+            answer = store().await;
+        }
+        answer
+    }
+
+    /// Sees the thread to its end, and finds out what became of the last try.
+    async fn see_again(&self, key: &ThreadKey, tried: &mut Option<Tried>) -> Result<Again> {
+        let Some(Tried { head, epoch, .. }) = tried else {
+            return Ok(Again::Seen(self.see(key).await?));
+        };
+        let (seen, fate) = self.see_fate(key, (head.base, *epoch), head.id).await?;
+        Ok(match fate {
+            Fate::Counts { before, after } => Again::Done(Done::Changed { before, after }),
             // It is not there, and nothing came in between: it may still land, and count.
-            Fate::Unmet if seen.state == *base => Ok(Err(seen)),
+            Fate::Unmet if seen.state == head.base => Again::Seen(seen),
             // Whatever came in between makes it void wherever it lands.
             Fate::Void | Fate::Unmet => {
                 if let Some(void) = tried.take() {
-                    self.discard(&void.chunks).await;
+                    self.discard(key, void.head.id, &void.chunks).await;
                 }
-                Ok(Err(seen))
+                Again::Seen(seen)
             }
-            Fate::OutOfSight => Err(LogError::unavailable(
+            Fate::OutOfSight => Again::Over(LogError::unavailable(
                 "what became of it can't be seen any more: it was archived or erased meanwhile",
             )),
-        }
-    }
-
-    /// The message of a change; what does not fit into it is stored in chunks before, whose sequences go to `stored`, also
-    /// where it fails.
-    async fn compose(
-        &self,
-        key: &ThreadKey,
-        mut head: Head,
-        body: &Body,
-        stored: &mut Vec<u64>,
-    ) -> Result<(Head, Bytes), Failed> {
-        let room = self.room().map_err(Failed::For)?;
-        if wire::HEAD + body.records.len() <= room {
-            let mut message = wire::message(&head, body.records.len());
-            message.extend_from_slice(&body.records);
-            return Ok((head, message.freeze()));
-        }
-        let size = room - CHUNK_HEAD;
-        let count = body.records.len().div_ceil(size);
-        if wire::HEAD + 4 + count * Chunk::BYTES > room {
-            return Err(Failed::For(LogError::invalid(format!(
-                "batch of {} bytes is too large for messages of {room}",
-                body.records.len()
-            ))));
-        }
-        let subject = self.stream.subjects.chunks(key);
-        let has_failed = AtomicBool::new(false);
-        let parts = (0..count).map(|n| {
-            let (subject, has_failed, bytes) = (
-                &subject,
-                &has_failed,
-                &body.records[n * size..body.records.len().min((n + 1) * size)],
-            );
-            async move {
-                // One that lacks makes all others useless.
-                if has_failed.load(Ordering::Relaxed) {
-                    return Ok(None);
-                }
-                // As many as a message lists.
-                let part = u32::try_from(n).unwrap_or(u32::MAX);
-                let stored = self
-                    .store(subject, None, None, wire::chunk(head.id, part, bytes))
-                    .await;
-                let stored = match stored {
-                    Ok(Stored::At(seq)) => Ok(Some(seq)),
-                    Ok(Stored::Again) => Err(Failed::For(LogError::internal(
-                        "chunk that was there already",
-                    ))),
-                    Ok(Stored::Refused(told)) if told.may_pass() => {
-                        Err(Failed::Now(error::refused("server takes no chunk", &told)))
-                    }
-                    Ok(Stored::Refused(told)) => {
-                        Err(Failed::For(error::refused("server takes no chunk", &told)))
-                    }
-                    // A chunk alone is nothing.
-                    Err(silence) => Err(now(silence.into())),
-                };
-                has_failed.fetch_or(stored.is_err(), Ordering::Relaxed);
-                stored
-            }
-        });
-        let mut parts = streams::iter(parts).buffered(CHUNKS_AT_ONCE);
-        let mut failed = None;
-        while let Some(part) = parts.next().await {
-            match part {
-                Ok(seq) => stored.extend(seq),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        if let Some(failed) = failed {
-            return Err(failed);
-        }
-        let mut begins = body.begins.iter().enumerate().peekable();
-        let chunks: Vec<Chunk> = stored
-            .iter()
-            .copied()
-            .enumerate()
-            .map(|(n, seq)| {
-                while begins.next_if(|(_, begin)| **begin < n * size).is_some() {}
-                let (record, offset) = match begins.peek() {
-                    Some((record, begin)) if **begin < (n + 1) * size => {
-                        (*record, **begin - n * size)
-                    }
-                    _ => (usize::MAX, 0),
-                };
-                Chunk {
-                    seq,
-                    record: u32::try_from(record).unwrap_or(u32::MAX),
-                    offset: u32::try_from(offset).unwrap_or(u32::MAX),
-                }
-            })
-            .collect();
-        if let Change::Append(append) = &mut head.change {
-            append.chunked = true;
-        }
-        let mut message = wire::message(&head, 4 + count * Chunk::BYTES);
-        Chunk::put_all(&chunks, &mut message);
-        Ok((head, message.freeze()))
+        })
     }
 }
 
-fn now(error: LogError) -> Failed {
-    if error.kind() == bus_log::LogErrorKind::Unavailable {
+pub(crate) fn now(error: LogError) -> Failed {
+    if error.kind() == LogErrorKind::Unavailable {
         Failed::Now(error)
     } else {
         Failed::For(error)

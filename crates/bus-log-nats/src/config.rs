@@ -9,6 +9,13 @@ use async_nats::ServerAddr;
 use bus_log::{LogError, Result};
 use bus_remote::options;
 
+/// Times are at least this, and at most that: a day, of which any number can be added to the clock.
+const LEAST: Duration = Duration::from_millis(1);
+const MOST: Duration = Duration::from_secs(86_400);
+
+/// Longest prefix of subjects, which the names of tenants and threads share a subject with.
+const MAX_PREFIX_BYTES: usize = 256;
+
 /// Where a log is, and how it is reached. Neither `Debug` nor any error shows a password or token.
 ///
 /// ```
@@ -66,7 +73,7 @@ impl NatsConfig {
     /// | `storage` | `file`, or `memory` for tests; as above | `file` for a new stream |
     /// | `prefix` | what subjects begin with | the stream's name |
     /// | `domain` | the JetStream domain | none |
-    /// | `tls_ca` | a PEM file of certificates to trust besides the system's | none |
+    /// | `tls_ca`, or `sslrootcert` | a PEM file of certificates to trust besides the system's | none |
     /// | `timeout` | seconds that a change or an answer may take | 10 |
     /// | `connect_timeout` | seconds for one server to take the connection | 5 |
     ///
@@ -116,7 +123,7 @@ impl NatsConfig {
                     domain: Some(token("domain", value)?),
                     ..config
                 },
-                "tls_ca" => Self {
+                "tls_ca" | "sslrootcert" => Self {
                     tls_ca: Some(value.into()),
                     ..config
                 },
@@ -143,14 +150,20 @@ impl NatsConfig {
         Ok(self)
     }
 
-    /// The same with another beginning of subjects: letters, digits, `_` and `-`, with dots between them. By default the
-    /// stream's name.
+    /// The same with another beginning of subjects: letters, digits, `_` and `-`, with dots between them, at most 256
+    /// bytes. By default the stream's name.
     ///
     /// # Errors
     ///
-    /// `Invalid` if it is made of anything else.
+    /// `Invalid` if it is made of anything else, or is longer.
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Result<Self> {
         let prefix = prefix.into();
+        if prefix.len() > MAX_PREFIX_BYTES {
+            return Err(LogError::invalid(format!(
+                "prefix of {} bytes, at most {MAX_PREFIX_BYTES} are taken",
+                prefix.len()
+            )));
+        }
         for part in prefix.split('.') {
             token("prefix", part.into())?;
         }
@@ -179,14 +192,14 @@ impl NatsConfig {
     }
 
     /// The same with another time that an answer may take, and for which a change is tried again while its outcome is
-    /// known to be nothing; 10 s by default. After it the call is `Unavailable`.
+    /// known to be nothing; 10 s by default, from 1 ms to a day. After it the call is `Unavailable`.
     #[must_use]
     pub const fn with_timeout(mut self, limit: Duration) -> Self {
         self.timeout = limit;
         self
     }
 
-    /// The same with another time that one server may take to accept the connection; 5 s by default.
+    /// The same with another time that one server may take to accept the connection; 5 s by default, from 1 ms to a day.
     #[must_use]
     pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -194,7 +207,7 @@ impl NatsConfig {
     }
 
     /// The same with another time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
-    /// default.
+    /// default, from 1 ms to a day.
     #[must_use]
     pub const fn with_poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
@@ -255,16 +268,16 @@ impl NatsConfig {
         self.storage
     }
 
-    pub(crate) const fn timeout(&self) -> Duration {
-        self.timeout
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout.clamp(LEAST, MOST)
     }
 
-    pub(crate) const fn connect_timeout(&self) -> Duration {
-        self.connect_timeout
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.clamp(LEAST, MOST)
     }
 
-    pub(crate) const fn poll_interval(&self) -> Duration {
-        self.poll_interval
+    pub(crate) fn poll_interval(&self) -> Duration {
+        self.poll_interval.clamp(LEAST, MOST)
     }
 
     pub(crate) const fn creates(&self) -> bool {

@@ -86,5 +86,44 @@ impl State {
     }
 }
 
+/// A reader's way along a thread's subject: what the thread is, and how far its messages were met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Walk {
+    pub(crate) state: State,
+    /// The last message that was met, also if it was void.
+    pub(crate) seq: u64,
+}
+
+impl Walk {
+    /// From right after a message that counts.
+    pub(crate) const fn from(state: State) -> Self {
+        Self {
+            state,
+            seq: state.seq,
+        }
+    }
+
+    /// Takes the next message that is there.
+    ///
+    /// What builds on a message that was passed and did not count is void too. Nobody builds on such a message who has all
+    /// of the thread; but a server that lost its end may hold what was built on the lost part.
+    pub(crate) fn take(&mut self, seq: u64, head: &Head) -> Step {
+        let passed = std::mem::replace(&mut self.seq, seq);
+        if self.state.seq < head.base.seq && head.base.seq <= passed {
+            return Step::Void;
+        }
+        let step = self.state.step(seq, head);
+        if let Step::Counts { after, .. } = step {
+            self.state = after;
+        }
+        step
+    }
+
+    /// Passes a message of nobody's.
+    pub(crate) const fn pass(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 use bus_log::{LogError, Result, ThreadKey};
 use bytes::Bytes;
 
-use crate::change::{Body, Decision, Done};
+use crate::change::{Decision, Done};
+use crate::compose::Body;
+use crate::error;
 use crate::fold::State;
 use crate::server::{Get, Server, Stored};
 use crate::wire::{self, Change, Chunk, Head};
@@ -27,18 +29,26 @@ impl Server {
                 })
             })
         });
-        let (newly, state) = match done.await? {
-            Done::Nothing(state) => (0, state),
-            Done::Changed { before, after } => (after.watermark - before.watermark, after),
-        };
-        if state.watermark > 0 && (newly > 0 || watermark == state.watermark) {
-            // Also where nothing is newly hidden: an earlier call may have been cut off here.
-            if let Err(error) = self.sweep(key, &state).await {
-                // They are hidden, which is what was asked; the next time takes them along.
-                tracing::debug!(error = %error, "archived events are not deleted yet");
+        let done = done.await;
+        let hidden = match &done {
+            Ok(Done::Nothing(state)) => Some((0, *state)),
+            Ok(Done::Changed { before, after }) => {
+                Some((after.watermark - before.watermark, *after))
             }
-            self.keep_reserve_again().await;
+            Err(_) => None,
+        };
+        // Also where nothing is newly hidden: an earlier call may have been cut off here.
+        if let Some((newly, state)) = hidden
+            && state.watermark > 0
+            && (newly > 0 || watermark == state.watermark)
+            && let Err(error) = self.sweep(key, state).await
+        {
+            // They are hidden, which is what was asked; the next time takes them along.
+            tracing::debug!(error = %error, "archived events are not deleted yet");
         }
+        self.keep_reserve_again().await;
+        done?;
+        let newly = hidden.map_or(0, |(newly, _)| newly);
         Ok(usize::try_from(newly).unwrap_or(usize::MAX))
     }
 
@@ -60,11 +70,13 @@ impl Server {
                 })
             })
         });
-        let (Done::Nothing(state) | Done::Changed { after: state, .. }) = done.await?;
-        if state.last == 0 {
-            return Ok(());
-        }
-        let swept = self.sweep(key, &state).await;
+        let swept = match done.await {
+            Ok(Done::Nothing(state) | Done::Changed { after: state, .. }) if state.last > 0 => {
+                self.sweep(key, state).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
         self.keep_reserve_again().await;
         swept
     }
@@ -73,7 +85,8 @@ impl Server {
     ///
     /// What is left begins with a message that counts, and so with one that says what came before. A deletion that is
     /// late deletes what was hidden when it was asked for, and nothing else.
-    async fn sweep(&self, key: &ThreadKey, state: &State) -> Result<()> {
+    async fn sweep(&self, key: &ThreadKey, state: State) -> Result<()> {
+        let state = self.hide_late(key, state).await?;
         let subject = self.stream.subjects.thread(key);
         let mut keep = state.seq;
         if state.watermark < state.last {
@@ -108,11 +121,41 @@ impl Server {
             // A subject never goes away, so that their number says whether one was added: a word stays. For that too there
             // must be room.
             self.purge(&chunks, last.seq).await?;
-            if let Stored::Refused(told) = self.store(&chunks, None, None, Bytes::new()).await? {
-                return Err(crate::error::refused("chunks can't be deleted", &told));
-            }
+            self.keep_subject(&chunks).await?;
         }
         self.purge(&chunks, first).await
+    }
+
+    /// Puts another word to hide all behind what has landed since a thread was hidden and is void: an append that was under
+    /// way then holds events that nobody reads. What lies before the word is deleted with the rest; the last message of a
+    /// thread never is, and none in the middle, which servers of 2.9 answer for with the wrong last one.
+    async fn hide_late(&self, key: &ThreadKey, state: State) -> Result<State> {
+        let subject = self.stream.subjects.thread(key);
+        let next = Get::next(&subject, state.seq + 1);
+        if state.watermark < state.last || self.get_now(next).await?.is_none() {
+            return Ok(state);
+        }
+        let nothing = Body::none();
+        let done = self.change(key, &nothing, |state| {
+            Ok(if state.watermark == state.last {
+                Decision::Write(Change::Hide {
+                    watermark: state.last,
+                    erase: false,
+                })
+            } else {
+                Decision::Nothing
+            })
+        });
+        let (Done::Nothing(state) | Done::Changed { after: state, .. }) = done.await?;
+        Ok(state)
+    }
+
+    /// Stores a word that says nothing, so that a subject stays whose messages go: their number says whether one was added.
+    pub(crate) async fn keep_subject(&self, subject: &str) -> Result<()> {
+        match self.store(subject, None, None, Bytes::new()).await? {
+            Stored::Refused(told) => Err(error::refused("messages can't be deleted", &told)),
+            _ => Ok(()),
+        }
     }
 
     /// A message whose events stand in chunks, and where they are.

@@ -6,6 +6,7 @@
 
 mod api;
 mod change;
+mod compose;
 mod config;
 mod error;
 mod fold;
@@ -20,6 +21,7 @@ mod run;
 mod server;
 mod stream;
 mod subject;
+mod sure;
 mod threads;
 mod wire;
 

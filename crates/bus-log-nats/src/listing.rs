@@ -29,15 +29,31 @@ struct Listing {
     names: Arc<Vec<String>>,
 }
 
+/// What the stream holds.
 #[derive(Deserialize)]
-struct Info {
+pub(crate) struct Info {
     #[serde(default)]
     total: usize,
     state: State,
 }
 
+impl Info {
+    /// The last sequence that was given.
+    pub(crate) const fn last(&self) -> u64 {
+        self.state.last_seq
+    }
+
+    /// How many messages the subjects have that were asked for.
+    pub(crate) fn messages(&self) -> u64 {
+        let subjects = self.state.subjects.iter().flatten();
+        subjects.map(|(_, count)| count).sum()
+    }
+}
+
 #[derive(Deserialize)]
 struct State {
+    #[serde(default)]
+    last_seq: u64,
     #[serde(default)]
     num_subjects: u64,
     /// With how many messages each has.
@@ -139,7 +155,7 @@ impl Server {
         Ok(names)
     }
 
-    async fn info(&self, question: serde_json::Value) -> Result<Info> {
+    pub(crate) async fn info(&self, question: serde_json::Value) -> Result<Info> {
         let what = format!("STREAM.INFO.{}", self.stream.name);
         self.api
             .call::<Info>(&what, &question)

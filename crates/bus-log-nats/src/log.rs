@@ -1,7 +1,8 @@
 //! The log: its methods hand their work to the thread that talks to the server.
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bus_log::{
@@ -14,7 +15,8 @@ use tokio::select;
 use tokio::time::sleep;
 
 use crate::api::Api;
-use crate::change::{Body, Decision, Done};
+use crate::change::{Decision, Done};
+use crate::compose::Body;
 use crate::config::NatsConfig;
 use crate::fold::State;
 use crate::live::{self, NatsLive};
@@ -375,15 +377,17 @@ fn supported(version: &str) -> Result<()> {
     )))
 }
 
-/// Says what the operator should know, and what a client can't see.
+/// Says what the operator should know, and what a client can't see: once for each log that this process opens.
 fn warn_once(version: &str, stream: &stream::Stream) {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(|| {
-        tracing::warn!(
-            version,
-            stream = stream.name,
-            "unless the server is set to `sync_interval: always`, which it does not say, what it acknowledged in the last \
-             minutes may not survive a power cut of all servers that keep it"
-        );
-    });
+    static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut warned = WARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !warned.insert(stream.subjects.all()) {
+        return;
+    }
+    tracing::warn!(
+        version,
+        stream = stream.name,
+        "unless the server is set to `sync_interval: always`, which it does not say, what it acknowledged in the last minutes \
+         may not survive a power cut of all servers that keep it"
+    );
 }

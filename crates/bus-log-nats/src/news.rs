@@ -160,7 +160,6 @@ impl Server {
         self.news.state().hears = true;
         // What was stored before it was made, nobody tells.
         self.news.watches.wake_all();
-        let mut link = self.api.link();
         let mut count = 0;
         let ended = loop {
             select! {
@@ -169,7 +168,7 @@ impl Server {
                     Ok(None) => break Err(LogError::unavailable("connection was closed")),
                     Err(_) => break Err(LogError::unavailable("consumer for news fell silent")),
                 },
-                _ = link.wait_for(|link| link.epoch() != epoch) => {
+                () = self.api.lost(epoch) => {
                     break Err(LogError::unavailable("connection for news was lost"));
                 }
             }

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures_util::stream::{self as streams, StreamExt};
 use tokio::time::sleep;
 
-use crate::fold::{State, Step};
+use crate::fold::{State, Step, Walk};
 use crate::server::{Get, Got, Server};
-use crate::threads::Seen;
+use crate::threads::{Place, Seen};
 use crate::wire::{self, Append, Change, Chunk, Found, Head, Id, Records};
 
 /// Messages that are asked for at once, at most.
@@ -46,16 +46,21 @@ impl Server {
     pub(crate) async fn page(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<RawPage> {
         for again in 0.. {
             let mut seen = self.see(key).await?;
-            let from = cursor.max(seen.state.watermark).saturating_add(1);
-            if from > seen.state.last || cursor == u64::MAX {
+            let passed = cursor.max(seen.state.watermark);
+            if passed >= seen.state.last {
                 return Ok(RawPage::default());
             }
+            let from = passed + 1;
             let read = self.page_from(key, &mut seen, from, limit.max(1)).await?;
             self.threads.put(key, &seen);
             match read {
                 Read::Page(page) => return Ok(page),
-                // Archived meanwhile: once more, after what is hidden now. Or a server that comes up has not all yet.
-                Read::Hole(_) if again < LOOKS => sleep(PAUSE * again).await,
+                // Archived meanwhile: once more, after what is hidden now. Or a server that comes up has not all yet; or it
+                // has lost its end, and what was known of the thread is not true any more.
+                Read::Hole(_) if again < LOOKS => {
+                    self.threads.doubt(key);
+                    sleep(PAUSE * again).await;
+                }
                 Read::Hole(hole) => {
                     return Err(LogError::corrupt(format!(
                         "ordinals {} to {}: the server has lost messages that it had stored",
@@ -76,19 +81,19 @@ impl Server {
         limit: usize,
     ) -> Result<Read> {
         let subject = self.stream.subjects.thread(key);
-        let mut state = self.locate(&subject, seen, from).await?;
+        let mut walk = Walk::from(self.locate(&subject, seen, from).await?);
         let mut page = Page {
             from,
             limit,
             bytes: 0,
             events: Vec::new(),
         };
-        let (mut at, mut width) = (state.seq, 1);
-        while !page.is_full() && state.last < seen.state.last {
+        let (mut at, mut width) = (walk.seq, 1);
+        while !page.is_full() && walk.state.last < seen.state.last {
             let gots = self.some(&subject, at + 1, width).await?;
             let Some(last) = gots.last() else {
                 return Ok(Read::Hole(
-                    from.max(state.last.saturating_add(1))..=seen.state.last,
+                    from.max(walk.state.last.saturating_add(1))..=seen.state.last,
                 ));
             };
             let dense = gots.len() as u64 == width;
@@ -108,27 +113,33 @@ impl Server {
             };
             for got in gots {
                 let Some((head, body)) = wire::parse(got.payload)? else {
+                    walk.pass(got.seq);
                     continue;
                 };
-                let Step::Counts { before, after } = state.step(got.seq, &head) else {
+                let was = walk.state;
+                let Step::Counts { before, after } = walk.take(got.seq, &head) else {
                     continue;
                 };
                 let mut next = vec![(head, body, before, after)];
+                if before.last < was.last {
+                    return Ok(Read::Hole(before.last + 1..=was.last));
+                }
                 // What lies between was deleted, because it was hidden; or it is lost here.
-                if before.last >= from && before.last > state.last {
-                    let Some(found) = self.mend(&state, &before).await? else {
-                        return Ok(Read::Hole(from.max(state.last + 1)..=before.last));
+                if before.last >= from && before.last > was.last {
+                    let Some(found) = self.mend(&was, &before).await? else {
+                        return Ok(Read::Hole(from.max(was.last + 1)..=before.last));
                     };
                     next.splice(0..0, found);
                 }
                 for (head, body, before, after) in next {
-                    state = after;
                     if let Change::Append(append) = head.change
                         && after.last >= from
                         && !page.is_full()
                     {
                         seen.remember(before);
-                        page.take(self, &head, append, body).await?;
+                        if !page.take(self, &head, append, body).await? {
+                            return Ok(Read::Hole(append.first.max(from)..=after.last));
+                        }
                     }
                 }
                 if page.is_full() {
@@ -205,7 +216,8 @@ impl Server {
     /// tells on which side of it to look.
     async fn locate(&self, subject: &str, seen: &Seen, ordinal: u64) -> Result<State> {
         const NEAR: u64 = 4;
-        let (mut before, after) = seen.around(ordinal);
+        let (known, after) = seen.around(ordinal);
+        let mut before = known;
         let (mut low, mut high) = (before.seq + 1, after.seq);
         while low < high && ordinal - before.last > NEAR {
             let middle = low + (high - low) / 2;
@@ -229,6 +241,10 @@ impl Server {
                 None => low = got.seq + 1,
             }
         }
+        // Of a message that is void because what it builds on was lost, the base is no state of the thread.
+        if before.seq != known.seq && self.place_of(&before).await? != Place::Its {
+            return Ok(known);
+        }
         Ok(before)
     }
 
@@ -236,37 +252,42 @@ impl Server {
     pub(crate) async fn message_of(&self, key: &ThreadKey, ordinal: u64) -> Result<Option<u64>> {
         let subject = self.stream.subjects.thread(key);
         let seen = self.see(key).await?;
-        let mut state = self.locate(&subject, &seen, ordinal).await?;
-        let mut at = state.seq;
-        while let Some(got) = self.get(Get::next(&subject, at + 1)).await? {
-            at = got.seq;
+        let mut walk = Walk::from(self.locate(&subject, &seen, ordinal).await?);
+        while let Some(got) = self.get(Get::next(&subject, walk.seq + 1)).await? {
             let Some((head, _)) = wire::parse(got.payload)? else {
+                walk.pass(got.seq);
                 continue;
             };
-            if let Step::Counts { before, after } = state.step(at, &head) {
+            if let Step::Counts { before, after } = walk.take(got.seq, &head) {
                 if before.last >= ordinal {
                     return Ok(None);
                 }
                 if after.last >= ordinal {
-                    return Ok(Some(at));
+                    return Ok(Some(got.seq));
                 }
-                state = after;
             }
         }
         Ok(None)
     }
 
-    /// A chunk's bytes.
-    async fn chunk(&self, head: Head, part: usize, chunk: Chunk) -> Result<Bytes> {
-        let missing = || {
-            LogError::corrupt(format!(
-                "chunk {part} of a batch, at sequence {}",
-                chunk.seq
-            ))
-        };
-        let got = self.get(Get::at(chunk.seq)).await?.ok_or_else(missing)?;
+    /// A chunk's bytes; `None` if it is not there: deleted with its batch meanwhile, or lost here.
+    async fn chunk(&self, head: Head, part: usize, chunk: Chunk) -> Result<Option<Bytes>> {
         let number = u32::try_from(part).unwrap_or(u32::MAX);
-        wire::part_of(head.id, number, got.payload).ok_or_else(missing)
+        let is_it =
+            |got: Option<Got>| got.and_then(|got| wire::part_of(head.id, number, got.payload));
+        let get = Get::at(chunk.seq);
+        if let Some(bytes) = is_it(self.get(get).await?) {
+            return Ok(Some(bytes));
+        }
+        if self.shape().alone {
+            return Ok(None);
+        }
+        for _ in 0..REPLICAS_ASKED {
+            if let Some(bytes) = is_it(self.get_of_any(get).await?) {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -293,14 +314,14 @@ impl Page {
         }
     }
 
-    /// Takes the events of a message.
+    /// Takes the events of a message. False if not all of them are there.
     async fn take(
         &mut self,
         server: &Server,
         head: &Head,
         append: Append,
         body: Bytes,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let damaged = |error: LogError| {
             let (first, count) = (append.first, append.count);
             LogError::corrupt(format!("batch of {count} events from ordinal {first}"))
@@ -319,7 +340,8 @@ impl Page {
                     "{count} events are there"
                 ))));
             }
-            return records.end().map_err(damaged);
+            records.end().map_err(damaged)?;
+            return Ok(true);
         }
         let chunks = Chunk::parse_all(body).map_err(damaged)?;
         let skip = u32::try_from(self.from.saturating_sub(append.first)).unwrap_or(u32::MAX);
@@ -338,7 +360,9 @@ impl Page {
         while !self.is_full()
             && let Some(part) = parts.next().await
         {
-            let mut part = part?;
+            let Some(mut part) = part? else {
+                return Ok(false);
+            };
             if offset > part.len() {
                 return Err(damaged(LogError::corrupt(
                     "record that begins past its chunk",
@@ -352,6 +376,6 @@ impl Page {
         if !self.is_full() {
             records.end().map_err(damaged)?;
         }
-        Ok(())
+        Ok(true)
     }
 }

@@ -6,16 +6,24 @@ use bus_log::Result;
 use bytes::Bytes;
 use serde::Deserialize;
 
+use crate::api::Silence;
 use crate::error;
-use crate::server::{Get, Server, Stored};
+use crate::server::{Server, Stored};
 
 /// Messages of it, and their bytes: for the message that hides, and for what others store meanwhile.
-const MESSAGES: usize = 4;
+pub(crate) const MESSAGES: usize = 4;
 const BYTES: usize = 2 << 10;
 
 /// Whether the reserve was given up, and must be filled again.
 #[derive(Debug, Default)]
 pub(crate) struct Reserve(AtomicBool);
+
+impl Reserve {
+    /// Whether what room there is belongs to those who make some.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 impl Server {
     /// Sees to it that there is a reserve, if that can be done now.
@@ -27,15 +35,16 @@ impl Server {
 
     /// The same if it was given up.
     pub(crate) async fn keep_reserve_again(&self) {
-        if self.reserve.0.swap(false, Ordering::SeqCst) {
+        if self.reserve.is_needed() {
             self.keep_reserve().await;
+            self.reserve.0.store(false, Ordering::SeqCst);
         }
     }
 
     async fn fill_reserve(&self) -> Result<()> {
         let subject = self.stream.subjects.reserve();
-        let first = self.get_now(Get::next(&subject, 1)).await?;
-        if first.is_some_and(|first| first.payload.len() >= BYTES) {
+        let counted = self.info(serde_json::json!({ "subjects_filter": subject }));
+        if counted.await?.messages() > MESSAGES as u64 {
             return Ok(());
         }
         let room = Bytes::from_static(&[0; BYTES]);
@@ -50,26 +59,31 @@ impl Server {
 
     async fn put_in_reserve(&self, subject: &str, bytes: Bytes) -> Result<u64> {
         match self.store(subject, None, None, bytes).await? {
-            Stored::At(seq) => Ok(seq),
+            Stored::At(seq) | Stored::Anew(seq) => Ok(seq),
             Stored::Refused(told) => Err(error::refused("reserve can't be kept", &told)),
             Stored::Again => Ok(0),
         }
     }
 
-    /// Makes room for what hides events.
+    /// Makes room for what hides events: so many messages of the reserve are left.
     ///
     /// # Errors
     ///
     /// By kind.
-    pub(crate) async fn give_up_reserve(&self) -> Result<()> {
+    pub(crate) async fn give_up_reserve(&self, left: usize) -> Result<(), Silence> {
         #[derive(Deserialize)]
         struct Purged {}
         let what = format!("STREAM.PURGE.{}", self.stream.name);
-        let question = serde_json::json!({ "filter": self.stream.subjects.reserve(), "keep": 1 });
+        // The last, which is empty, stays: a subject never goes away.
+        let question =
+            serde_json::json!({ "filter": self.stream.subjects.reserve(), "keep": left + 1 });
         self.reserve.0.store(true, Ordering::SeqCst);
         match self.api.call::<Purged>(&what, &question).await? {
             Ok(Purged {}) => Ok(()),
-            Err(told) => Err(error::refused("reserve can't be given up", &told)),
+            Err(told) => Err(Silence::Unsent(error::refused(
+                "reserve can't be given up",
+                &told,
+            ))),
         }
     }
 }

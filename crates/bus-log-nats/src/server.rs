@@ -99,6 +99,8 @@ pub(crate) struct Got {
 #[derive(Debug)]
 pub(crate) enum Stored {
     At(u64),
+    /// The same where the sequence was another message's of this log's before: the server has lost that one.
+    Anew(u64),
     /// The same message was there already.
     Again,
     Refused(Told),
@@ -188,8 +190,8 @@ impl Server {
 
     /// Gets a message of the past, in the shortest way.
     ///
-    /// Where one server keeps the stream alone, that is a question to whoever has a copy: also its mirrors answer it, which
-    /// are behind. What they find is there, for what lies behind a message does not change; what they don't find may be.
+    /// Where one server keeps the stream alone, that is a question to whoever has a copy. Its mirrors answer it too, which
+    /// may be behind, or were set to keep less: what they find counts for nothing, and is looked for again in the stream.
     ///
     /// # Errors
     ///
@@ -262,11 +264,17 @@ impl Server {
                 )));
             }
         }
-        let seq = message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get("Nats-Sequence"));
-        let seq = seq.and_then(|seq| seq.as_str().parse().ok());
+        let header = |name| {
+            let headers = message.headers.as_ref();
+            headers
+                .and_then(|headers| headers.get(name))
+                .map(|value| value.as_str())
+        };
+        // Its mirrors may answer too, and may lack what they were not set to keep.
+        if header("Nats-Stream") != Some(self.stream.name.as_str()) {
+            return Ok(None);
+        }
+        let seq = header("Nats-Sequence").and_then(|seq| seq.parse().ok());
         let seq = seq.ok_or_else(|| LogError::unavailable("message without a sequence"))?;
         Ok(Some(Got {
             seq,
@@ -342,10 +350,13 @@ impl Server {
                 duplicate: true, ..
             }) => Stored::Again,
             Ok(Ack { seq, .. }) => {
-                if !self.runs.add(epoch, seq) {
+                // Over which connection it came is not known of one that was stored while that changed.
+                if self.api.epoch() != epoch || self.runs.add(epoch, seq) {
+                    Stored::At(seq)
+                } else {
                     self.threads.doubt_all();
+                    Stored::Anew(seq)
                 }
-                Stored::At(seq)
             }
             Err(told) => Stored::Refused(told),
         })
@@ -405,23 +416,20 @@ impl Server {
         }
     }
 
-    /// Deletes chunks that nothing lists which counts, as far as that can be done now: the next archiving or erasure of
-    /// their thread takes along what is left.
-    pub(crate) async fn discard(&self, chunks: &[u64]) {
+    /// Deletes a message, by sequence; one that is not there any more is fine.
+    ///
+    /// # Errors
+    ///
+    /// By kind; it may have happened.
+    pub(crate) async fn delete(&self, seq: u64) -> Result<()> {
         #[derive(Deserialize)]
         struct Deleted {}
         let what = format!("STREAM.MSG.DELETE.{}", self.stream.name);
-        for seq in chunks {
-            let question = serde_json::json!({ "seq": seq, "no_erase": true });
-            let deleted = match self.api.call::<Deleted>(&what, &question).await {
-                Ok(Ok(Deleted {})) => Ok(()),
-                Ok(Err(told)) => Err(error::refused("chunk can't be deleted", &told)),
-                Err(silence) => Err(silence.into()),
-            };
-            if let Err(error) = deleted {
-                tracing::debug!(error = %error, "chunks of a change that came to nothing are left");
-                return;
-            }
+        let question = serde_json::json!({ "seq": seq, "no_erase": true });
+        match self.api.call::<Deleted>(&what, &question).await? {
+            Ok(Deleted {}) => Ok(()),
+            Err(told) if told.is_no_message() => Ok(()),
+            Err(told) => Err(error::refused("message can't be deleted", &told)),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! The stream that holds the log: made, or checked, when the log is opened.
 
-use bus_log::{LogError, Result};
+use std::time::Duration;
+
+use bus_log::{LogError, LogErrorKind, Result};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, Silence};
 use crate::config::{NatsConfig, Storage};
@@ -11,6 +14,9 @@ use crate::subject::Subjects;
 /// How long the server knows the ids of messages, in nanoseconds. It spares the stream what is sent twice; nothing
 /// depends on it.
 const REMEMBERED: i64 = 20_000_000_000;
+
+/// How long between two looks at a stream that was just made, by several at once perhaps.
+const LOOK_AGAIN: Duration = Duration::from_millis(150);
 
 /// The first version that refuses what goes beyond `max_bytes` and deletes nothing in its place.
 const EXACT: [u32; 3] = [2, 10, 6];
@@ -138,15 +144,46 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
     };
     let made = api
         .call::<Info>(&format!("STREAM.CREATE.{name}"), &wanted)
-        .await?;
-    match made {
-        Ok(made) => checked(made, config, &version, LogError::unsupported).map(Some),
-        // Somebody else was faster, with an identity of its own.
-        Err(told) if told.is_name_in_use() => match look(api, name).await? {
-            Some(found) => checked(found, config, &version, LogError::unsupported).map(Some),
-            None => Err(error::refused("stream can't be made", &told)),
-        },
-        Err(told) => Err(error::refused("stream can't be made", &told)),
+        .await;
+    let why = match made {
+        // It may be there, or come; and somebody else may have been faster, with an identity of its own.
+        Ok(Ok(_)) => None,
+        Ok(Err(told)) if told.is_name_in_use() => {
+            Some(error::refused("stream can't be made", &told))
+        }
+        Err(Silence::Unknown(error)) => Some(error),
+        Ok(Err(told)) => return Err(error::refused("stream can't be made", &told)),
+        Err(silence) => return Err(silence.into()),
+    };
+    match settled(api, config).await? {
+        Some(found) => checked(found, config, &version, LogError::unsupported).map(Some),
+        None => Err(why.unwrap_or_else(|| LogError::unavailable(error::GONE))),
+    }
+}
+
+/// The stream once it stays what it is: of several who make one at once, each may have been told that it did.
+async fn settled(api: &Api, config: &NatsConfig) -> Result<Option<Info>> {
+    let deadline = api.deadline();
+    let mut before: Option<(Vec<String>, String)> = None;
+    loop {
+        let error = match look(api, config.stream()).await {
+            Ok(Some(found)) => {
+                let identity = (found.config.subjects.clone(), found.created.clone());
+                if found.config.num_replicas == 1 || before.as_ref() == Some(&identity) {
+                    return Ok(Some(found));
+                }
+                before = Some(identity);
+                None
+            }
+            Ok(None) => None,
+            // It has no leader yet.
+            Err(error) if error.kind() == LogErrorKind::Unavailable => Some(error),
+            Err(error) => return Err(error),
+        };
+        if Instant::now() >= deadline {
+            return error.map_or(Ok(None), Err);
+        }
+        sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -5,6 +5,7 @@
 //! PREFIX.v1.LOG.c.TENANT.THREAD   chunks of batches that are too large for one message
 //! PREFIX.v1.LOG.n.TENANT          says that there is such a tenant
 //! PREFIX.v1.LOG.r                 holds nothing, and room for when the stream is full
+//! PREFIX.v1.LOG.b                 words that say nothing: what a reader shows who has seen one is not old
 //! ```
 //!
 //! and beside them, stored nowhere:
@@ -105,6 +106,10 @@ impl Subjects {
 
     pub(crate) fn reserve(&self) -> String {
         format!("{}.r", self.root)
+    }
+
+    pub(crate) fn words(&self) -> String {
+        format!("{}.b", self.root)
     }
 
     pub(crate) fn all_tenants(&self) -> String {

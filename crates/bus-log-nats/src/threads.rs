@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bus_log::{LogError, Result, ThreadKey};
 
-use crate::fold::{State, Step};
+use crate::fold::{State, Step, Walk};
 use crate::server::{Get, Got, Server};
 use crate::wire::{self, Head, Id};
 
@@ -57,15 +57,14 @@ impl Seen {
     ///
     /// As [`wire::parse`].
     fn take(&mut self, got: &Got) -> Result<Option<(Head, Step)>> {
-        self.seq = got.seq;
-        let Some((head, _)) = wire::parse(got.payload.clone())? else {
-            return Ok(None);
+        let mut walk = Walk {
+            state: self.state,
+            seq: self.seq,
         };
-        let step = self.state.step(got.seq, &head);
-        if let Step::Counts { after, .. } = step {
-            self.state = after;
-        }
-        Ok(Some((head, step)))
+        let taken =
+            wire::parse(got.payload.clone())?.map(|(head, _)| (head, walk.take(got.seq, &head)));
+        (self.state, self.seq) = (walk.state, got.seq);
+        Ok(taken)
     }
 
     /// Remembers where an ordinal is.
@@ -193,6 +192,17 @@ pub(crate) enum Fate {
     OutOfSight,
 }
 
+/// What is where a message that counted was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The message.
+    Its,
+    /// Another one: the server has lost it, and given its sequence anew.
+    Anothers,
+    /// Nothing: it was deleted, or is lost, or the server is behind.
+    Empty,
+}
+
 impl Server {
     /// Sees the thread to its end.
     ///
@@ -200,44 +210,68 @@ impl Server {
     ///
     /// By kind.
     pub(crate) async fn see(&self, key: &ThreadKey) -> Result<Seen> {
-        let epoch = self.ready().await?;
-        let subject = self.stream.subjects.thread(key);
-        let seen = match self.threads.get(key, epoch) {
-            Some(mut seen) => {
-                self.go_on(&subject, &mut seen, None).await?;
-                seen
-            }
-            None => {
-                let found = self.find(&subject, epoch).await?;
-                let last = found.as_ref().map_or(0, |seen| seen.state.last);
-                if let Some(known) = self.threads.last_known(key)
-                    && known.last > last
-                {
-                    self.judge_loss(last, &known)?;
-                }
-                match found {
-                    Some(seen) => seen,
+        loop {
+            let epoch = self.ready().await?;
+            let seen = self.see_over(key, epoch).await?;
+            // What was seen in part over one connection, in part over the next, may never have been.
+            if self.api.epoch() == epoch {
+                if seen.seq > 0 {
+                    self.threads.put(key, &seen);
+                } else {
                     // A name that nobody has used is not worth to be remembered.
-                    None => {
-                        self.threads.forget(key);
-                        return Ok(Seen::at(epoch, State::default()));
-                    }
+                    self.threads.forget(key);
                 }
+                return Ok(seen);
             }
-        };
-        self.threads.put(key, &seen);
-        Ok(seen)
+        }
     }
 
-    /// What to do where less is there of a thread than was known.
+    async fn see_over(&self, key: &ThreadKey, epoch: u64) -> Result<Seen> {
+        let subject = self.stream.subjects.thread(key);
+        if let Some(mut seen) = self.threads.get(key, epoch) {
+            let (from, passed) = (seen.state, seen.seq);
+            self.go_on(&subject, &mut seen, None).await?;
+            // Of several servers another one may lead by now, and may not have what was known.
+            if seen.seq == passed || self.shape().alone || self.place_of(&from).await? == Place::Its
+            {
+                return Ok(seen);
+            }
+            self.threads.doubt(key);
+        }
+        let found = self.find(&subject, epoch).await?;
+        if let Some(known) = self.threads.last_known(key) {
+            let state = found
+                .as_ref()
+                .map_or_else(State::default, |seen| seen.state);
+            self.judge(&state, &known).await?;
+        }
+        Ok(found.unwrap_or_else(|| Seen::at(epoch, State::default())))
+    }
+
+    /// Holds what was known of a thread against what is there of it.
     ///
     /// # Errors
     ///
-    /// `Unavailable` where several servers keep the stream: it is a leader that was, or one that has not all yet, and to go
-    /// on would give ordinals twice. One that keeps it alone has lost its end for good, and there is nothing to wait for.
-    fn judge_loss(&self, last: u64, known: &State) -> Result<()> {
-        let was = known.last;
-        if !self.shape().alone {
+    /// `Unavailable` where several servers keep the stream and less is there: it is a leader that was, or one that has not
+    /// all yet, and to go on would give ordinals twice. One that keeps it alone has lost its end for good, and there is
+    /// nothing to wait for; nor is there where others have gone on in place of what is lost.
+    async fn judge(&self, state: &State, known: &State) -> Result<()> {
+        if known.seq == 0 || (state.seq, state.id) == (known.seq, known.id) {
+            return Ok(());
+        }
+        let is_behind = state.seq < known.seq;
+        let is_lost = is_behind
+            || match self.place_of(known).await? {
+                Place::Its => false,
+                Place::Anothers => true,
+                // Only what is hidden is ever deleted.
+                Place::Empty => state.watermark < known.last,
+            };
+        if !is_lost {
+            return Ok(());
+        }
+        let (last, was) = (state.last, known.last);
+        if is_behind && !self.shape().alone {
             return Err(LogError::unavailable(format!(
                 "server is behind what it has acknowledged: last ordinal is {last}, was {was}"
             )));
@@ -246,6 +280,8 @@ impl Server {
             stream = self.stream.name,
             last,
             was,
+            watermark = state.watermark,
+            watermark_was = known.watermark,
             "the server has lost the end of a thread that it had acknowledged, and goes on before it"
         );
         Ok(())
@@ -256,8 +292,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// `Unavailable` also if the server has lost the message that made that state: then nothing that builds on it counts,
-    /// whatever is said of it.
+    /// `Unavailable` also if the message that made that state is not to be seen: then nobody knows whether what builds on
+    /// it counts.
     pub(crate) async fn see_fate(
         &self,
         key: &ThreadKey,
@@ -267,25 +303,57 @@ impl Server {
         let epoch = self.ready().await?;
         let subject = self.stream.subjects.thread(key);
         let mut seen = Seen::at(epoch, from);
-        let fate = self.go_on(&subject, &mut seen, Some(id)).await?;
+        let (fate, is_named) = self.go_on(&subject, &mut seen, Some(id)).await?;
         let is_built_on = fate == Fate::Unmet && seen.state == from;
-        if (epoch != learned || is_built_on) && !self.is_there(&from).await? {
-            return Err(LogError::unavailable(
-                "what the change was built on is not there any more: lost by the server, or archived",
-            ));
+        let may_be_lost = is_built_on || self.api.epoch() != learned || !self.shape().alone;
+        if may_be_lost && !is_named {
+            // Looked at after all that follows it: one server's messages go from the end.
+            match self.place_of(&from).await? {
+                Place::Its => {}
+                Place::Anothers => {
+                    // What builds on it counts for nobody, wherever it lands.
+                    self.threads.doubt(key);
+                    return Ok((self.see(key).await?, Fate::Void));
+                }
+                Place::Empty => {
+                    return Err(LogError::unavailable(
+                        "what the change was built on is not there any more: lost by the server, or archived",
+                    ));
+                }
+            }
         }
         self.threads.put(key, &seen);
         Ok((seen, fate))
     }
 
-    /// Whether the message that made a state is there now.
-    async fn is_there(&self, state: &State) -> Result<bool> {
+    /// Whether a message that was acknowledged stands where it was said to, right after the one that it builds on: of a
+    /// server that shows both, whatever it may have lost before.
+    pub(crate) async fn stands(
+        &self,
+        subject: &str,
+        base: &State,
+        seq: u64,
+        id: Id,
+    ) -> Result<bool> {
+        let next = self.get_now(Get::next(subject, base.seq + 1));
+        let (next, place) = futures_util::future::join(next, self.place_of(base)).await;
+        let Some(next) = next?.filter(|next| next.seq == seq) else {
+            return Ok(false);
+        };
+        let is_it = wire::parse(next.payload)?.is_some_and(|(head, _)| head.id == id);
+        Ok(is_it && place? == Place::Its)
+    }
+
+    /// What is now where the message stood that made a state.
+    pub(crate) async fn place_of(&self, state: &State) -> Result<Place> {
         if state.seq == 0 {
-            return Ok(true);
+            return Ok(Place::Its);
         }
-        let got = self.get_now(Get::at(state.seq)).await?;
-        let head = got.map(|got| wire::parse(got.payload)).transpose()?;
-        Ok(head.flatten().is_some_and(|(head, _)| head.id == state.id))
+        let Some(got) = self.get_now(Get::at(state.seq)).await? else {
+            return Ok(Place::Empty);
+        };
+        let is_its = wire::parse(got.payload)?.is_some_and(|(head, _)| head.id == state.id);
+        Ok(if is_its { Place::Its } else { Place::Anothers })
     }
 
     /// Has everything seen anew: the server gives sequences for the second time, so it has lost its end.
@@ -298,9 +366,9 @@ impl Server {
         self.threads.doubt_all();
     }
 
-    /// Takes into account what is there after what was seen, to the end or to the message that is looked for, if it
-    /// counts.
-    async fn go_on(&self, subject: &str, seen: &mut Seen, id: Option<Id>) -> Result<Fate> {
+    /// Takes into account what is there after what was seen, to the end, or until it is known that the message that is
+    /// looked for counts. True if a later message that counts builds on it: then somebody else has found that too.
+    async fn go_on(&self, subject: &str, seen: &mut Seen, id: Option<Id>) -> Result<(Fate, bool)> {
         let mut fate = Fate::Unmet;
         while let Some(got) = self.get_now(Get::next(subject, seen.seq + 1)).await? {
             let was = seen.state;
@@ -309,8 +377,21 @@ impl Server {
             };
             let is_it = Some(head.id) == id;
             match step {
+                Step::Counts { before, .. } if Some(before.id) == id && before.seq > 0 => {
+                    let counts = match fate {
+                        Fate::Counts { .. } => fate,
+                        _ => Fate::Counts {
+                            before: was,
+                            after: before,
+                        },
+                    };
+                    return Ok((counts, true));
+                }
                 Step::Counts { before, after } if is_it => {
-                    return Ok(Fate::Counts { before, after });
+                    fate = Fate::Counts { before, after };
+                    if self.shape().alone {
+                        break;
+                    }
                 }
                 Step::Counts { before, .. } if before.seq != was.seq && fate == Fate::Unmet => {
                     fate = Fate::OutOfSight;
@@ -319,12 +400,12 @@ impl Server {
                 _ => {}
             }
         }
-        Ok(fate)
+        Ok((fate, false))
     }
 
     /// The state of a thread of which nothing is known; `None` if there is no such thread.
     ///
-    /// The last message may be void. What it builds on is not: whoever wrote it had seen that count.
+    /// The last message may be void. What it builds on is not, if it is there: whoever wrote it had seen that count.
     async fn find(&self, subject: &str, epoch: u64) -> Result<Option<Seen>> {
         let Some(last) = self.get_now(Get::last(subject)).await? else {
             return Ok(None);
@@ -345,10 +426,16 @@ impl Server {
             }
         }
         while seen.seq < last.seq {
-            let next = self.get_now(Get::next(subject, seen.seq + 1)).await?;
-            let next = next
-                .ok_or_else(|| LogError::unavailable("messages went away while they were read"))?;
-            seen.take(&next)?;
+            match self.get_now(Get::next(subject, seen.seq + 1)).await? {
+                Some(next) => seen.take(&next)?,
+                // It was void, and was deleted meanwhile.
+                None if seen.seq > 0 => break,
+                None => {
+                    return Err(LogError::unavailable(
+                        "messages went away while they were read",
+                    ));
+                }
+            };
         }
         Ok(Some(seen))
     }

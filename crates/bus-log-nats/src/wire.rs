@@ -17,7 +17,7 @@ use bus_log::{LogError, Result};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::fold::State;
-pub(crate) use chunks::{CHUNK_HEAD, Chunk, chunk, part_of};
+pub(crate) use chunks::{CHUNK_HEAD, Chunk, chunk, is_part_of, part_of};
 pub(crate) use records::{Found, Records, put, size};
 
 const MAGIC: &[u8; 3] = b"BUS";

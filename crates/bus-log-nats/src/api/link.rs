@@ -1,4 +1,4 @@
-//! What is known of the connection.
+//! What the connection's events have told.
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,9 @@ use async_nats::{Event, ServerError};
 /// Refusals that are remembered: more than questions are under way when a permission is taken away do no harm.
 const REMEMBERED: usize = 256;
 
-/// The connection's state, as its events tell it.
-#[derive(Clone, Debug)]
+/// What the server has refused, as the connection's events tell it. Some may be missing.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Link {
-    up: bool,
-    epoch: u64,
     refusals: u64,
     /// Subjects that the server refused to publish to, the last ones.
     refused: VecDeque<String>,
@@ -19,27 +17,7 @@ pub(crate) struct Link {
     deaf: bool,
 }
 
-impl Default for Link {
-    fn default() -> Self {
-        Self {
-            up: true,
-            epoch: 0,
-            refusals: 0,
-            refused: VecDeque::new(),
-            deaf: false,
-        }
-    }
-}
-
 impl Link {
-    pub(crate) const fn is_up(&self) -> bool {
-        self.up
-    }
-
-    pub(crate) const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
     /// How often the server has refused to publish something.
     pub(crate) const fn refusals(&self) -> u64 {
         self.refusals
@@ -62,12 +40,7 @@ impl Link {
 
     pub(crate) fn hear(&mut self, event: &Event) {
         match event {
-            Event::Connected => self.up = true,
-            Event::Disconnected | Event::Closed => {
-                self.up = false;
-                self.epoch += 1;
-                self.deaf = false;
-            }
+            Event::Connected | Event::Disconnected => self.deaf = false,
             Event::ServerError(ServerError::Other(text)) => self.hear_error(text),
             _ => {}
         }

@@ -82,6 +82,8 @@ fn serve(stream: TcpStream, allows_words: bool, heard: &Mutex<Heard>) -> Option<
 fn patient(api: &Api) -> Api {
     Api {
         client: api.client.clone(),
+        statistics: Arc::clone(&api.statistics),
+        room: Arc::clone(&api.room),
         link: api.link.clone(),
         timeout: Duration::from_secs(20),
         root: api.root.clone(),
@@ -107,7 +109,7 @@ async fn one_slow_answer_harms_no_other(allows_words: bool) {
         b"ok",
         "was under way meanwhile"
     );
-    assert_eq!(api.epoch(), 0, "the connection is the same");
+    assert_eq!(api.epoch(), 1, "the connection is the same");
     let heard = heard.lock().unwrap();
     let words = heard
         .published
@@ -153,4 +155,20 @@ async fn a_refused_question_says_so_at_once_and_is_known_not_to_have_happened() 
         ),
     ));
     assert!(link.is_deaf());
+}
+
+#[tokio::test]
+async fn however_many_questions_are_refused_at_once_each_says_so_at_once() {
+    let (config, _) = server(true);
+    let api = patient(&Api::connect(&config).await.unwrap());
+    let begun = Instant::now();
+    let asked = (0..300).map(|n| {
+        let (api, subject) = (&api, format!("other.{n}"));
+        async move { api.ask(&subject, None, Bytes::new()).await }
+    });
+    for asked in futures_util::future::join_all(asked).await {
+        assert!(matches!(asked, Err(Silence::Unsent(_))), "{asked:?}");
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -68,3 +68,35 @@ fn a_url_that_can_t_be_followed_is_invalid_and_shows_no_secret() {
     let config = NatsConfig::parse("nats://token-secret@host").unwrap();
     assert!(!format!("{config:?}").contains("secret"));
 }
+
+#[test]
+fn a_time_that_no_clock_holds_is_the_nearest_that_one_does() {
+    let config = NatsConfig::parse("nats://host?sslrootcert=/ca.pem").unwrap();
+    assert_eq!(config.tls_ca(), Some(Path::new("/ca.pem")));
+    let long = config
+        .with_timeout(Duration::MAX)
+        .with_connect_timeout(Duration::MAX)
+        .with_poll_interval(Duration::MAX);
+    for time in [long.timeout(), long.connect_timeout(), long.poll_interval()] {
+        assert_eq!(time, MOST);
+    }
+    let short = long
+        .with_timeout(Duration::ZERO)
+        .with_connect_timeout(Duration::ZERO)
+        .with_poll_interval(Duration::ZERO);
+    for time in [
+        short.timeout(),
+        short.connect_timeout(),
+        short.poll_interval(),
+    ] {
+        assert_eq!(time, LEAST);
+    }
+}
+
+#[test]
+fn a_prefix_leaves_room_for_names() {
+    let config = || NatsConfig::parse("nats://host").unwrap();
+    assert!(config().with_prefix(["a"; 128].join(".")).is_ok());
+    let error = config().with_prefix(["ab"; 128].join(".")).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Invalid, "{error:?}");
+}

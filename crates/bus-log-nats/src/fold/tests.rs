@@ -75,30 +75,31 @@ impl Subject {
         let is_there = self
             .next(base.seq)
             .is_some_and(|(seq, head)| (*seq, head.id) == (base.seq, base.id));
-        let mut state = if base.seq > 0 && is_there {
+        let mut walk = Walk::from(if base.seq > 0 && is_there {
             base
         } else {
             State::default()
-        };
-        let mut seen = state.seq;
-        while seen < *last {
-            let (seq, head) = self.next(seen + 1).unwrap();
-            seen = *seq;
-            if let Step::Counts { after, .. } = state.step(*seq, head) {
-                state = after;
-            }
+        });
+        while walk.seq < *last {
+            let (seq, head) = self.next(walk.seq + 1).unwrap();
+            walk.take(*seq, head);
         }
-        state
+        walk.state
+    }
+
+    /// Whether the message that made a state is there.
+    fn has(&self, state: &State) -> bool {
+        let is_it = |(seq, head): &(u64, Head)| (*seq, head.id) == (state.seq, state.id);
+        state.seq == 0 || self.left().any(is_it)
     }
 }
 
-fn fold<'a>(mut state: State, messages: impl Iterator<Item = &'a (u64, Head)>) -> State {
+fn fold<'a>(state: State, messages: impl Iterator<Item = &'a (u64, Head)>) -> State {
+    let mut walk = Walk::from(state);
     for (seq, head) in messages {
-        if let Step::Counts { after, .. } = state.step(*seq, head) {
-            state = after;
-        }
+        walk.take(*seq, head);
     }
-    state
+    walk.state
 }
 
 fn change(state: &State, what: What, count: u32) -> Option<Change> {
@@ -188,6 +189,112 @@ proptest! {
     }
 }
 
+/// What happens next to a stream that several servers keep, whose leader may lack what another one had acknowledged.
+#[derive(Clone, Debug)]
+enum Suffers {
+    /// A writer appends on what it knows, or on what it sees now.
+    Write {
+        writer: usize,
+        looks: bool,
+        count: u32,
+    },
+    /// What was sent lands again.
+    Late { sent: usize },
+    /// The last messages vanish, and their sequences are given anew.
+    Lose { messages: usize },
+}
+
+fn suffers() -> impl Strategy<Value = Suffers> {
+    prop_oneof![
+        6 => (0..3_usize, any::<bool>(), 1..4_u32)
+            .prop_map(|(writer, looks, count)| Suffers::Write { writer, looks, count }),
+        1 => any::<usize>().prop_map(|sent| Suffers::Late { sent }),
+        3 => (1..4_usize).prop_map(|messages| Suffers::Lose { messages }),
+    ]
+}
+
+impl Subject {
+    fn store(&mut self, head: Head) -> u64 {
+        let seq = self.stored.last().map_or(1, |(seq, _)| seq + 1);
+        self.stored.push((seq, head));
+        seq
+    }
+
+    /// As who knew a state sees it.
+    fn seen_from(&self, known: State) -> State {
+        if self.has(&known) {
+            fold(
+                known,
+                self.stored.iter().filter(|(seq, _)| *seq > known.seq),
+            )
+        } else {
+            self.found()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Who is told that its message counts looked for what it builds on after it was acknowledged. Then it counts for all,
+    /// also where the server has lost what it had acknowledged before.
+    #[test]
+    fn what_is_acknowledged_counts_for_all_whatever_was_lost_before(history in vec(suffers(), 1..40)) {
+        let mut subject = Subject::default();
+        let mut sent: Vec<Head> = Vec::new();
+        let mut known = [State::default(); 3];
+        let mut places = Vec::new();
+        let mut ids = 0_u128;
+        for suffers in history {
+            match suffers {
+                Suffers::Write { writer, looks, count } => {
+                    if looks {
+                        known[writer] = subject.seen_from(known[writer]);
+                    }
+                    let base = known[writer];
+                    ids += 1;
+                    let change = change(&base, What::Append, count).unwrap();
+                    let head = Head { id: Id(ids.to_be_bytes()), base, change };
+                    sent.push(head);
+                    let seq = subject.store(head);
+                    places.push((seq, head.id));
+                    let mut walk = Walk::from(base);
+                    let mut fate = Step::Void;
+                    for (at, head) in subject.stored.iter().filter(|(at, _)| *at > base.seq) {
+                        let step = walk.take(*at, head);
+                        if *at == seq {
+                            fate = step;
+                        }
+                    }
+                    if let Step::Counts { after, .. } = fate && subject.has(&base) {
+                        known[writer] = after;
+                        let truth = subject.truth(subject.stored.len());
+                        prop_assert_eq!(truth, after, "acknowledged, and counts for nobody else");
+                    }
+                }
+                Suffers::Late { sent: n } if !sent.is_empty() => {
+                    let head = sent[n % sent.len()];
+                    let seq = subject.store(head);
+                    // At the very sequence that it had before it was lost, it is taken for itself.
+                    if places.contains(&(seq, head.id)) {
+                        subject.stored.pop();
+                    }
+                }
+                Suffers::Lose { messages } => {
+                    let left = subject.stored.len().saturating_sub(messages);
+                    subject.stored.truncate(left);
+                }
+                Suffers::Late { .. } => {}
+            }
+            let truth = subject.truth(subject.stored.len());
+            prop_assert_eq!(subject.found(), truth, "who knows nothing");
+            for state in known {
+                prop_assert_eq!(subject.seen_from(state), truth, "who knew {:?}", state);
+            }
+        }
+    }
+}
+
 fn append(id: u8, base: State, first: u64) -> Head {
     let change = Change::Append(Append {
         first,
@@ -251,4 +358,18 @@ fn ordinals_that_can_t_follow_are_void() {
         ..begun
     };
     assert_eq!(far.step(2, &append(2, far, 0)), Step::Void);
+}
+
+#[test]
+fn what_builds_on_a_message_that_was_passed_and_is_void_is_void() {
+    let begun = after(State::default().step(1, &append(1, State::default(), 1)));
+    let lost = after(begun.step(2, &append(2, begun, 2)));
+    let in_its_place = append(3, begun, 2);
+    let on_the_lost = append(4, lost, 3);
+    let further = append(5, after(lost.step(3, &on_the_lost)), 4);
+    let mut walk = Walk::from(begun);
+    assert_ne!(walk.take(2, &in_its_place), Step::Void);
+    assert_eq!(walk.take(3, &on_the_lost), Step::Void);
+    assert_eq!(walk.take(4, &further), Step::Void);
+    assert_eq!(walk.state.last, 2);
 }

@@ -72,3 +72,8 @@ pub(crate) fn part_of(id: Id, part: u32, mut message: Bytes) -> Option<Bytes> {
         && message[20..24] == part.to_be_bytes();
     is_it.then(|| message.split_off(CHUNK_HEAD))
 }
+
+/// Whether a message is a chunk of that batch.
+pub(crate) fn is_part_of(id: Id, message: &[u8]) -> bool {
+    message.len() >= CHUNK_HEAD && message[..4] == *MAGIC && message[4..20] == id.0
+}

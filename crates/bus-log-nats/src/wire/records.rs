@@ -91,7 +91,8 @@ impl Records {
         }
         self.bytes.advance(RECORD);
         let ordinal = self.next;
-        self.next += 1;
+        // Behind the last of all there is none.
+        self.next = self.next.wrapping_add(1);
         Some(Found {
             ordinal,
             at,

@@ -5,8 +5,12 @@
 //! `cargo xtask faults` sets it.
 
 mod cluster;
+mod crowd;
+mod deposed;
 mod full;
 mod lost;
+mod partition;
+mod rotation;
 mod server;
 
 use crate::support::NatsServer;

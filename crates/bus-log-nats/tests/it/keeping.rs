@@ -235,6 +235,11 @@ fn a_message_that_lands_again_counts_once_whenever_that_is() {
     block_on(log.erase(&key)).unwrap();
     again();
     shows(7, 0);
+    // It came after the erasure, and is read by nobody; erasing again takes it away.
+    assert_eq!(messages(&stream, "*.*.*.t.>"), [2]);
+    block_on(log.erase(&key)).unwrap();
+    assert_eq!(messages(&stream, "*.*.*.t.>"), [1]);
+    shows(7, 0);
     assert_eq!(append(&stream.open(), &key, "next", 1).unwrap(), 8);
     shows(8, 1);
 }
@@ -248,7 +253,7 @@ fn a_mirror_of_the_stream_does_not_speak_for_it() {
         &format!("STREAM.CREATE.{mirror}"),
         &format!(
             "{{\"name\":\"{mirror}\",\"retention\":\"limits\",\"storage\":\"file\",\"discard\":\"old\",\"num_replicas\":1,\
-             \"allow_direct\":true,\"mirror_direct\":true,\"mirror\":{{\"name\":\"{}\"}}}}",
+             \"allow_direct\":true,\"mirror_direct\":true,\"max_msgs_per_subject\":1,\"mirror\":{{\"name\":\"{}\"}}}}",
             stream.name()
         ),
     );
@@ -267,5 +272,69 @@ fn a_mirror_of_the_stream_does_not_speak_for_it() {
         block_on(stream.open().erase(&key)).unwrap();
         assert!(block_on(log.bounds(&key)).unwrap().erased, "{n}");
     }
+    // It was set to keep the last message of each thread alone.
+    for _ in 0..10 {
+        assert_eq!(texts(&stream.open(), &key).len(), 1000);
+    }
     stream.raw().call(&format!("STREAM.DELETE.{mirror}"), "");
+}
+
+/// A message with another place in its thread: `BUS`, version, kind and flags, the id, the base (sequence, id, last ordinal,
+/// more of it), the first ordinal.
+fn moved(message: &[u8], id: u8, base: (u64, &[u8], u64), first: u64) -> Vec<u8> {
+    let mut message = message.to_vec();
+    let mut put = |at: usize, bytes: &[u8]| message[at..at + bytes.len()].copy_from_slice(bytes);
+    put(6, &[id; 16]);
+    put(22, &base.0.to_be_bytes());
+    put(30, base.1);
+    put(46, &base.2.to_be_bytes());
+    put(79, &first.to_be_bytes());
+    message
+}
+
+fn sequence(stored: &str) -> u64 {
+    let stored: serde_json::Value = serde_json::from_str(stored).unwrap();
+    stored["seq"].as_u64().unwrap()
+}
+
+#[test]
+fn what_was_built_on_a_lost_message_gives_no_ordinal_twice() {
+    let stream = Stream::new();
+    let (log, key) = (stream.open(), samples::key("s"));
+    append(&log, &key, "b", 1).unwrap();
+    let subject = only_thread(&stream);
+    let b = last_message(&stream, &subject);
+    let place = stream.raw().call(
+        &format!("STREAM.MSG.GET.{}", stream.name()),
+        &format!("{{\"last_by_subj\":\"{subject}\"}}"),
+    );
+    let place: serde_json::Value = serde_json::from_str(&place).unwrap();
+    let place = place["message"]["seq"].as_u64().unwrap();
+    // Batches of other sizes, from a thread that is not listed with it.
+    let other = Stream::new();
+    let of = |count| {
+        append(&other.open(), &key, "y", count).unwrap();
+        last_message(&other, &only_thread(&other))
+    };
+    let (one, three) = (of(1), of(3));
+    let publish = |message: &[u8]| sequence(&stream.raw().publish(&subject, message));
+    // Y stands in the place of X, which was lost, and on which Z was built, and W on that.
+    let y = publish(&moved(&three, 2, (place, &b[6..22], 1), 2));
+    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 4);
+    let z = publish(&moved(&one, 3, (y, &[9; 16], 2), 3));
+    publish(&moved(&three, 4, (z, &[3; 16], 3), 4));
+    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 4);
+    assert_eq!(texts(&log, &key).len(), 4);
+    for log in [&log, &stream.open()] {
+        for cursor in 0..4 {
+            match block_on(log.load_since(&key, cursor)) {
+                Ok(events) => {
+                    let ordinals = events.iter().map(|event| event.ordinal);
+                    assert!(ordinals.eq(cursor + 1..=4), "from {cursor}");
+                }
+                // Who knew nothing of it before finds what can't be.
+                Err(error) => assert_eq!(error.kind(), bus_log::LogErrorKind::Corrupt),
+            }
+        }
+    }
 }

@@ -5,5 +5,9 @@
 mod faults;
 mod keeping;
 mod laws;
+mod limits;
 mod live;
+mod meanwhile;
 mod support;
+mod tls;
+mod warnings;

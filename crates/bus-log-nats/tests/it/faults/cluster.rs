@@ -13,14 +13,17 @@ use local_servers::NatsCluster;
 use super::server::{Writer, let_write, rounds};
 use crate::support::{Raw, append, open, texts};
 
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
-fn cluster() -> NatsCluster {
+/// The stream that is taken where none is named.
+pub(super) const STREAM: &str = "bus_log";
+
+pub(super) fn cluster() -> NatsCluster {
     NatsCluster::start(Path::new(env!("CARGO_TARGET_TMPDIR")), 3).unwrap()
 }
 
-fn config(cluster: &NatsCluster) -> NatsConfig {
-    let config = NatsConfig::parse(&cluster.url()).unwrap();
+pub(super) fn config(url: &str) -> NatsConfig {
+    let config = NatsConfig::parse(url).unwrap();
     config
         .with_replicas(3)
         .unwrap()
@@ -28,16 +31,16 @@ fn config(cluster: &NatsCluster) -> NatsConfig {
 }
 
 /// Opens the log once the cluster has a leader.
-fn opened(cluster: &NatsCluster) -> Arc<NatsSessionLog> {
+pub(super) fn opened(cluster: &NatsCluster) -> Arc<NatsSessionLog> {
     let mut log = None;
     let is_open = || {
-        log = open(config(cluster)).ok();
+        log = open(config(&cluster.url())).ok();
         log.is_some()
     };
     assert!(
         eventually(LONG, is_open),
         "{:?}",
-        open(config(cluster)).err()
+        open(config(&cluster.url())).err()
     );
     Arc::new(log.unwrap())
 }
@@ -74,7 +77,7 @@ fn any_one_of_three_that_is_killed_loses_nothing_and_doubles_nothing() {
 }
 
 /// Whether each of the servers has all of the stream.
-fn is_whole(cluster: &NatsCluster) -> bool {
+pub(super) fn is_whole(cluster: &NatsCluster) -> bool {
     let info = Raw::connect(&cluster.url()).call("STREAM.INFO.bus_log", "");
     let info: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
     let replicas = info["cluster"]["replicas"]
@@ -88,7 +91,10 @@ fn is_whole(cluster: &NatsCluster) -> bool {
 }
 
 /// Follows a thread, whatever happens, until it has seen so many.
-fn follow(log: &Arc<NatsSessionLog>, thread: &str) -> impl FnOnce(u64) -> Vec<u64> {
+pub(super) fn follow(
+    log: &Arc<NatsSessionLog>,
+    thread: &str,
+) -> impl FnOnce(u64) -> Vec<u64> + use<> {
     let (log, key) = (Arc::clone(log), samples::key(thread));
     let (sender, wanted) = std::sync::mpsc::channel::<u64>();
     let following = thread::spawn(move || {
@@ -120,6 +126,7 @@ fn two_of_three_down_is_unavailable_and_passes() {
     let done = || append(&*log, &key, "before", 2).is_ok();
     assert!(eventually(LONG, done), "the cluster comes up");
     let before = texts(&*log, &key).len() as u64;
+    let follower = follow(&log, "s");
     cluster.node(0).kill().unwrap();
     cluster.node(1).kill().unwrap();
     let error = append(&*log, &key, "down", 1).unwrap_err();
@@ -136,6 +143,7 @@ fn two_of_three_down_is_unavailable_and_passes() {
     let all = texts(&*log, &key);
     assert_eq!(all.len() as u64, last);
     assert!(last > before);
+    assert!(follower(last).into_iter().eq(1..=last), "it goes on too");
     assert!(all.iter().filter(|text| *text == "down 0").count() <= 1);
 }
 
@@ -143,6 +151,7 @@ fn two_of_three_down_is_unavailable_and_passes() {
 fn two_that_write_one_thread_through_different_servers_share_no_ordinal() {
     let cluster = cluster();
     drop(opened(&cluster));
+    assert!(eventually(LONG, || is_whole(&cluster)), "it comes up");
     let key = samples::key("s");
     let ends: Vec<Vec<u64>> = thread::scope(|scope| {
         let writers: Vec<_> = cluster

@@ -1,6 +1,8 @@
 //! A stream that has no room left, and servers that can't keep a stream.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
 use bus_log_nats::NatsSessionLog;
@@ -90,9 +92,44 @@ fn a_full_stream_is_relieved_by_archiving_and_by_erasing_again_and_again() {
 }
 
 #[test]
+fn a_full_stream_is_relieved_also_while_many_wait_for_room() {
+    let server = own();
+    let (stream, log) = limited(&server, 60);
+    let (other, key) = (open(stream.config()).unwrap(), samples::key("s"));
+    let last = fill(&log, &key);
+    let over = AtomicBool::new(false);
+    let (log, over) = (&log, &over);
+    thread::scope(|scope| {
+        for n in 0..64 {
+            let key = samples::key(&format!("{n}"));
+            scope.spawn(move || {
+                while !over.load(Ordering::SeqCst) {
+                    // What finds no room says so at once, and comes again.
+                    let begun = Instant::now();
+                    if let Err(error) = append(log, &key, "x", 1) {
+                        assert!(error.to_string().contains("full"), "{error}");
+                        assert!(
+                            begun.elapsed() < Duration::from_secs(1),
+                            "{:?}",
+                            begun.elapsed()
+                        );
+                        thread::park_timeout(Duration::from_millis(1));
+                    }
+                }
+            });
+        }
+        let archived = block_on(log.archive_before(&key, last));
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(archived.unwrap() as u64, last);
+    });
+    assert!(texts(&other, &key).is_empty());
+}
+
+#[test]
 fn a_large_batch_that_found_no_room_leaves_the_room_to_others() {
     let server = own();
-    let (stream, log) = limited(&server, 10);
+    // Of the chunks' subject a word stays, for which there is room.
+    let (stream, log) = limited(&server, 11);
     let key = samples::key("s");
     append(&log, &key, "before", 1).unwrap();
     let large: Vec<Entry> = (0..40)

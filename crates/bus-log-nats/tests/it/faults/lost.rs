@@ -12,6 +12,7 @@ use local_servers::{Nats, ScratchNats};
 
 use super::server::own;
 use crate::support::{Stream, append, open, texts, until_done};
+use crate::warnings;
 
 /// The server's data as it was at one time.
 struct Copy(std::path::PathBuf);
@@ -96,4 +97,47 @@ fn a_log_that_is_open_goes_on_from_what_a_server_has_left() {
     for log in [&log, &stream.open()] {
         assert_eq!(texts(log, &key), ["before 0", "before 1", "after 0"]);
     }
+}
+
+#[test]
+fn an_erasure_or_an_archiving_that_the_server_has_lost_is_warned_of() {
+    warnings::listen();
+    for erases in [true, false] {
+        let mut server = own();
+        let stream = Stream::at(&server.url());
+        let (log, key) = (stream.open(), samples::key("s"));
+        append(&log, &key, "before", 4).unwrap();
+        let copy = Copy::of(&mut server);
+        until_done(&mut |_| {}, || block_on(log.bounds(&key)));
+        if erases {
+            block_on(log.erase(&key)).unwrap();
+        } else {
+            assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 2);
+        }
+        copy.restore(&mut server);
+        let bounds = until_done(&mut |_| {}, || block_on(log.bounds(&key)));
+        assert_eq!((bounds.erased, bounds.last), (false, 4));
+        let warnings = warnings::of(&stream);
+        let is_it = |warning: &String| warning.contains("lost the end of a thread");
+        assert!(warnings.iter().any(is_it), "{warnings:?}");
+    }
+}
+
+#[test]
+fn an_event_in_whose_place_another_stands_is_warned_of() {
+    warnings::listen();
+    let mut server = own();
+    let stream = Stream::at(&server.url());
+    let (log, key) = (stream.open(), samples::key("s"));
+    append(&log, &key, "before", 1).unwrap();
+    let copy = Copy::of(&mut server);
+    until_done(&mut |_| {}, || block_on(log.bounds(&key)));
+    assert_eq!(append(&log, &key, "lost", 1).unwrap(), 2);
+    copy.restore(&mut server);
+    assert_eq!(append(&stream.open(), &key, "other", 3).unwrap(), 4);
+    let bounds = until_done(&mut |_| {}, || block_on(log.bounds(&key)));
+    assert_eq!(bounds.last, 4);
+    let warnings = warnings::of(&stream);
+    let is_it = |warning: &String| warning.contains("lost the end of a thread");
+    assert!(warnings.iter().any(is_it), "{warnings:?}");
 }
