@@ -79,7 +79,7 @@ impl OnServer for PostgresServer {
     fn least_bytes(&self, exchange: Exchange, way: Way) -> u64 {
         let (to_server, to_client) = match exchange {
             Exchange::Append => (101, 51),
-            Exchange::Archive | Exchange::Erase => (50, 30),
+            Exchange::Archive | Exchange::Erase => (51, 31),
             Exchange::Open => (1001, 501),
             Exchange::Make => (8001, 501),
             Exchange::Settle => (601, 151),
@@ -88,5 +88,10 @@ impl OnServer for PostgresServer {
             Way::ToServer => to_server,
             Way::ToClient => to_client,
         }
+    }
+
+    /// An archiving may be sent again.
+    fn outlives_a_cut(&self, exchange: Exchange) -> bool {
+        exchange == Exchange::Archive
     }
 }
