@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, SessionLog};
+use bus_log::{LogErrorKind, Result, SessionLog};
 use bus_testkit::{block_on, samples};
 use local_servers::ScratchRedis;
 
@@ -85,4 +85,53 @@ fn a_log_that_is_forbidden_its_first_thread_is_no_log_that_lost_it() {
         ask.run::<()>(&["ACL", "SETUSER", "app", &format!("+{command}")]);
     }
     assert_eq!(append(&log, &key, "x", 1).unwrap(), 1);
+}
+
+#[test]
+fn what_may_not_be_hidden_is_not_freed_and_what_may_not_be_freed_is_freed_later() {
+    let (_server, made, mut ask, url) = with_user();
+    let log = open(made.config_at(&url)).unwrap();
+    let key = samples::key("s");
+    let mut may = |what: &str| ask.run::<()>(&["ACL", "SETUSER", "app", what]);
+    let pages = || -> usize {
+        let pages = made.key("pages:4:acme:s");
+        made.ask().run(&["XLEN", &pages])
+    };
+    let refused = |outcome: Result<()>| {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+        assert!(error.to_string().contains("permission"), "{error}");
+    };
+    let archive = || block_on(log.archive_before(&key, u64::MAX));
+    let erase = || block_on(log.erase(&key));
+    append(&log, &key, "x", 2).unwrap();
+
+    may("-hset");
+    refused(archive().map(drop));
+    refused(erase());
+    assert_eq!(texts(&log, &key), ["x 0", "x 1"]);
+    may("+hset");
+
+    may("-unlink");
+    // They are hidden, which is what was asked.
+    assert_eq!(archive().unwrap(), 2);
+    assert_eq!(texts(&log, &key), [""; 0]);
+    assert_eq!(pages(), 1);
+    may("+unlink");
+    assert_eq!(archive().unwrap(), 0);
+    assert_eq!(pages(), 0);
+
+    append(&log, &key, "y", 1).unwrap();
+    may("-unlink");
+    // To be erased is to be gone.
+    refused(erase());
+    refused(erase());
+    assert_eq!((texts(&log, &key).len(), pages()), (0, 1));
+    may("+unlink");
+    erase().unwrap();
+    assert_eq!(pages(), 0);
+    let bounds = block_on(log.bounds(&key)).unwrap();
+    assert!(bounds.erased && bounds.last == 3);
+    assert_eq!(append(&log, &key, "z", 1).unwrap(), 4);
+    assert_eq!(texts(&log, &key), ["z 0"]);
 }
