@@ -21,7 +21,7 @@ use crate::error;
 use crate::news::News;
 use crate::schema::{SOURCES, Script};
 use crate::settings::{self, Settings};
-use crate::stream::Streams;
+use crate::socket::Streams;
 use replicas::Replicated;
 pub(crate) use wire::Wire;
 

@@ -16,7 +16,7 @@ use crate::config::RedisConfig;
 use crate::pages::{self, Packed, Stretch, Wanted};
 use crate::schema::{LAST, Script};
 use crate::server::{Server, counted};
-use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, lists};
+use crate::{MAX_BATCH_BYTES, MAX_NAME_BYTES, listing};
 
 /// Stored pages that one call frees, or reads at most: a script that runs holds up everybody.
 const PORTION: &str = "1024";
@@ -256,14 +256,14 @@ impl SessionLog for RedisSessionLog {
     ) -> Result<Vec<ThreadSummary>> {
         let (server, tenant) = (Arc::clone(&self.server), tenant.clone());
         let after = after.map(str::to_owned);
-        let listed = async move { lists::threads(&server, &tenant, after, limit).await };
+        let listed = async move { listing::threads(&server, &tenant, after, limit).await };
         self.io.run(listed).await
     }
 
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>> {
         let server = Arc::clone(&self.server);
         let after = after.map(|after| after.as_str().to_owned());
-        let listed = async move { lists::tenants(&server, after, limit).await };
+        let listed = async move { listing::tenants(&server, after, limit).await };
         self.io.run(listed).await
     }
 

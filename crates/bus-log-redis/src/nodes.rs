@@ -1,8 +1,6 @@
 //! Which server has a key, and the connection to it: the one primary of several hosts, the one that the sentinels name,
 //! or the node of a cluster that has the key's slot.
 
-mod gate;
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,8 +13,8 @@ use tokio::time::timeout;
 
 use crate::config::{Address, Sentinel};
 use crate::error;
+use crate::gate::Gate;
 use crate::link::{Link, Opening, silent};
-use gate::Gate;
 
 type NodeGate = Arc<Gate<Arc<Link>>>;
 

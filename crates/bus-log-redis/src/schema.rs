@@ -34,7 +34,10 @@ pub(crate) enum Script {
     Read,
     List,
     Tenants,
+    Look,
     Make,
+    Whole,
+    Mark,
 }
 
 macro_rules! script {
@@ -44,7 +47,7 @@ macro_rules! script {
 }
 
 /// What the server is given, in the order of [`Script`].
-pub(crate) const SOURCES: [&str; 9] = [
+pub(crate) const SOURCES: [&str; 12] = [
     script!("known", "thread", "change", "append"),
     script!("known", "thread", "freeing", "change", "archive"),
     script!("known", "thread", "freeing", "change", "erase"),
@@ -53,7 +56,10 @@ pub(crate) const SOURCES: [&str; 9] = [
     script!("known", "thread", "read"),
     script!("known", "list"),
     script!("known", "tenants"),
+    script!("look"),
     script!("make"),
+    script!("whole"),
+    script!("known", "mark"),
 ];
 
 /// The keys of one part of a log.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bus_log::{LogError, LogErrorKind, Result, ThreadKey};
 use bus_remote::{Turn, Turns};
 use futures_util::future::poll_immediate;
-use redis::{Cmd, RedisError, Value};
+use redis::{RedisError, Value};
 use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
@@ -16,11 +16,12 @@ use crate::answer::Answer;
 use crate::calls::{Calls, End};
 use crate::config::{Address, RedisConfig};
 use crate::error;
-use crate::link::{Link, Opening, silent};
+use crate::link::{Link, Opening, Wire, silent};
 use crate::news::News;
 use crate::nodes::{Nodes, redirection};
-use crate::schema::{LAST, PARTS_IN_CLUSTER, Part, Script, VERSION};
-use crate::stream::Streams;
+use crate::open::Identity;
+use crate::schema::{LAST, Part, Script};
+use crate::socket::Streams;
 
 /// How often a call is sent again because its server sent it elsewhere or had forgotten the script.
 const TRIES: u32 = 10;
@@ -33,18 +34,12 @@ const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Server {
     pub(crate) turns: Arc<Turns>,
     pub(crate) news: Arc<News>,
-    nodes: Nodes,
+    pub(crate) nodes: Nodes,
     calls: Calls,
     /// Names this handle in the heads of threads.
     handle: String,
-    log: OnceLock<Identity>,
-}
-
-/// Which log it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Identity {
-    id: String,
-    parts: u16,
+    /// Set by whoever opens it.
+    pub(crate) log: OnceLock<Identity>,
 }
 
 /// What a server made of one attempt.
@@ -98,89 +93,6 @@ impl Server {
         self.log.get().map_or(1, |log| log.parts)
     }
 
-    /// Finds the log, or makes it where that is asked, and remembers who it is. `false` if there is none.
-    ///
-    /// # Errors
-    ///
-    /// `Unavailable` if the server can't be reached or refuses; `Unsupported` if it, or the log, is not for us.
-    pub(crate) async fn find_log(&self) -> Result<bool> {
-        let first = Part::new(self.config().prefix(), 0);
-        let link = self.nodes.link(first.slot, Instant::now()).await?;
-        link.settings.warn(self.config());
-        let mut look = Cmd::new();
-        look.arg("HMGET")
-            .arg(first.log())
-            .arg("id")
-            .arg("version")
-            .arg("parts")
-            .arg("made");
-        let found = self.within(&link, link.for_questions().send(&look)).await?;
-        let (id, version, parts, made): Found =
-            redis::from_redis_value(found).map_err(|error| unreadable(error.into()))?;
-        let is_whole = parts == Some(1) || made.is_some();
-        let log = match id {
-            Some(id) if is_whole => Identity {
-                id,
-                parts: parts.unwrap_or(1),
-            },
-            // It may be half made.
-            id if self.config().makes() => self.make(&link, id, parts).await?,
-            _ => return Ok(false),
-        };
-        if version.is_some_and(|version| version > VERSION) {
-            return Err(LogError::unsupported(format!(
-                "log {} is of version {}, this program knows up to {VERSION}",
-                self.config().prefix(),
-                version.unwrap_or_default()
-            )));
-        }
-        self.log.get_or_init(|| log);
-        Ok(true)
-    }
-
-    /// Makes each part's record, and last says that all are made.
-    async fn make(&self, link: &Link, id: Option<String>, parts: Option<u16>) -> Result<Identity> {
-        let wanted = match link.settings.is_cluster {
-            true => PARTS_IN_CLUSTER,
-            false => 1,
-        };
-        let mut log = Identity {
-            id: id.unwrap_or_else(random),
-            parts: parts.unwrap_or(wanted),
-        };
-        let mut part = 0;
-        while part < log.parts {
-            let place = Part::new(self.config().prefix(), part);
-            let (version, parts) = (VERSION.to_string(), log.parts.to_string());
-            let arguments = [log.id.as_bytes(), version.as_bytes(), parts.as_bytes()];
-            let made = self
-                .read(&place, Script::Make, &[place.log()], &arguments)
-                .await?;
-            let (id, _, parts, _): Found =
-                redis::from_redis_value(made).map_err(|error| unreadable(error.into()))?;
-            let found = Identity {
-                id: id.unwrap_or_default(),
-                parts: parts.unwrap_or(1),
-            };
-            if part > 0 && found != log {
-                return Err(LogError::unavailable(format!(
-                    "part {part} is of another log: some of the cluster's nodes have lost theirs"
-                )));
-            }
-            // Somebody else may have been first.
-            log = found;
-            part += 1;
-        }
-        if log.parts > 1 {
-            let first = Part::new(self.config().prefix(), 0);
-            let link = self.nodes.link(first.slot, Instant::now()).await?;
-            let mut made = Cmd::new();
-            made.arg("HSET").arg(first.log()).arg("made").arg(1);
-            self.within(&link, link.for_questions().send(&made)).await?;
-        }
-        Ok(log)
-    }
-
     /// Calls a script that changes nothing, or whose outcome does not matter.
     ///
     /// # Errors
@@ -214,13 +126,33 @@ impl Server {
         self.ask(&part, script, &part.keys(key), &arguments).await
     }
 
-    async fn read(
+    /// Calls a script, without a word of which log it is for.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if the server can't be reached or refuses.
+    pub(crate) async fn read(
         &self,
         part: &Part,
         script: Script,
         keys: &[Vec<u8>],
         arguments: &[&[u8]],
     ) -> Result<Value> {
+        let (_, answer) = self
+            .read_by(Link::for_questions, part, script, keys, arguments)
+            .await?;
+        Ok(answer)
+    }
+
+    /// The same over the connection that is chosen, and which way it went.
+    async fn read_by(
+        &self,
+        choose: fn(&Link) -> &Wire,
+        part: &Part,
+        script: Script,
+        keys: &[Vec<u8>],
+        arguments: &[&[u8]],
+    ) -> Result<(Arc<Link>, Value)> {
         let (mut asks, begun) = (None, Instant::now());
         for tried in 0..TRIES {
             let link = match &asks {
@@ -229,13 +161,13 @@ impl Server {
             };
             let link = link.map_err(|error| self.later(error))?;
             let command = link.script(script, keys, arguments);
-            let wire = link.for_questions();
+            let wire = choose(&link);
             let sent = match asks.take() {
                 Some(_) => timeout(link.patience(), wire.send_asking(&command)).await,
                 None => timeout(link.patience(), wire.send(&command)).await,
             };
             match self.judge(&link, sent, script) {
-                Attempt::Done(answer) => return Ok(answer),
+                Attempt::Done(answer) => return Ok((link, answer)),
                 Attempt::Failed(error, _) => return Err(error),
                 Attempt::Again(again) => asks = self.prepare(&link, part, again, tried).await?,
             }
@@ -444,8 +376,6 @@ impl Server {
     }
 }
 
-type Found = (Option<String>, Option<u32>, Option<u16>, Option<u32>);
-
 fn names(key: &ThreadKey) -> [&[u8]; 2] {
     [
         key.thread_id().as_bytes(),
@@ -453,16 +383,12 @@ fn names(key: &ThreadKey) -> [&[u8]; 2] {
     ]
 }
 
-fn unreadable(error: RedisError) -> LogError {
-    LogError::corrupt("record of the log").with_source(error)
-}
-
 fn wandering() -> LogError {
     LogError::unavailable(format!("not done: sent back {TRIES} times"))
 }
 
 /// 128 bits that nobody else has: the standard library's hash keys are random.
-fn random() -> String {
+pub(crate) fn random() -> String {
     let state = RandomState::new();
     let part = |n: u8| state.hash_one((n, std::process::id(), SystemTime::now()));
     format!("{:016x}{:016x}", part(0), part(1))
