@@ -38,6 +38,11 @@ impl Answer {
         }
     }
 
+    /// Of a script that changes a thread: whether anything was written.
+    pub(crate) fn has_written(&self) -> bool {
+        self.len() < 3
+    }
+
     /// How many values there are, the first word included.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -17,6 +17,12 @@ pub(crate) fn refused(what: &str, error: RedisError) -> LogError {
     make(format!("{what}: {why}")).with_source(error)
 }
 
+/// The error of waiting for replicas: whatever the server says, nobody knows whether they have what it has.
+pub(crate) fn not_replicated(error: RedisError) -> LogError {
+    let (_, why) = kind(&error);
+    LogError::unavailable(format!("replicas can't be waited for: {why}")).with_source(error)
+}
+
 /// The same where there is no connection at all.
 pub(crate) fn unreachable(error: io::Error) -> LogError {
     LogError::unavailable("no connection: server can't be reached").with_source(error)
@@ -30,7 +36,11 @@ pub(crate) fn is_answer(error: &RedisError) -> bool {
 
 /// Whether the connection leads to a server of no more use.
 pub(crate) fn spoils_connection(error: &RedisError) -> bool {
-    !is_answer(error) || matches!(code(error), "READONLY" | "MASTERDOWN" | "NOAUTH")
+    !is_answer(error)
+        || matches!(
+            code(error),
+            "READONLY" | "MASTERDOWN" | "NOAUTH" | "UNBLOCKED" | "CLUSTERDOWN"
+        )
 }
 
 /// The first word of the server's error. A script's own errors are wrapped by servers before 7.0, which leaves the
@@ -86,7 +96,8 @@ fn kind(error: &RedisError) -> Kind {
         "LOADING" => unavailable("server is still loading its data"),
         "BUSY" => unavailable("server is busy with another script"),
         "MASTERDOWN" => unavailable("replica has lost its primary"),
-        "CLUSTERDOWN" => unavailable("cluster is down"),
+        "UNBLOCKED" => unavailable("server has become a replica"),
+        "CLUSTERDOWN" => unavailable("cluster is down, or the node has lost its slots"),
         "MOVED" | "ASK" | "TRYAGAIN" => unavailable("cluster is moving the thread elsewhere"),
         "NOREPLICAS" => unavailable("server has fewer replicas than min-replicas-to-write"),
         "MISCONF" => unavailable("server can't write to its disk"),

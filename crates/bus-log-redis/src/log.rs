@@ -12,6 +12,7 @@ use bus_remote::{Batch, IoThread, RAW, Reading, TYPED};
 use tokio::select;
 use tokio::time::{sleep, timeout_at};
 
+use crate::answer::Answer;
 use crate::config::RedisConfig;
 use crate::pages::{self, Packed, Stretch, Wanted};
 use crate::schema::{LAST, Script};
@@ -243,9 +244,15 @@ impl SessionLog for RedisSessionLog {
             return Ok(Bounds::default());
         }
         let (server, key) = (Arc::clone(&self.server), key.clone());
-        self.io
-            .run(async move { bounds(&server, &key).await })
-            .await
+        let work = async move {
+            let config = server.config();
+            // Whoever sees its own append there may give up the only copy that it has elsewhere.
+            if config.replicas() > 0 && !config.is_read_only() {
+                return bounds_in(&server.bounds_of_all(&key).await?);
+            }
+            bounds(&server, &key).await
+        };
+        self.io.run(work).await
     }
 
     async fn list(
@@ -323,7 +330,10 @@ impl fmt::Debug for RedisSessionLog {
 }
 
 async fn bounds(server: &Server, key: &ThreadKey) -> Result<Bounds> {
-    let answer = server.ask_of(key, Script::Bounds, &[]).await?;
+    bounds_in(&server.ask_of(key, Script::Bounds, &[]).await?)
+}
+
+fn bounds_in(answer: &Answer) -> Result<Bounds> {
     let erased = answer.number(3)? != 0;
     Ok(Bounds::new(answer.number(2)?, answer.number(1)?, erased))
 }

@@ -175,6 +175,40 @@ impl Server {
         Err(wandering())
     }
 
+    /// The thread's bounds, once enough replicas have what they tell of: whoever finds its own append there may count
+    /// on it as if that had been `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// By kind; `Unavailable` if the replicas do not have it in time.
+    pub(crate) async fn bounds_of_all(&self, key: &ThreadKey) -> Result<Answer> {
+        let part = self.part(key);
+        let arguments = [&[self.identity()], &names(key)[..]].concat();
+        let keys = part.keys(key);
+        let asked = self.read_by(Link::for_changes, &part, Script::Bounds, &keys, &arguments);
+        let (link, answer) = asked.await?;
+        let answer = Answer::of(answer)?;
+        self.spread(&link, &part).await?;
+        Ok(answer)
+    }
+
+    /// Waits until enough replicas have what the server had when this was called, whoever wrote it.
+    async fn spread(&self, link: &Link, part: &Part) -> Result<()> {
+        let mark = link.script(Script::Mark, &[part.log()], &[self.identity()]);
+        let sent = timeout(link.patience(), link.for_changes().send(&mark)).await;
+        match self.judge(link, sent, Script::Mark) {
+            Attempt::Done(answer) => Answer::of(answer).map(drop)?,
+            Attempt::Failed(error, _) => return Err(error),
+            Attempt::Again(again) => {
+                self.prepare(link, part, again, 0).await?;
+                return Err(LogError::unavailable(
+                    "replicas can't be waited for: the server sent it back",
+                ));
+            }
+        }
+        link.replicated(self.config().replicas()).await
+    }
+
     /// Calls a script that changes a thread. It is sent before any later call of that thread by this handle, and never
     /// after one.
     ///
@@ -229,14 +263,19 @@ impl Server {
                         End::Refused
                     };
                     self.calls.end(key, call, end);
-                    // What it conflicts with may be an append of the caller's own that has not reached them yet, and
-                    // now counts as done.
-                    let tells = match &answer {
-                        Ok(_) => true,
-                        Err(error) => error.kind() == LogErrorKind::Conflict,
-                    };
-                    if tells && self.config().replicas() > 0 {
-                        link.replicated(self.config().replicas()).await?;
+                    if self.config().replicas() > 0 {
+                        match &answer {
+                            Ok(done) if done.has_written() => {
+                                link.replicated(self.config().replicas()).await?;
+                            }
+                            Ok(_) => self.spread(&link, &part).await?,
+                            // What it conflicts with may be an append of the caller's own that has not reached them
+                            // yet, and now counts as done.
+                            Err(error) if error.kind() == LogErrorKind::Conflict => {
+                                self.spread(&link, &part).await?;
+                            }
+                            Err(_) => {}
+                        }
                     }
                     return answer;
                 }

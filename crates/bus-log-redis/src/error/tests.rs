@@ -1,7 +1,7 @@
 use bus_log::LogErrorKind;
 use redis::{ErrorKind, RedisError};
 
-use super::{code, refused, spoils_connection};
+use super::{code, not_replicated, refused, spoils_connection};
 
 fn said(code: &str, detail: &str) -> RedisError {
     redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -19,6 +19,7 @@ fn what_a_server_says_for_now_is_unavailable_and_said_in_words() {
         ("BUSY", "busy"),
         ("MASTERDOWN", "primary"),
         ("CLUSTERDOWN", "cluster"),
+        ("UNBLOCKED", "replica"),
         ("TRYAGAIN", "moving"),
         ("NOREPLICAS", "min-replicas-to-write"),
         ("MISCONF", "disk"),
@@ -42,8 +43,32 @@ fn a_script_s_error_is_known_by_the_word_that_an_old_server_wraps() {
 
 #[test]
 fn only_what_leads_to_the_wrong_server_costs_the_connection() {
-    assert!(spoils_connection(&said("READONLY", "You can't write")));
+    for (code, detail) in [
+        ("READONLY", "You can't write"),
+        ("UNBLOCKED", "force unblock from blocking operation"),
+        ("CLUSTERDOWN", "Hash slot not served"),
+    ] {
+        assert!(spoils_connection(&said(code, detail)), "{code}");
+    }
     assert!(!spoils_connection(&said("OOM", "command not allowed")));
     let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
     assert!(spoils_connection(&broken) && broken.kind() == ErrorKind::Io);
+}
+
+#[test]
+fn whatever_ends_a_wait_for_replicas_leaves_it_unknown_whether_they_have_it() {
+    for (code, detail) in [
+        ("ERR", "WAIT cannot be used with replica instances."),
+        ("UNBLOCKED", "force unblock from blocking operation"),
+        ("NOPERM", "this user has no permissions"),
+        ("WRONGTYPE", "Operation against a key"),
+        ("NEW", "what nobody has heard of"),
+    ] {
+        let error = not_replicated(said(code, detail));
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{code}");
+        let words = error.to_string();
+        assert!(words.contains("replicas can't be waited for"), "{words}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(detail), "{source}");
+    }
 }

@@ -1,4 +1,5 @@
-//! Waiting for replicas: `WAIT`, which tells how many have what was written on its connection so far.
+//! Waiting for replicas: `WAIT`, which tells how many have what was written on its connection so far. What was only
+//! read there counts before Redis 7.2 alone: whoever waits for what others wrote writes a mark first.
 //!
 //! While it waits, the server takes nothing else of that connection. So changes that wait have one of their own, and
 //! each `WAIT` is short: between two of them the server takes what has queued up.
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bus_log::{LogError, Result};
-use redis::Cmd;
+use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -16,6 +17,9 @@ use crate::error;
 
 /// How long the server waits at once.
 const SLICE: Duration = Duration::from_millis(250);
+
+/// How much later than it was told to it may answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How far the replicas have followed.
 #[derive(Default)]
@@ -67,17 +71,28 @@ impl Link {
         let millis = u64::try_from(slice.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut wait = Cmd::new();
         wait.arg("WAIT").arg(replicas).arg(millis);
-        let limit = self.call_timeout + slice;
+        // A server looks at its clock ten times a second; one that says nothing for so long is of no use.
+        let limit = left + PATIENCE;
         let said = timeout(limit, self.for_changes().send(&wait)).await;
-        let said = said.map_err(|_| silent(limit))?;
-        let said = said.and_then(|said| Ok(redis::from_redis_value::<u64>(said)?));
-        said.map_err(|error| error::refused("replicas can't be waited for", error))
+        let said = match said {
+            Ok(Ok(said)) => return number(said),
+            Ok(Err(error)) => error::not_replicated(error),
+            Err(_) => silent(limit),
+        };
+        // It may have become a replica, which has what another primary has, and not what it had itself.
+        self.close();
+        Err(said)
     }
 
     fn too_few(&self, had: u64, replicas: u32) -> LogError {
         LogError::unavailable(format!(
-            "done, but only {had} of {replicas} replicas have it after {:?}",
+            "only {had} of {replicas} replicas have what the server has after {:?}",
             self.call_timeout
         ))
     }
+}
+
+fn number(said: Value) -> Result<u64> {
+    let number = redis::from_redis_value(said);
+    number.map_err(|error| error::refused("replicas can't be counted", error.into()))
 }

@@ -17,7 +17,7 @@ if ARGV[7] == 'start' then
   first = tonumber(ARGV[8])
 end
 if count == 0 then
-  return {'ok', whole(last)}
+  return {'ok', whole(last), 'unwritten'}
 end
 -- In this order: 2^53 + 1 is not a number that Lua has.
 local newest = first + (count - 1)

@@ -10,6 +10,7 @@ mod garbage;
 mod gone;
 mod killed;
 mod memory;
+mod replicas;
 mod resent;
 mod server;
 mod truncated;

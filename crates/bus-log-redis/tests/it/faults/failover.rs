@@ -11,7 +11,7 @@ use local_servers::{Redis, ScratchRedis};
 use super::server::{Writer, let_write, own};
 use crate::support::{Ask, Log, append, open};
 
-fn replica_of(primary: &Redis) -> ScratchRedis {
+pub(super) fn replica_of(primary: &Redis) -> ScratchRedis {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let replica = ScratchRedis::start_as(parent, |server| {
         server.follow(primary);
@@ -128,14 +128,16 @@ fn a_sink_that_finds_its_own_events_again_still_waits_for_their_replica() {
         .with_call_timeout(Duration::from_millis(300));
     let log = Arc::new(open(config).unwrap());
     let (other, key) = (open(made.config()).unwrap(), samples::key("s"));
-    append(&*log, &key, "before", 1).unwrap();
-    replica.pause().unwrap();
     let writing = LogWriterConfig::default().with_retry_for(Duration::from_secs(60));
     let shared: Arc<dyn SessionLog> = Arc::<bus_log_redis::RedisSessionLog>::clone(&log);
     let writer = LogWriter::with_config(shared, writing);
-    let ticket = writer
-        .sink(key.clone())
-        .submit_entry(samples::entry(samples::text("x")));
+    let submit = |text: &str| {
+        let entry = samples::entry(samples::text(text));
+        writer.sink(key.clone()).submit_entry(entry)
+    };
+    assert_eq!(submit("before").wait().unwrap(), Some(1));
+    replica.pause().unwrap();
+    let ticket = submit("x");
     let waits = std::thread::spawn(move || ticket.wait());
     // It is there, and has been appended again in vain, several times.
     let mut ask = made.ask();
@@ -170,7 +172,7 @@ fn an_append_without_its_replicas_is_unavailable_though_it_is_there() {
     let error = append(&log, &key, "x", 1).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Unavailable);
     assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
-    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 1);
+    assert_eq!(block_on(log.load_since(&key, 0)).unwrap().len(), 1);
     let replica = replica_of(&server);
     assert_eq!(append(&log, &key, "y", 1).unwrap(), 2);
     // It hangs: what it has not got is not acknowledged.

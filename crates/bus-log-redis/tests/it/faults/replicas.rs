@@ -1,0 +1,150 @@
+//! What counts as done where replicas are to have it.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bus_log::{
+    Expect, InMemorySessionLog, LogErrorKind, LogWriter, LogWriterConfig, SessionLog,
+    ShippingConfig, ShippingLog,
+};
+use bus_testkit::{block_on, eventually, samples};
+use local_servers::ScratchRedis;
+
+use super::failover::replica_of;
+use super::server::own;
+use crate::support::{Ask, Log, append, open};
+
+#[test]
+fn a_shipper_keeps_what_no_replica_has() {
+    let server = own();
+    let replica = replica_of(&server);
+    let made = Log::at(&server.url());
+    let config = made
+        .config()
+        .with_replicas(1)
+        .with_call_timeout(Duration::from_millis(300));
+    let remote = Arc::new(open(config).unwrap());
+    let local = Arc::new(InMemorySessionLog::new());
+    let shipping = ShippingConfig::default()
+        .with_keep(Some(0))
+        .with_look_every(Duration::from_millis(200))
+        .with_longest_pause(Duration::from_millis(100));
+    let here: Arc<dyn SessionLog> = Arc::<InMemorySessionLog>::clone(&local);
+    let log = ShippingLog::with_config(here, remote, shipping).unwrap();
+    let key = samples::key("s");
+    append(&log, &key, "before", 1).unwrap();
+    block_on(log.flush(Instant::now() + Duration::from_secs(30))).unwrap();
+    let given_back = |until| block_on(local.bounds(&key)).unwrap().watermark == until;
+    assert!(eventually(Duration::from_secs(30), || given_back(1)));
+    replica.pause().unwrap();
+    append(&log, &key, "x", 2).unwrap();
+    let reader = open(made.config()).unwrap();
+    let there = || block_on(reader.bounds(&key)).unwrap().last == 3;
+    assert!(eventually(Duration::from_secs(20), there));
+    // It has had the time to look whether its own append is there, again and again.
+    let flushed = block_on(log.flush(Instant::now() + Duration::from_secs(4)));
+    assert_eq!(flushed.unwrap_err().kind(), LogErrorKind::Unavailable);
+    assert!(given_back(1), "the only sure copy stays");
+    replica.resume().unwrap();
+    block_on(log.flush(Instant::now() + Duration::from_secs(30))).unwrap();
+    assert!(eventually(Duration::from_secs(30), || given_back(3)));
+}
+
+#[test]
+fn bounds_and_what_writes_nothing_tell_only_what_the_replicas_have() {
+    let server = own();
+    let replica = replica_of(&server);
+    let made = Log::at(&server.url());
+    let config = made
+        .config()
+        .with_replicas(1)
+        .with_call_timeout(Duration::from_millis(300));
+    let log = open(config).unwrap();
+    let key = samples::key("s");
+    append(&log, &key, "x", 2).unwrap();
+    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 2);
+    replica.pause().unwrap();
+    // Another writer's, which does not wait.
+    append(&open(made.config()).unwrap(), &key, "y", 1).unwrap();
+    let none = || block_on(log.append_entries(&key, Expect::Any, &[]));
+    let told = [
+        block_on(log.bounds(&key)).map(|bounds| bounds.last),
+        none(),
+        block_on(log.append_entries(&key, Expect::Last(1), &samples::batch("z", 1))),
+    ];
+    for told in told {
+        let error = told.unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+        assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+    }
+    // Who only reads, or follows, is not held up.
+    let soon = Instant::now() + Duration::from_secs(20);
+    assert_eq!(block_on(log.changed(&key, 2, soon)).unwrap(), 3);
+    assert_eq!(block_on(log.load_since(&key, 0)).unwrap().len(), 3);
+    let reader = open(made.config().with_replicas(1).read_only()).unwrap();
+    assert_eq!(block_on(reader.bounds(&key)).unwrap().last, 3);
+    replica.resume().unwrap();
+    let again = || block_on(log.bounds(&key)).is_ok_and(|bounds| bounds.last == 3);
+    assert!(eventually(Duration::from_secs(20), again));
+    assert_eq!(none().unwrap(), 3);
+}
+
+/// A primary with a replica, and a log that waits for it.
+fn with_a_replica() -> (ScratchRedis, ScratchRedis, Log, Arc<dyn SessionLog>) {
+    let server = own();
+    let replica = replica_of(&server);
+    let made = Log::at(&server.url());
+    let config = made.config().with_replicas(1);
+    let log = Arc::new(open(config.with_call_timeout(Duration::from_secs(20))).unwrap());
+    (server, replica, made, log)
+}
+
+/// Makes the primary a replica as soon as somebody waits for its own: what it has will be gone.
+fn demote(server: &ScratchRedis, replica: &ScratchRedis) {
+    let mut ask = Ask::connect(&server.url());
+    let waits = || {
+        let clients: String = ask.run(&["CLIENT", "LIST"]);
+        let mut clients = clients.lines();
+        clients.any(|client| client.contains("flags=b") && client.contains("cmd=wait"))
+    };
+    assert!(eventually(Duration::from_secs(20), waits));
+    let port = replica.port().to_string();
+    ask.run::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+}
+
+#[test]
+fn an_append_that_waits_at_a_primary_that_is_demoted_is_unavailable() {
+    let (server, replica, _made, log) = with_a_replica();
+    let key = samples::key("s");
+    append(&*log, &key, "before", 1).unwrap();
+    replica.pause().unwrap();
+    let waits = thread::spawn({
+        let (log, key) = (Arc::clone(&log), key.clone());
+        move || append(&*log, &key, "x", 1)
+    });
+    demote(&server, &replica);
+    let error = waits.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+    // The old primary has it still, and is not asked.
+    let error = block_on(log.bounds(&key)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+}
+
+#[test]
+fn a_sink_does_not_take_what_it_finds_at_a_demoted_primary_for_done() {
+    let (server, replica, _made, log) = with_a_replica();
+    let writing = LogWriterConfig::default().with_retry_for(Duration::from_secs(4));
+    let writer = LogWriter::with_config(log, writing);
+    let submit = |text: &str| {
+        let entry = samples::entry(samples::text(text));
+        writer.sink(samples::key("s")).submit_entry(entry)
+    };
+    assert_eq!(submit("before").wait().unwrap(), Some(1));
+    replica.pause().unwrap();
+    let ticket = submit("x");
+    let waits = thread::spawn(move || ticket.wait());
+    demote(&server, &replica);
+    let told = waits.join().unwrap();
+    assert!(told.is_err(), "told {told:?}");
+}
