@@ -243,10 +243,12 @@ impl Opening {
                     .unwrap_or_else(|_| Err(silent(link.call_timeout)));
                 let checked = looked.and_then(Settings::read).and_then(|settings| {
                     settings.check(&config)?;
-                    if settings.is_replica && !link.settings.is_replica {
-                        return Err(LogError::unavailable("server has become a replica"));
+                    // What was asked of a primary is nothing for a replica, and the other way round.
+                    match (link.settings.is_replica, settings.is_replica) {
+                        (false, true) => Err(LogError::unavailable("server has become a replica")),
+                        (true, false) => Err(LogError::unavailable("server has become a primary")),
+                        _ => Ok(()),
                     }
-                    Ok(())
                 });
                 let mut checked = checked;
                 if let Some(changes) = &link.changes

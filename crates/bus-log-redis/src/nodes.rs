@@ -39,6 +39,8 @@ struct Cluster {
     gates: HashMap<Address, NodeGate>,
     /// True if a node was not where it should be.
     is_stale: bool,
+    /// The last one that was no good. What it says of the others may be as old as what it says of itself.
+    spoiled: Option<Address>,
 }
 
 impl Nodes {
@@ -77,9 +79,21 @@ impl Nodes {
         if !link.settings.is_cluster {
             return Ok(link);
         }
-        self.know(self.slots_by(&link).await?);
-        let none = || LogError::unavailable(format!("cluster has no node for slot {slot}"));
-        let (address, gate) = self.owner(slot).ok_or_else(none)?;
+        let asked = match self.slots_by(&link).await {
+            Ok(slots) => {
+                self.know(slots);
+                Ok(())
+            }
+            // It may have been taken out of the cluster: the other hosts may be in it.
+            Err(error) => self.learn().await.map_err(|_| error),
+        };
+        let owner = asked.map(|()| self.owner(slot));
+        let Ok(Some((address, gate))) = owner else {
+            // The next call looks for one that knows more.
+            link.close();
+            let none = || LogError::unavailable(format!("cluster has no node for slot {slot}"));
+            return Err(owner.err().unwrap_or_else(none));
+        };
         self.node(&address, &gate, begun).await
     }
 
@@ -110,13 +124,18 @@ impl Nodes {
         link.close();
         let mut cluster = self.cluster();
         cluster.is_stale = !cluster.slots.is_empty();
+        cluster.spoiled = Some(link.address.clone());
     }
 
-    /// The connection to the slot's node, if there is one that is good.
-    fn there(&self, slot: u16) -> Option<Arc<Link>> {
-        let (_, gate) = self.owner(slot)?;
-        let link = gate.there(is_alive)?;
-        self.writable(link).ok()
+    /// The connection to the server that has the slot, if there is one that is good, without waiting.
+    pub(crate) fn there(&self, slot: u16) -> Option<Arc<Link>> {
+        match self.owner(slot) {
+            Some((_, gate)) => gate.there(is_alive),
+            None => {
+                let link = self.primary.there(is_alive)?;
+                (!link.settings.is_cluster).then_some(link)
+            }
+        }
     }
 
     async fn node(
@@ -125,8 +144,9 @@ impl Nodes {
         gate: &Gate<Arc<Link>>,
         begun: Instant,
     ) -> Result<Arc<Link>> {
-        let link = gate.get(begun, is_alive, self.opening.link(address)).await;
-        let link = link.and_then(|link| self.writable(link));
+        // One that takes no writes is not kept: by the next call it may have been made the primary.
+        let opening = async { self.writable(self.opening.link(address).await?) };
+        let link = gate.get(begun, is_alive, opening).await;
         link.inspect_err(|_| self.cluster().is_stale = true)
     }
 
@@ -230,10 +250,12 @@ impl Nodes {
         Ok(Address { host, port })
     }
 
-    /// Asks who has which slots: the nodes that there are connections to, and if none of those answers, all.
+    /// Asks who has which slots: the nodes that there are connections to, and if none of those answers, all. What one says
+    /// that was no good counts only where the others say nothing.
     async fn learn(&self) -> Result<()> {
         let mut known: Vec<Address> = Vec::new();
         let mut connected = Vec::new();
+        let spoiled = self.cluster().spoiled.clone();
         for (_, _, address) in &self.cluster().slots {
             if !known.contains(address) {
                 known.push(address.clone());
@@ -243,8 +265,16 @@ impl Nodes {
         for gate in self.cluster().gates.values() {
             connected.extend(gate.there(is_alive));
         }
-        let connected = connected.iter().map(|link| self.slots_by(link));
-        if let Ok(Ok(slots)) = timeout(OTHERS, first(connected.collect())).await {
+        let is_other = |address: &&Address| Some(*address) != spoiled.as_ref();
+        let connected = connected.iter().filter(|link| is_other(&&link.address));
+        let connected = connected.map(|link| self.slots_by(link)).collect();
+        if let Ok(Ok(slots)) = timeout(OTHERS, first(connected)).await {
+            self.know(slots);
+            return Ok(());
+        }
+        let others = known.iter().filter(is_other);
+        let others = others.map(|address| self.slots_at(address)).collect();
+        if let Ok(Ok(slots)) = timeout(OTHERS, first(others)).await {
             self.know(slots);
             return Ok(());
         }
@@ -275,6 +305,7 @@ impl Nodes {
             .retain(|address, _| slots.iter().any(|(_, _, known)| known == address));
         cluster.slots = slots;
         cluster.is_stale = false;
+        cluster.spoiled = None;
     }
 
     fn owner(&self, slot: u16) -> Option<(Address, NodeGate)> {
@@ -342,6 +373,10 @@ fn slots_of(answer: Value, asked: &Address) -> Result<Slots> {
         let host = host.filter(|host| !host.is_empty() && host != "?");
         let host = host.unwrap_or_else(|| asked.host.clone());
         slots.push((first, last, Address { host, port }));
+    }
+    if slots.is_empty() {
+        // So says a node that was taken out of its cluster.
+        return Err(LogError::unavailable("node knows of no slots"));
     }
     Ok(slots)
 }

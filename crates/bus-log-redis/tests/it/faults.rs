@@ -13,6 +13,7 @@ mod memory;
 mod replicas;
 mod resent;
 mod server;
+mod slots;
 mod truncated;
 
 use crate::support::RedisServer;

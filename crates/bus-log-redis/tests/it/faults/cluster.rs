@@ -1,5 +1,6 @@
 //! A cluster whose slots move, and whose nodes come and go.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,48 +10,6 @@ use bus_testkit::{block_on, eventually, samples};
 
 use super::server::{Writer, let_write, rounds};
 use crate::support::{Ask, Cluster, Log, append, open};
-
-/// Moves a slot with all its keys, step by step as an operator's tool does.
-fn migrate(cluster: &Cluster, slot: u16, from: usize, to: usize) {
-    let id = |n: usize| -> String { Ask::connect(&cluster.0[n].url()).run(&["CLUSTER", "MYID"]) };
-    let (from_id, to_id, slot) = (id(from), id(to), slot.to_string());
-    let (mut source, mut target) = (
-        Ask::connect(&cluster.0[from].url()),
-        Ask::connect(&cluster.0[to].url()),
-    );
-    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]);
-    let migrating = ["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id];
-    // The nodes may still be telling each other of the step before.
-    let is_owner = || source.try_run::<()>(&migrating).is_ok();
-    assert!(
-        eventually(Duration::from_secs(20), is_owner),
-        "slot {slot} is where it was moved to"
-    );
-    let port = cluster.0[to].port().to_string();
-    loop {
-        let keys: Vec<String> = source.run(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]);
-        if keys.is_empty() {
-            break;
-        }
-        for key in keys {
-            let words = [
-                "MIGRATE",
-                "127.0.0.1",
-                &port,
-                "",
-                "0",
-                "5000",
-                "AUTH",
-                "not-a-secret",
-                "KEYS",
-                &key,
-            ];
-            source.run::<()>(&words);
-        }
-    }
-    target.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
-    source.run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &to_id]);
-}
 
 #[test]
 fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
@@ -68,7 +27,7 @@ fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
         // All one way, as nodes that take each other's slots at once may never agree.
         let (from, to) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
         for slot in slots.iter().filter(|slot| round > 0 || **slot < 8192) {
-            migrate(&cluster, *slot, from, to);
+            cluster.migrate(*slot, from, to);
             moved += 1;
         }
         let_write(&writers, 1);
@@ -99,15 +58,21 @@ fn a_node_that_is_killed_costs_its_threads_time_and_the_others_nothing() {
     }
     let log = Arc::new(open(made.config()).unwrap());
     let names: Vec<String> = (0..12).map(|n| format!("w{n}")).collect();
+    // The last ordinal of each that was acknowledged.
+    let mut lasts: HashMap<&String, u64> = HashMap::new();
     for name in &names {
-        append(&*log, &samples::key(name), "before", 1).unwrap();
+        let last = append(&*log, &samples::key(name), "before", 1).unwrap();
+        lasts.insert(name, last);
     }
     for _ in 0..rounds(2) {
         cluster.0[1].kill().unwrap();
         let mut there = 0;
         for name in &names {
             match append(&*log, &samples::key(name), "x", 1) {
-                Ok(_) => there += 1,
+                Ok(last) => {
+                    there += 1;
+                    lasts.insert(name, last);
+                }
                 Err(error) => assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}"),
             }
         }
@@ -117,15 +82,21 @@ fn a_node_that_is_killed_costs_its_threads_time_and_the_others_nothing() {
         );
         cluster.0[1].start().unwrap();
         let all = || {
-            names
-                .iter()
-                .all(|name| append(&*log, &samples::key(name), "y", 1).is_ok())
+            names.iter().all(|name| {
+                let appended = append(&*log, &samples::key(name), "y", 1);
+                appended.is_ok_and(|last| {
+                    assert!(last > lasts[name], "{name}: what was acknowledged is gone");
+                    lasts.insert(name, last);
+                    true
+                })
+            })
         };
         assert!(eventually(Duration::from_secs(60), all), "it goes on");
     }
     for name in &names {
         let key = samples::key(name);
         let last = block_on(log.bounds(&key)).unwrap().last;
+        assert_eq!(last, lasts[name]);
         assert_eq!(
             block_on(log.load_since(&key, 0)).unwrap().len() as u64,
             last

@@ -1,0 +1,138 @@
+//! Nodes of a cluster that take each other's place, or leave it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus_log::{LogErrorKind, SessionLog, ThreadKey};
+use bus_testkit::{block_on, eventually, samples};
+
+use super::server::{Writer, let_write, rounds};
+use crate::support::{Cluster, Log, append, open};
+
+/// Of many threads one that a node has.
+fn thread_at(cluster: &Cluster, node: usize, log: &dyn SessionLog) -> ThreadKey {
+    let mut ask = cluster.ask(node);
+    let keys = (0..200).map(|n| samples::key(&format!("w{n}")));
+    let mut here = keys.filter(|key| {
+        append(log, key, "before", 1).unwrap();
+        let head = format!("*:head:4:acme:{}", key.thread_id());
+        !ask.run::<Vec<String>>(&["KEYS", &head]).is_empty()
+    });
+    here.next().unwrap()
+}
+
+#[test]
+fn a_node_that_is_taken_out_of_the_cluster_takes_no_thread_along() {
+    // The third has little: the slot of part 1, and those around it.
+    let few = (9842, 9900);
+    let cluster = Cluster::start_with(&[
+        vec![(0, 8191)],
+        vec![(8192, few.0 - 1), (few.1 + 1, 16383)],
+        vec![few],
+    ]);
+    // Without its last slot it would be a replica of whoever took that.
+    let stays = ["CONFIG", "SET", "cluster-allow-replica-migration", "no"];
+    cluster.ask(2).run::<()>(&stays);
+    let made = Log::at(&cluster.url());
+    let log = open(made.config()).unwrap();
+    let key = thread_at(&cluster, 2, &log);
+    for slot in few.0..=few.1 {
+        cluster.migrate(u16::try_from(slot).unwrap(), 2, 0);
+    }
+    // The log has had no reason to hear of it.
+    let left = cluster.id(2);
+    cluster.ask(2).run::<()>(&["CLUSTER", "RESET"]);
+    for node in [0, 1] {
+        cluster.ask(node).run::<()>(&["CLUSTER", "FORGET", &left]);
+    }
+    let goes_on = || match append(&log, &key, "after", 1) {
+        Ok(last) => {
+            assert_eq!(last, 2);
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+            false
+        }
+    };
+    assert!(eventually(Duration::from_secs(20), goes_on), "it goes on");
+    // Who comes new and knows only the one that left is told so.
+    let alone = open(made.config_at(&cluster.0[2].url())).unwrap_err();
+    assert_eq!(alone.kind(), LogErrorKind::Unavailable, "{alone:?}");
+    // Of several hosts one that is in the cluster is enough.
+    let (gone, there) = (cluster.0[2].port(), cluster.0[0].port());
+    let both = cluster.0[2].url();
+    let both = both.replace(&format!(":{gone}/"), &format!(":{gone},127.0.0.1:{there}/"));
+    let opened = || open(made.config_at(&both)).is_ok();
+    assert!(eventually(Duration::from_secs(20), opened));
+}
+
+#[test]
+fn a_cluster_s_failover_there_and_back_under_writers_loses_nothing() {
+    let mut cluster = Cluster::start(3);
+    let replica = cluster.add_replica(0);
+    let made = Log::at(&cluster.url());
+    let log = Arc::new(open(made.config()).unwrap());
+    let names: Vec<String> = (0..8).map(|n| format!("w{n}")).collect();
+    let writers: Vec<Writer> = names.iter().map(|name| Writer::start(&log, name)).collect();
+    for _ in 0..rounds(1) {
+        for node in [replica, 0] {
+            let_write(&writers, 3);
+            cluster.fail_over_to(node);
+            let_write(&writers, 3);
+        }
+    }
+    let mut met = 0;
+    for writer in writers {
+        let (batches, errors) = writer.finish(&log);
+        assert!(batches > 0);
+        met += errors;
+    }
+    println!("failed over there and back under 8 writers, {met} errors met, none lost");
+}
+
+#[test]
+fn a_node_that_was_a_replica_when_it_was_met_is_met_again_as_a_primary() {
+    let mut cluster = Cluster::start(3);
+    let replica = cluster.add_replica(0);
+    let made = Log::at(&cluster.0[1].url());
+    let config = made.config().with_poll_interval(Duration::from_millis(100));
+    let log = open(config).unwrap();
+    let key = thread_at(&cluster, 0, &log);
+    let mut ask = cluster.ask(0);
+    cluster.fail_over_to(replica);
+    // The log notices that its node takes no writes any more, and lets go of it.
+    let alone = || {
+        let clients: String = ask.run(&["CLIENT", "LIST", "TYPE", "normal"]);
+        clients.lines().filter(|line| !line.is_empty()).count() == 1
+    };
+    assert!(eventually(Duration::from_secs(20), alone));
+    // It asks there once more, as nobody has told it otherwise.
+    let refused = append(&log, &key, "x", 1).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable, "{refused:?}");
+    cluster.fail_over_to(0);
+    let goes_on = || append(&log, &key, "after", 1).is_ok();
+    assert!(eventually(Duration::from_secs(20), goes_on), "it goes on");
+    assert_eq!(block_on(log.load_since(&key, 0)).unwrap().len(), 2);
+}
+
+#[test]
+fn a_log_is_opened_while_its_record_is_on_the_way_to_another_node() {
+    let cluster = Cluster::start(2);
+    let made = Log::at(&cluster.url());
+    // Not of the part that is on the way: its keys would be in two places, for which the server has no answer.
+    let key = samples::key("other");
+    append(&open(made.config()).unwrap(), &key, "x", 1).unwrap();
+    // Where the slot of part 0 is.
+    let slot = 13907;
+    cluster.begin_to_move(slot, 1, 0);
+    cluster.move_key(&made.key("log"), 1, 0);
+    let log = open(made.config()).unwrap();
+    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 1);
+    drop(log);
+    cluster.migrate(slot, 1, 0);
+    assert_eq!(
+        append(&open(made.config()).unwrap(), &key, "y", 1).unwrap(),
+        2
+    );
+}
