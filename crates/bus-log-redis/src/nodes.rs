@@ -181,8 +181,8 @@ impl Nodes {
         Err(refused.unwrap_or_else(|| LogError::invalid("redis url names no host")))
     }
 
-    /// Asks all hosts who they are: those that answer, such as take writes first. A primary that was replaced and came
-    /// back does not know that; nobody can tell which of two is the right one.
+    /// Asks all hosts who they are: those that answer, and of them, for who writes, the one that takes writes if there is
+    /// one. A primary that was replaced and came back does not know that; nobody can tell which of two is the right one.
     async fn fitting(&self, hosts: &[Address]) -> Result<Vec<Address>> {
         let reads_only = self.opening.config.is_read_only();
         let asked = hosts.iter().enumerate();
@@ -207,7 +207,11 @@ impl Nodes {
                 }
             }
         }
-        found.sort_by_key(|(is_replica, n, _)| (*is_replica && !reads_only, *n));
+        found.sort_by_key(|(_, n, _)| *n);
+        if !reads_only && found.iter().any(|(is_replica, _, _)| !is_replica) {
+            // What a replica says against itself is not why there is no log.
+            found.retain(|(is_replica, _, _)| !is_replica);
+        }
         let primaries = || found.iter().filter(|(is_replica, _, _)| !is_replica);
         if let Some((_, one, name)) = primaries().next()
             // Two names of one server are none.

@@ -184,6 +184,20 @@ fn an_append_without_its_replicas_is_unavailable_though_it_is_there() {
 }
 
 #[test]
+fn what_is_wrong_with_the_primary_is_told_and_not_that_the_other_is_a_replica() {
+    let primary = own();
+    let replica = replica_of(&primary);
+    let made = Log::at(&primary.url());
+    Ask::connect(&primary.url()).run::<()>(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    for url in [both(&primary, &replica), both(&replica, &primary)] {
+        let refused = open(made.config_at(&url)).unwrap_err();
+        assert_eq!(refused.kind(), LogErrorKind::Unsupported, "{refused:?}");
+        let words = refused.to_string();
+        assert!(words.contains("appendfsync everysec"), "{words}");
+    }
+}
+
+#[test]
 fn a_server_without_the_replicas_that_it_wants_itself_is_unavailable() {
     let server = own();
     let made = Log::at(&server.url());
