@@ -12,6 +12,9 @@ use bus_log::{LogError, Result};
 /// Times beyond this are taken as this: what is added to a clock must stay a time.
 const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
 
+/// Nobody looks more often: that would be no waiting.
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+
 /// Where a log is, and how it is reached. Neither `Debug` nor any error shows a password.
 ///
 /// ```
@@ -153,10 +156,11 @@ impl RedisConfig {
     }
 
     /// The same with another time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
-    /// default.
+    /// default, at least 10 ms. The server's settings are looked at as often, but not less than every 10 s and not more than
+    /// ten times a second.
     #[must_use]
     pub fn with_poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = interval.min(LONGEST);
+        self.poll_interval = interval.clamp(SHORTEST_POLL, LONGEST);
         self
     }
 

@@ -4,20 +4,20 @@ mod replicas;
 mod wire;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Cmd, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError, Value,
 };
-use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Address, Login, RedisConfig};
 use crate::error;
+use crate::gate::Gate;
 use crate::news::News;
 use crate::schema::{SOURCES, Script};
 use crate::settings::{self, Settings};
@@ -49,7 +49,7 @@ pub(crate) struct Link {
     changes: Option<Wire>,
     /// Opened by the first who waits: to a connection that listens the server sends less than it has to, and then cuts
     /// it (`client-output-buffer-limit pubsub`), which pages that are read would soon reach.
-    news: Mutex<Option<NewsWire>>,
+    news: Gate<Arc<NewsWire>>,
     call_timeout: Duration,
     shas: Vec<String>,
     replicated: Replicated,
@@ -59,7 +59,21 @@ pub(crate) struct Link {
 struct NewsWire {
     wire: Wire,
     /// Channels that it listens to.
-    listens: HashSet<String>,
+    listens: Mutex<HashSet<String>>,
+}
+
+impl NewsWire {
+    fn listens_to(&self, channel: &str) -> bool {
+        let listens = self.listens.lock();
+        let listens = listens.unwrap_or_else(PoisonError::into_inner);
+        listens.contains(channel)
+    }
+
+    fn began_to_listen_to(&self, channel: &str) {
+        let listens = self.listens.lock();
+        let mut listens = listens.unwrap_or_else(PoisonError::into_inner);
+        listens.insert(channel.to_owned());
+    }
 }
 
 /// What a connection is for.
@@ -110,7 +124,7 @@ impl Opening {
                 address: address.clone(),
                 wire,
                 changes,
-                news: Mutex::default(),
+                news: Gate::default(),
                 call_timeout: self.config.call_timeout(),
                 shas,
                 replicated: Replicated::default(),
@@ -160,24 +174,18 @@ impl Opening {
     ///
     /// `Unavailable` if no news can come.
     pub(crate) async fn listen(&self, link: &Link, channel: &str) -> Result<()> {
-        let mut news = link.news.lock().await;
-        if news.as_ref().is_some_and(|news| !news.wire.is_alive()) {
-            *news = None;
-        }
-        let limit = self.config.connect_timeout();
-        let news = match &mut *news {
-            Some(news) => news,
-            none => {
-                let opened = timeout(
-                    limit,
-                    self.wire(&link.address, self.config.login(), Purpose::News),
-                );
-                let wire = opened.await.unwrap_or_else(|_| Err(silent(limit)))?;
-                let listens = HashSet::new();
-                none.insert(NewsWire { wire, listens })
-            }
+        let is_good = |news: &Arc<NewsWire>| news.wire.is_alive();
+        let opening = async {
+            let limit = self.config.connect_timeout();
+            let wire = self.wire(&link.address, self.config.login(), Purpose::News);
+            let wire = timeout(limit, wire).await;
+            Ok(Arc::new(NewsWire {
+                wire: wire.unwrap_or_else(|_| Err(silent(limit)))?,
+                listens: Mutex::default(),
+            }))
         };
-        if news.listens.contains(channel) {
+        let news = link.news.get(Instant::now(), is_good, opening).await?;
+        if news.listens_to(channel) {
             return Ok(());
         }
         let mut connection = news.wire.connection.clone();
@@ -188,7 +196,7 @@ impl Opening {
                 return Err(silent(link.call_timeout));
             }
         }
-        news.listens.insert(channel.to_owned());
+        news.began_to_listen_to(channel);
         Ok(())
     }
 
@@ -261,9 +269,8 @@ impl Opening {
                     link.close();
                     return;
                 }
-                // Not while somebody is about to listen.
-                if let Ok(news) = link.news.try_lock()
-                    && let Some(news) = &*news
+                // Not while it is being opened.
+                if let Some(news) = link.news.there(|_| true)
                     && !news.wire.answers(link.call_timeout).await
                 {
                     news.wire.close();
@@ -293,6 +300,12 @@ impl Link {
     /// What changes go over.
     pub(crate) fn for_changes(&self) -> &Wire {
         self.changes.as_ref().unwrap_or(&self.wire)
+    }
+
+    /// Whether news come on the channel, as far as can be said without waiting.
+    pub(crate) fn listens_to(&self, channel: &str) -> bool {
+        let news = self.news.there(|news| news.wire.is_alive());
+        news.is_some_and(|news| news.listens_to(channel))
     }
 
     /// How long an answer may take.

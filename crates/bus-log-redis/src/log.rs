@@ -10,7 +10,8 @@ use bus_log::{
 };
 use bus_remote::{Batch, IoThread, RAW, Reading, TYPED};
 use tokio::select;
-use tokio::time::{sleep, timeout_at};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::answer::Answer;
 use crate::config::RedisConfig;
@@ -293,11 +294,17 @@ impl SessionLog for RedisSessionLog {
         }
         let (server, key) = (Arc::clone(&self.server), key.clone());
         let work = async move {
-            // Both before the first look, so that nothing that comes after it is missed.
             let mut watch = server.news.watch(&key);
+            // It may take long, or never end, and goes on by itself: who waits looks by himself meanwhile.
+            let (mut listening, mut may_ask) = (JoinSet::new(), true);
             loop {
-                let listens = timeout_at(deadline.into(), server.listen(&key));
-                let hears = listens.await.unwrap_or(false);
+                // Before the look, so that nothing that comes after it is missed.
+                let hears = server.listens(&key);
+                if !hears && may_ask && listening.is_empty() {
+                    let (server, key) = (Arc::clone(&server), key.clone());
+                    listening.spawn(async move { server.listen(&key).await });
+                }
+                may_ask = hears;
                 let last = bounds(&server, &key).await?.last;
                 let left = deadline.saturating_duration_since(Instant::now());
                 if last > after || left.is_zero() {
@@ -305,7 +312,9 @@ impl SessionLog for RedisSessionLog {
                 }
                 select! {
                     () = watch.woken() => {}
-                    () = sleep(left.min(server.news.patience(hears))) => {}
+                    // What was refused is not asked for again at once.
+                    () = sleep(left.min(server.news.patience(hears))) => may_ask = true,
+                    Some(_) = listening.join_next() => {}
                 }
             }
         };

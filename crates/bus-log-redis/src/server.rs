@@ -400,6 +400,13 @@ impl Server {
         listened.await.is_ok()
     }
 
+    /// Whether news of the thread come now, as far as can be said without waiting.
+    pub(crate) fn listens(&self, key: &ThreadKey) -> bool {
+        let (channel, _) = self.news.told(key);
+        let link = self.nodes.there(self.part(key).slot);
+        link.is_some_and(|link| link.listens_to(&channel))
+    }
+
     /// Of a log that is open, a server that is not what was asked for is in a state that can pass.
     fn later(&self, error: LogError) -> LogError {
         match error.kind() {

@@ -101,4 +101,6 @@ fn a_time_that_is_none_is_refused_or_brought_within() {
     let config = RedisConfig::parse("redis://h").unwrap();
     let config = config.with_call_timeout(Duration::MAX);
     assert_eq!(config.call_timeout().as_secs(), i32::MAX as u64);
+    let never_rests = config.with_poll_interval(Duration::ZERO);
+    assert!(never_rests.poll_interval() >= Duration::from_millis(10));
 }

@@ -151,3 +151,28 @@ fn a_wait_whose_news_can_t_be_listened_to_ends_at_its_deadline() {
     assert!(relay.has_held());
     assert!(took < Duration::from_secs(3), "ended after {took:?}");
 }
+
+#[test]
+fn who_waits_looks_by_himself_while_he_can_t_listen() {
+    let server = own();
+    let made = Log::at(&server.url());
+    let relay = Relay::to(server.port());
+    let log = Arc::new(open(made.config_at(&server.url_at(relay.port()))).unwrap());
+    let key = samples::key("s");
+    relay.hold_answers_from("SUBSCRIBE");
+    let begun = Instant::now();
+    let waits = thread::spawn({
+        let (log, key) = (Arc::clone(&log), key.clone());
+        move || block_on(log.changed(&key, 0, begun + Duration::from_secs(20)))
+    });
+    assert!(eventually(Duration::from_secs(10), || relay.has_held()));
+    // Neither its own appends nor those of others are missed.
+    for (last, log) in [(1, &*log), (2, &made.open())] {
+        append(log, &key, "x", 1).unwrap();
+        let waited = block_on(log.changed(&key, last - 1, begun + Duration::from_secs(20)));
+        assert_eq!(waited.unwrap(), last);
+    }
+    assert!(waits.join().unwrap().unwrap() > 0);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "told after {took:?}");
+}
