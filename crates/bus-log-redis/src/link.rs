@@ -28,6 +28,9 @@ pub(crate) use wire::Wire;
 /// How often a connection is looked at, at least.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How long between two looks at a server that is not done with its append-only file.
+const WRITING: Duration = Duration::from_millis(100);
+
 /// What all connections of a log are opened with.
 pub(crate) struct Opening {
     pub(crate) config: RedisConfig,
@@ -90,9 +93,11 @@ impl Opening {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if the server can't be reached or refuses; `Unsupported` if it is not what was asked for.
+    /// `Unavailable` if the server can't be reached or refuses, or is not done with its append-only file in time;
+    /// `Unsupported` if it is not what was asked for.
     pub(crate) async fn link(&self, address: &Address) -> Result<Arc<Link>> {
         let limit = self.config.connect_timeout();
+        let begun = Instant::now();
         let opened = timeout(limit, async {
             let open = |purpose| self.wire(address, self.config.login(), purpose);
             let wire = open(Purpose::Calls).await?;
@@ -103,9 +108,17 @@ impl Opening {
             }
             let mut answers = wire.ask(&asked).await?;
             let loaded = answers.split_off(count.min(answers.len()));
-            let settings = Settings::read(answers)?;
-            settings.check(&self.config)?;
-            settings.check_file(&self.config)?;
+            let mut settings = Settings::read(answers)?;
+            loop {
+                settings.check(&self.config)?;
+                match settings.check_file(&self.config) {
+                    Ok(()) => break,
+                    // Better than that there was no time left.
+                    Err(error) if begun.elapsed() + WRITING >= limit => return Err(error),
+                    Err(_) => sleep(WRITING).await,
+                }
+                settings = Settings::read(wire.ask(&settings::questions()).await?)?;
+            }
             let shas = loaded
                 .into_iter()
                 .map(|sha| {

@@ -18,7 +18,7 @@ pub(crate) struct Settings {
     /// Another one after each start.
     pub(crate) run_id: String,
     appends_only: bool,
-    /// True if there is no append-only file yet that could be loaded.
+    /// True if there may be no append-only file yet that could be loaded with what was appended.
     lacks_file: bool,
     /// `None` where the server does not say.
     fsync: Option<String>,
@@ -75,7 +75,9 @@ impl Settings {
             .iter()
             .any(|name| field(name) == "1");
         let has_failed = field("aof_last_bgrewrite_status") == "err";
-        let lacks_file = is_new && (is_rewritten || has_failed);
+        // Until it is started anew. A replica that copies its primary throws its file away, and writes another.
+        let was_promoted = !["", "-1"].contains(&field("second_repl_offset"));
+        let lacks_file = (is_new || was_promoted) && (is_rewritten || has_failed);
         let mut version = field("redis_version")
             .split('.')
             .map(|part| part.parse().unwrap_or(0));
@@ -120,8 +122,9 @@ impl Settings {
     }
 
     /// Whether a connection may be opened, beyond [`check`](Self::check): a server that was told to keep an append-only
-    /// file says at once that it does, though until the first is written it would come back empty. After off and on
-    /// again that can't be told apart from any other rewriting, which a server does by itself now and then.
+    /// file says at once that it does, though until the first is written it would come back empty. So does a replica that
+    /// was promoted while it wrote its file after a copy of its primary. After off and on again that can't be told apart
+    /// from any other rewriting, which a server does by itself now and then.
     ///
     /// # Errors
     ///
@@ -137,7 +140,7 @@ impl Settings {
         }
         if self.lacks_file {
             return Err(LogError::unavailable(
-                "server is still writing its first append-only file",
+                "server is still writing its first append-only file, or its first as a primary",
             ));
         }
         Ok(())

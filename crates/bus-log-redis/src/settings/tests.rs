@@ -132,7 +132,11 @@ fn a_server_whose_append_only_file_is_not_there_yet_is_unavailable_to_whom_it_ma
     let due = "aof_base_size:0\r\naof_rewrite_scheduled:1\r\n";
     let failed = "aof_base_size:0\r\naof_last_bgrewrite_status:err\r\n";
     let config = |url: &str| RedisConfig::parse(url).unwrap();
-    for more in [first, due, failed] {
+    // A replica that was promoted before its copy of the primary was in its file.
+    let promoted = "aof_base_size:88\r\naof_rewrite_in_progress:1\r\nsecond_repl_offset:1201\r\n";
+    let promoted_due = "aof_base_size:88\r\naof_rewrite_scheduled:1\r\nsecond_repl_offset:1\r\n";
+    let promoted_failed = "aof_last_bgrewrite_status:err\r\nsecond_repl_offset:1\r\n";
+    for more in [first, due, failed, promoted, promoted_due, promoted_failed] {
         let settings = info(more);
         for url in ["redis://h", "redis://h?durability=everysec"] {
             let error = settings.check_file(&config(url)).unwrap_err();
@@ -156,6 +160,8 @@ fn a_server_whose_append_only_file_is_not_there_yet_is_unavailable_to_whom_it_ma
         "aof_base_size:88\r\naof_last_bgrewrite_status:err\r\n",
         // As a server does by itself now and then.
         "aof_base_size:88\r\naof_rewrite_in_progress:1\r\n",
+        "aof_base_size:88\r\naof_rewrite_in_progress:1\r\nsecond_repl_offset:-1\r\n",
+        "aof_base_size:88\r\nsecond_repl_offset:1201\r\n",
     ] {
         info(more).check_file(&config("redis://h")).unwrap();
     }

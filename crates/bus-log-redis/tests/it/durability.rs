@@ -1,16 +1,31 @@
 //! A server whose append-only file is not there yet.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bus_log::LogErrorKind;
+use bus_log::{LogErrorKind, Result};
+use bus_log_redis::RedisSessionLog;
 use bus_testkit::{eventually, samples};
 use local_servers::ScratchRedis;
 
-use crate::support::{Log, append, open};
+use crate::faults::own;
+use crate::support::{Ask, Log, append, open};
+
+/// Opens a log with so much time to connect.
+fn open_within(made: &Log, limit: Duration) -> Result<RedisSessionLog> {
+    open(made.config().with_connect_timeout(limit))
+}
+
+fn is_refused_for_its_file(made: &Log) {
+    // It says `aof_enabled:1`, and would come back empty.
+    let refused = open_within(made, Duration::from_secs(1)).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable, "{refused:?}");
+    let words = refused.to_string();
+    assert!(words.contains("first append-only file"), "{words}");
+}
 
 #[test]
-fn a_server_that_is_still_writing_its_append_only_file_is_refused_until_it_is_done() {
+fn a_server_that_is_still_writing_its_append_only_file_is_waited_for_a_while() {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let server = ScratchRedis::start_as(parent, |server| {
         server.set("appendonly", "no");
@@ -21,17 +36,42 @@ fn a_server_that_is_still_writing_its_append_only_file_is_refused_until_it_is_do
     let mut ask = made.ask();
     ask.run::<()>(&["SET", "something", "slow to write"]);
     // Microseconds for each key.
-    ask.run::<()>(&["CONFIG", "SET", "rdb-key-save-delay", "3000000"]);
+    ask.run::<()>(&["CONFIG", "SET", "rdb-key-save-delay", "4000000"]);
     ask.run::<()>(&["CONFIG", "SET", "appendonly", "yes"]);
-    // It says `aof_enabled:1`, and would come back empty.
-    let refused = open(made.config()).unwrap_err();
-    assert_eq!(refused.kind(), LogErrorKind::Unavailable, "{refused:?}");
-    let words = refused.to_string();
-    assert!(words.contains("its first append-only file"), "{words}");
+    is_refused_for_its_file(&made);
     // Who asks for less has it.
     drop(open(made.config_at(&format!("{}?durability=memory", server.url()))).unwrap());
-    let taken = || open(made.config()).is_ok();
-    assert!(eventually(Duration::from_secs(60), taken), "it is done");
+    let begun = Instant::now();
+    let log = open_within(&made, Duration::from_secs(30)).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    append(&log, &samples::key("s"), "x", 1).unwrap();
+}
+
+#[test]
+fn a_replica_that_is_promoted_while_it_writes_its_copy_is_refused_until_that_is_done() {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (primary, mut replica) = (own(), ScratchRedis::start(parent).unwrap());
+    // It has a file from before, of nothing that matters.
+    Ask::connect(&replica.url()).run::<()>(&["SET", "something", "old"]);
+    replica.stop().unwrap();
+    replica.start().unwrap();
+    let mut ask = Ask::connect(&replica.url());
+    ask.run::<()>(&["CONFIG", "SET", "rdb-key-save-delay", "6000000"]);
+    Ask::connect(&primary.url()).run::<()>(&["SET", "something", "new"]);
+    let port = primary.port().to_string();
+    ask.run::<()>(&["REPLICAOF", "127.0.0.1", &port]);
+    let is_level = || {
+        ask.run::<String>(&["INFO", "replication"])
+            .contains("master_link_status:up")
+    };
+    assert!(eventually(Duration::from_secs(30), is_level));
+    ask.run::<()>(&["REPLICAOF", "NO", "ONE"]);
+    let info: String = ask.run(&["INFO", "persistence"]);
+    assert!(!info.contains("aof_base_size:0"), "{info}");
+    assert!(info.contains("aof_rewrite_in_progress:1"), "{info}");
+    let made = Log::at(&replica.url());
+    is_refused_for_its_file(&made);
+    drop(open_within(&made, Duration::from_secs(60)).unwrap());
 }
 
 #[test]
