@@ -289,7 +289,8 @@ impl Server {
             // Sent again, it would come after what was called later: whoever gave it up may count on its absence. From
             // here on nothing is called that does not come after it.
             let rejoined = place.rejoin();
-            if rejoined.is_some() || matches!(again, Again::Moved(_)) {
+            // What every later call would meet too is mended also where this one is given up.
+            if rejoined.is_some() || matches!(again, Again::Moved(_) | Again::Load(_)) {
                 asks = self.prepare(&link, &part, again, tried).await?;
             }
             turn = rejoined.ok_or_else(|| {

@@ -1,7 +1,8 @@
 //! A call that the server sent back, and what was called meanwhile.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_log_redis::RedisSessionLog;
@@ -117,4 +118,38 @@ fn appends_that_are_in_flight_while_scripts_are_forgotten_stay_in_the_order_of_t
     );
     assert!(last >= 30);
     println!("{last} appends done, {sent_back} sent back and not done");
+}
+
+#[test]
+fn a_thread_that_is_appended_to_without_a_pause_gets_its_script_again() {
+    let server = own();
+    let made = Log::at(&server.url());
+    let relay = Relay::slow(server.port(), Duration::from_millis(20));
+    let log = Arc::new(open(made.config_at(&server.url_at(relay.port()))).unwrap());
+    let key = samples::key("s");
+    append(&*log, &key, "before", 1).unwrap();
+    let is_flushed = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::new(AtomicBool::new(false));
+    runtime().block_on(async {
+        let (begun, mut appends) = (Instant::now(), Vec::new());
+        let mut next = tokio::time::interval(Duration::from_millis(1));
+        while !is_done.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(5) {
+            next.tick().await;
+            let (log, key) = (Arc::clone(&log), key.clone());
+            let (was_flushed, is_done) = (is_flushed.load(Ordering::SeqCst), Arc::clone(&is_done));
+            appends.push(tokio::spawn(async move {
+                let appended = log.append(&key, &[samples::text("x")]).await;
+                is_done.fetch_or(was_flushed && appended.is_ok(), Ordering::SeqCst);
+            }));
+            if appends.len() == 100 {
+                made.ask().run::<()>(&["SCRIPT", "FLUSH"]);
+                is_flushed.store(true, Ordering::SeqCst);
+            }
+        }
+        // Whatever came of those that were on their way: one must have been done while others followed.
+        assert!(is_done.load(Ordering::SeqCst), "none in 5 s");
+        for append in appends {
+            append.await.unwrap();
+        }
+    });
 }

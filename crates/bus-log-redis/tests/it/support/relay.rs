@@ -1,4 +1,4 @@
-//! A way to a server on which answers wait from a certain question on.
+//! A way to a server on which answers wait: from a certain question on, or each a little.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,13 +18,23 @@ pub(crate) struct Relay {
 struct Shared {
     word: Mutex<Option<Vec<u8>>>,
     has_held: AtomicBool,
+    /// How long each answer takes.
+    slowness: Duration,
 }
 
 impl Relay {
     pub(crate) fn to(port: u16) -> Self {
+        Self::slow(port, Duration::ZERO)
+    }
+
+    /// With answers that take so much longer.
+    pub(crate) fn slow(port: u16, slowness: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared {
+            slowness,
+            ..Shared::default()
+        });
         thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
@@ -90,6 +100,9 @@ impl Shared {
             while let Ok(count @ 1..) = from.read(&mut bytes) {
                 while held.load(Ordering::SeqCst) && shared.word.lock().unwrap().is_some() {
                     thread::park_timeout(Duration::from_millis(1));
+                }
+                if !shared.slowness.is_zero() {
+                    thread::park_timeout(shared.slowness);
                 }
                 if to.write_all(&bytes[..count]).is_err() {
                     break;
