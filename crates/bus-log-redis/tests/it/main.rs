@@ -11,3 +11,4 @@ mod laws;
 mod permissions;
 mod support;
 mod tls;
+mod warnings;

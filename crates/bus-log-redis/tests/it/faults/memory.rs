@@ -95,7 +95,7 @@ fn a_server_that_evicts_is_refused_and_a_log_that_is_open_says_so_soon() {
 fn what_a_server_evicts_all_the_same_is_never_numbered_again() {
     let server = own();
     let made = Log::at(&server.url());
-    // It does not look at its server in between.
+    // It looks at its server as seldom as it may, every 10 s: until then nothing else tells it.
     let config = made.config().with_poll_interval(Duration::from_secs(3600));
     let log = open(config).unwrap();
     let keys: Vec<_> = (0..40).map(|n| samples::key(&format!("s{n}"))).collect();
