@@ -36,6 +36,9 @@ pub(crate) struct Cli {
     /// Where the page is written; docs/benchmarks.md with --full
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
+    /// Measure nothing: bring the figures of an earlier run's JSON into docs/choosing.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) choose_by: Option<PathBuf>,
     /// The folder in which the logs are written, on the disk that is to be measured
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -72,11 +75,13 @@ impl Cli {
 
     /// Where the page goes, if it is written.
     pub(crate) fn markdown(&self, root: &Path) -> Option<PathBuf> {
-        // Any other run would take rows away from it.
-        let whole = self.full && self.only.is_empty() && !self.instructions;
-        self.markdown
-            .clone()
-            .or_else(|| whole.then(|| root.join("docs/benchmarks.md")))
+        let whole = || self.is_whole().then(|| root.join("docs/benchmarks.md"));
+        self.markdown.clone().or_else(whole)
+    }
+
+    /// Whether every row runs: any other run would take rows away from a page.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.full && self.only.is_empty() && !self.instructions
     }
 
     /// As it is typed, without paths of this machine.

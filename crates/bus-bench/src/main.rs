@@ -51,6 +51,11 @@ fn main() -> ExitCode {
 }
 
 fn bench(cli: &Cli) -> Result<()> {
+    if let Some(path) = &cli.choose_by {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("could not read {}", path.display()))?;
+        return choose(&serde_json::from_str(&text)?);
+    }
     let plan = Plan::of(cli.effort());
     let chosen: Vec<Family> = rows::all(plan.effort)
         .into_iter()
@@ -111,9 +116,23 @@ fn write(cli: &Cli, report: &Report) -> Result<()> {
             .with_context(|| format!("could not write {}", path.display()))?;
         println!("written: {}", path.display());
     }
+    if cli.is_whole() {
+        choose(&serde_json::to_value(report)?)?;
+    }
     // A smoke run is a test: whoever can't run fails it.
     let failed = report.failed();
     ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
+    Ok(())
+}
+
+/// Brings the figures of a run onto the page that helps to choose.
+fn choose(run: &serde_json::Value) -> Result<()> {
+    let path = root().join("docs/choosing.md");
+    let page = std::fs::read_to_string(&path)
+        .with_context(|| format!("could not read {}", path.display()))?;
+    std::fs::write(&path, report::choosing::update(&page, run)?)
+        .with_context(|| format!("could not write {}", path.display()))?;
+    println!("written: {}", path.display());
     Ok(())
 }
 

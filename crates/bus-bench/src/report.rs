@@ -1,5 +1,6 @@
 //! What is said of a run: on the terminal, as a page, as JSON.
 
+pub(crate) mod choosing;
 mod figures;
 pub(crate) mod markdown;
 mod ratios;

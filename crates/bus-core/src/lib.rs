@@ -13,8 +13,8 @@
 //!
 //! - *Ephemeral* events ([`SessionEvent::TextChunk`], [`SessionEvent::Thinking`], …) feed live
 //!   screens. They may be lost by a slow reader, which is then told how many.
-//! - *Durable* events ([`SessionEvent::is_durable`]) are what cost, audit, compaction and hand-offs
-//!   are reconstructed from. They are on disk before the emitting call returns.
+//! - *Durable* events ([`SessionEvent::is_durable`]) are what cost and compaction are reconstructed from. They are in
+//!   the log, on disk by default, before the emitting call returns. Audit records ([`AuditSink`]) nobody waits for.
 //!
 //! [`Event`] is the unit of the log: a [`SessionEvent`], a [`GraphEvent`] of the audit trail, or a
 //! [`CustomEvent`] that is kept and passed on verbatim.

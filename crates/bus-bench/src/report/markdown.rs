@@ -8,7 +8,7 @@ use super::{Report, Section};
 use crate::machine::Facts;
 use crate::row::Effort;
 use crate::runner::{How, Outcome};
-use crate::verdict::{AGREEMENT, Judged, OTHERS_LIMIT, Verdict};
+use crate::verdict::{CLEAR, AGREEMENT, Judged, OTHERS_LIMIT, Verdict};
 
 /// Below this advantage of another, nobody has lost.
 const LEVEL: f64 = 0.9;
@@ -99,9 +99,10 @@ fn how_to_read(page: &mut String, report: &Report) -> std::fmt::Result {
          - *Times better* is how many times better ours is: above 1× we win. *Seed-style* is the plain way that both \
          our peers took; *best peer* the published crate with the best median in this run; *limit* what the machine gave \
          to a loop that does nothing else.\n\
-         - A goal gets **no verdict** where (max − min) / median of one of the two exceeds the row's limit (30 % in \
-         memory, 60 % on the disk), where others used more than {:.0} % of the machine, or where fewer than {:.0} % of \
-         the rounds agree. Such a row is run again first: once in a quick run, else twice.\n\
+         - A goal gets **no verdict** where others used more than {:.0} % of the machine. Otherwise it has one if every \
+         round is on the same side of it by {CLEAR}×. If not, it gets none where (max − min) / median of the rounds' \
+         ratios exceeds the row's limit (30 % in memory, 60 % on the disk), where fewer than {:.0} % of the rounds agree, or \
+         where there is one round only. Such a row is run again first: once in a quick run, else twice.\n\
          - Everybody carries the same events: a text chunk of 40 bytes, token usage of about 100, a tool's output of \
          2 KB, and a mix of them (80/15/5).\n\
          - Where a contender can't run, the row says why.\n\
