@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::cargo;
+use crate::{cargo, evidence};
 
 /// What cargo-fuzz tells rustc, but for the sanitizer.
 const INSTRUMENTED: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 \
@@ -36,9 +36,15 @@ struct Bin {
     name: String,
 }
 
-pub(crate) fn run(root: &Path, seconds: u32, only: Option<&str>) -> Result<()> {
+pub(crate) fn run(
+    root: &Path,
+    seconds: u32,
+    only: Option<&str>,
+    page: Option<&Path>,
+) -> Result<()> {
     let host = cargo::host(root)?;
     let mut ran = 0;
+    let mut rows = String::new();
     let mut failed = Vec::new();
     for folder in fuzz_crates(root)? {
         let names = targets(&folder)?;
@@ -53,7 +59,10 @@ pub(crate) fn run(root: &Path, seconds: u32, only: Option<&str>) -> Result<()> {
         for name in names {
             ran += 1;
             match fuzz(root, &folder, &programs.join(&name), seconds) {
-                Ok(runs) => println!("fuzz {name} ... ok ({runs} runs in {seconds} s)"),
+                Ok(runs) => {
+                    println!("fuzz {name} ... ok ({runs} runs in {seconds} s)");
+                    rows.push_str(&format!("| {name} | {runs} | {seconds} |\n"));
+                }
                 Err(error) => {
                     println!("fuzz {name} ... FAILED: {error:#}");
                     failed.push(name);
@@ -66,7 +75,12 @@ pub(crate) fn run(root: &Path, seconds: u32, only: Option<&str>) -> Result<()> {
         bail!("failed: {}", failed.join(", "));
     }
     println!("{ran} fuzz targets: no finding");
-    Ok(())
+    let table = format!("No finding.\n\n| target | runs | seconds |\n|---|---:|---:|\n{rows}");
+    let only = only.map_or_else(String::new, |only| format!(" {only}"));
+    let command = format!("cargo xtask fuzz --seconds {seconds}{only}");
+    page.map_or(Ok(()), |page| {
+        evidence::put(root, page, "fuzz", &command, &table)
+    })
 }
 
 /// The folders of fuzz crates, in order of their names.

@@ -10,23 +10,31 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::cargo;
+use crate::{cargo, evidence};
 
 /// Which crates have models.
 const CRATES: &[&str] = &["bus-core", "bus-log", "bus-tokio"];
 
-pub(crate) fn run(root: &Path) -> Result<()> {
+pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<()> {
     let mut models = 0;
     let mut orders = 0;
+    let mut rows = String::new();
     for name in CRATES {
         let text = run_models(root, name)?;
         let counts = counts(&text);
         ensure!(!counts.is_empty(), "{name}: no model ran");
         models += counts.len();
-        orders += counts.iter().sum::<u64>();
+        for (model, count) in counts {
+            orders += count;
+            rows.push_str(&format!("| {name} | {model} | {count} |\n"));
+        }
     }
-    println!("loom: {models} models hold in {orders} orders");
-    Ok(())
+    let sum = format!("{models} models hold in {orders} orders");
+    println!("loom: {sum}");
+    let table = format!("{sum}.\n\n| crate | model | orders |\n|---|---|---:|\n{rows}");
+    page.map_or(Ok(()), |page| {
+        evidence::put(root, page, "loom", "cargo xtask loom", &table)
+    })
 }
 
 /// Runs the models of one crate, shows what they print and returns it.
@@ -45,13 +53,13 @@ fn run_models(root: &Path, name: &str) -> Result<String> {
     Ok(text)
 }
 
-/// How many orders each model ran through. Other output may stand before it on the same line.
-fn counts(text: &str) -> Vec<u64> {
+/// The models, and how many orders each ran through. Other output may stand before it on the same line.
+fn counts(text: &str) -> Vec<(&str, u64)> {
     text.lines()
         .filter_map(|line| {
             let (_, model) = line.split_once("model ")?;
-            let (_, count) = model.strip_suffix(" orders")?.rsplit_once(": ")?;
-            count.parse().ok()
+            let (name, count) = model.strip_suffix(" orders")?.rsplit_once(": ")?;
+            Some((name, count.parse().ok()?))
         })
         .collect()
 }

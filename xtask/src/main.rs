@@ -12,6 +12,7 @@ mod bench;
 mod cargo;
 mod conformance;
 mod crash;
+mod evidence;
 mod faults;
 mod fuzz;
 mod lint;
@@ -48,7 +49,8 @@ enum Verb {
     },
     /// Try what can go wrong with the embedded log, on a simulated disk
     Crash {
-        /// What `bus-crash --help` tells: `--ci`, `--seed N`, `--only PATTERN`, `--point N`
+        /// What `bus-crash --help` tells: `--ci`, `--seed N`, `--only PATTERN`, `--point N`, `--at-most SECONDS`, and
+        /// `--markdown FILE`, which writes the counts into their block of a page
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -57,9 +59,16 @@ enum Verb {
         /// How often each server is killed, paused, or robbed of its backends
         #[arg(long, default_value_t = 100)]
         rounds: u32,
+        /// Write the counts into their block of this page
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
     },
     /// Run the models of what threads do to each other through every order of their steps
-    Loom,
+    Loom {
+        /// Write the counts into their block of this page
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+    },
     /// Start and stop the private servers that tests need
     Services {
         #[command(subcommand)]
@@ -85,6 +94,9 @@ enum Verb {
         /// How long each target runs, in seconds
         #[arg(long, default_value_t = 30)]
         seconds: u32,
+        /// Write the counts into their block of this page
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
         /// Only the targets whose name holds this
         target: Option<String>,
     },
@@ -98,12 +110,16 @@ fn main() -> ExitCode {
         Verb::Lint => lint::run(&root),
         Verb::Conformance { log } => conformance::run(&root, log.as_deref()),
         Verb::Crash { args } => crash::run(&root, &args),
-        Verb::Faults { rounds } => faults::run(&root, rounds),
-        Verb::Loom => loom::run(&root),
+        Verb::Faults { rounds, markdown } => faults::run(&root, rounds, markdown.as_deref()),
+        Verb::Loom { markdown } => loom::run(&root, markdown.as_deref()),
         Verb::Services { services } => services::run(&root, services),
         Verb::Api { bless, print } => api::run(&root, bless, &print),
         Verb::Bench { arguments } => bench::run(&root, &arguments),
-        Verb::Fuzz { seconds, target } => fuzz::run(&root, seconds, target.as_deref()),
+        Verb::Fuzz {
+            seconds,
+            markdown,
+            target,
+        } => fuzz::run(&root, seconds, target.as_deref(), markdown.as_deref()),
     };
     finish(outcome)
 }

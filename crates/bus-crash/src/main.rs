@@ -2,6 +2,8 @@
 //! `docs/adr/0011-a-simulated-disk.md` for what is modelled.
 
 use std::env;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +38,12 @@ struct Cli {
     /// Threads [default: one per core]
     #[arg(long)]
     jobs: Option<usize>,
+    /// Fails if all of it takes longer than this, in seconds
+    #[arg(long, value_name = "SECONDS")]
+    at_most: Option<u64>,
+    /// Writes the counts into this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
 }
 
 type Sweep = (String, Box<dyn Fn(&Effort) -> Tally>);
@@ -71,6 +79,7 @@ fn main() -> ExitCode {
         only.is_none_or(|only| name.contains(only))
     });
     let mut report = Report::default();
+    let all = Instant::now();
     for (name, sweep) in chosen {
         let begun = Instant::now();
         let tally = sweep(&effort);
@@ -89,15 +98,27 @@ fn main() -> ExitCode {
         eprintln!("error: no sweep has such a name");
         return ExitCode::FAILURE;
     }
-    match report.violated() {
-        0 => {
-            println!("losses: 0");
-            ExitCode::SUCCESS
+    let took = all.elapsed().as_secs();
+    let told = cli
+        .markdown
+        .map_or(Ok(()), |file| fs::write(file, report.markdown(took)));
+    match (report.violated(), told) {
+        (0, Ok(())) => println!("losses: 0, in {took} s"),
+        (0, Err(error)) => {
+            eprintln!("error: can't write the counts: {error}");
+            return ExitCode::FAILURE;
         }
-        violated => {
+        (violated, _) => {
             eprintln!("error: {violated} violations");
+            return ExitCode::FAILURE;
+        }
+    }
+    match cli.at_most.filter(|most| took > *most) {
+        Some(most) => {
+            eprintln!("error: the sweeps took {took} s, more than {most} s");
             ExitCode::FAILURE
         }
+        None => ExitCode::SUCCESS,
     }
 }
 

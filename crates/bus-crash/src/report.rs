@@ -103,6 +103,39 @@ impl Report {
     pub fn violated(&self) -> u64 {
         self.tallies.iter().map(|tally| tally.violated).sum()
     }
+
+    fn sum(&self) -> Tally {
+        let mut sum = Tally::new("sum");
+        for tally in &self.tallies {
+            sum.add(Tally {
+                violations: Vec::new(),
+                outcomes: Vec::new(),
+                ..tally.clone()
+            });
+        }
+        sum
+    }
+
+    /// The counts as a table in Markdown, of sweeps that took so many seconds.
+    #[must_use]
+    pub fn markdown(&self, seconds: u64) -> String {
+        let sum = self.sum();
+        let mut text = format!(
+            "{} sweeps in {seconds} s: {} points, {} faults, {} reopenings, {} losses and other violations.\n\n",
+            self.tallies.len(),
+            sum.points,
+            sum.faults,
+            sum.openings,
+            sum.violated
+        );
+        text.push_str("| sweep | points | faults | reopenings | violations |\n");
+        text.push_str("|---|---:|---:|---:|---:|\n");
+        for tally in self.tallies.iter().chain([&sum]) {
+            let numbers = numbers(tally).join(" | ");
+            text.push_str(&format!("| {} | {numbers} |\n", tally.name));
+        }
+        text
+    }
 }
 
 impl fmt::Display for Report {
@@ -116,15 +149,10 @@ impl fmt::Display for Report {
         };
         let heads = ["points", "faults", "reopened", "violations"];
         line("sweep", heads.map(str::to_owned))?;
-        let mut sum = Tally::new("sum");
         for tally in &self.tallies {
             line(&tally.name, numbers(tally))?;
-            sum.add(Tally {
-                violations: Vec::new(),
-                ..tally.clone()
-            });
         }
-        line("sum", numbers(&sum))?;
+        line("sum", numbers(&self.sum()))?;
         for tally in self
             .tallies
             .iter()

@@ -6,7 +6,7 @@ fn a_line_per_model_is_counted_whatever_stands_before_it() {
                 model lag: 120 orders\n\
                 test ring::models::lag ... model push against park: 7 orders\n\
                 ok\ntest result: ok. 2 passed; model x\n";
-    assert_eq!(counts(text), [120, 7]);
+    assert_eq!(counts(text), [("lag", 120), ("push against park", 7)]);
 }
 
 #[test]

@@ -35,6 +35,15 @@ sum            20           0           0          20
 s: 8 harmless
 ";
     assert_eq!(report.to_string(), expected);
+    let expected = "\
+1 sweeps in 7 s: 20 points, 0 faults, 0 reopenings, 20 losses and other violations.
+
+| sweep | points | faults | reopenings | violations |
+|---|---:|---:|---:|---:|
+| s | 20 | 0 | 0 | 20 |
+| sum | 20 | 0 | 0 | 20 |
+";
+    assert_eq!(report.markdown(7), expected);
 }
 
 #[test]
