@@ -165,7 +165,7 @@ fn sweeps(seed: u64, random: u64) -> Vec<Sweep> {
         let name = format!("kill one of two: {}", script.name);
         sweeps.push((name, Box::new(move |effort| kill(&FileLog, &own, effort))));
     }
-    for script in scripts.iter().chain(&early).chain(&two_early) {
+    for script in &scripts {
         let own = script.clone();
         let name = format!("full or broken disk: {}", script.name);
         sweeps.push((
