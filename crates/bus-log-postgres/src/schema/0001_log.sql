@@ -138,7 +138,8 @@ $$;
 -- Events after a cursor, at least one if there is one, at most so many, and no more once their bytes
 -- pass the bound. "last" is what the thread's last ordinal was: a batch is seen whole or not at all.
 -- STABLE: all its statements see the one moment of the call. Otherwise a purge between the counter row
--- and the events would leave a hole that no watermark tells of.
+-- and the events would leave a hole that no watermark tells of. Where an event is missing that is not hidden,
+-- the page ends, and what begins there fails.
 CREATE FUNCTION {schema}.read(
     p_tenant bytea,
     p_thread bytea,
@@ -150,24 +151,31 @@ LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_id        bigint;
     v_watermark bigint;
+    v_before    bigint;
     v_bytes     bigint := 0;
     v_any       boolean := false;
 BEGIN
     PERFORM set_config('bus_log.tenant', encode(p_tenant, 'hex'), true);
     SELECT t.id, t.watermark, t.last INTO v_id, v_watermark, o_last FROM {schema}.threads t
      WHERE t.tenant = p_tenant AND t.thread = p_thread;
+    v_before := greatest(p_after, v_watermark);
     FOR o_ordinal, o_at_us, o_meta, o_event IN
         SELECT e.ordinal, e.at_us, e.meta, e.event FROM {schema}.events e
          WHERE e.tenant = p_tenant AND e.thread_id = v_id
-           AND e.ordinal > greatest(p_after, v_watermark) AND e.ordinal <= o_last
+           AND e.ordinal > v_before AND e.ordinal <= o_last
          ORDER BY e.ordinal
          LIMIT p_limit
     LOOP
+        EXIT WHEN o_ordinal - 1 <> v_before;
         v_bytes := v_bytes + octet_length(o_event) + coalesce(octet_length(o_meta), 0);
         EXIT WHEN v_any AND v_bytes > p_bytes;
         v_any := true;
+        v_before := o_ordinal;
         RETURN NEXT;
     END LOOP;
+    IF NOT v_any AND v_before < o_last THEN
+        RAISE EXCEPTION 'event is missing after ordinal %', v_before USING ERRCODE = 'data_corrupted';
+    END IF;
 END
 $$;
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use bus_log::{Expect, SessionLog};
+use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_testkit::{block_on, eventually, samples};
 use futures_util::FutureExt;
 
@@ -147,4 +147,40 @@ fn an_append_that_was_dropped_does_not_land_after_an_erasure() {
         let bounds = block_on(log.bounds(&key)).unwrap();
         assert_eq!((bounds.last, bounds.readable()), (round * 3, 0));
     }
+}
+
+#[test]
+fn events_that_are_missing_and_were_not_hidden_are_damage() {
+    let schema = Schema::new();
+    let (log, key, sql) = (schema.open(), samples::key("s"), schema.sql());
+    append(&log, &key, "x", 10).unwrap();
+    let delete = |which: &str| {
+        let name = schema.name();
+        sql.run(&format!(
+            "BEGIN; SELECT set_config('bus_log.tenant', encode('acme', 'hex'), true); \
+             DELETE FROM \"{name}\".events WHERE ordinal {which}; COMMIT"
+        ));
+    };
+    delete("BETWEEN 5 AND 7");
+    let page = block_on(log.read_raw(&key, 0, 100)).unwrap();
+    assert_eq!((page.events.len(), page.more), (4, true));
+    for cursor in 4..7 {
+        let error = block_on(log.read(&key, cursor, 100)).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error:?}");
+    }
+    assert!(block_on(log.load_since(&key, 0)).is_err());
+    assert_eq!(block_on(log.read(&key, 7, 100)).unwrap().events.len(), 3);
+    delete("> 7");
+    assert!(block_on(log.read(&key, 8, 100)).is_err());
+    for cursor in [10, 11, u64::MAX] {
+        assert!(
+            block_on(log.read(&key, cursor, 100))
+                .unwrap()
+                .events
+                .is_empty()
+        );
+    }
+    // Hidden they are missed by nobody.
+    block_on(log.archive_before(&key, 10)).unwrap();
+    assert!(block_on(log.load_since(&key, 0)).unwrap().is_empty());
 }
