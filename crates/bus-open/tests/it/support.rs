@@ -1,12 +1,13 @@
 //! A folder, a server, and a log that ships from one to the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_open::{SessionLog, ShippingConfig, ShippingLog, ThreadKey, compare};
 use bus_testkit::{runtime, samples};
-use local_servers::ScratchPostgres;
+use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it.
@@ -20,16 +21,130 @@ pub(crate) fn rounds(few: u32) -> u32 {
     })
 }
 
+/// A server that the worst may be done to.
+pub(crate) trait Remote: Sized {
+    fn new() -> Self;
+    /// The URL of its log behind a port, where a call takes a second at most.
+    fn url_at(&self, port: u16) -> String;
+    fn port(&self) -> u16;
+    fn start(&mut self);
+    fn kill(&mut self);
+    fn pause(&self);
+    fn resume(&self);
+    /// Takes all that it had. It must be down.
+    fn wipe(&mut self);
+    fn folder(&self) -> &Path;
+}
+
+macro_rules! remote {
+    ($server:ty, $port:ident, $this:ident => $url:expr, $options:literal) => {
+        impl Remote for $server {
+            fn new() -> Self {
+                Self::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
+            }
+
+            fn url_at(&self, $port: u16) -> String {
+                let $this = self;
+                format!("{}{}", $url, $options)
+            }
+
+            fn port(&self) -> u16 {
+                (**self).port()
+            }
+
+            fn start(&mut self) {
+                (**self).start().unwrap();
+            }
+
+            fn kill(&mut self) {
+                (**self).kill().unwrap();
+            }
+
+            fn pause(&self) {
+                (**self).pause().unwrap();
+            }
+
+            fn resume(&self) {
+                (**self).resume().unwrap();
+            }
+
+            fn wipe(&mut self) {
+                (**self).wipe().unwrap();
+            }
+
+            fn folder(&self) -> &Path {
+                (**self).folder()
+            }
+        }
+    };
+}
+
+remote!(ScratchPostgres, port, this => (**this).url_at(port),
+    "?connect_timeout=1&statement_timeout=1&pool_timeout=1");
+remote!(ScratchRedis, port, this => (**this).url_at(port), "?connect_timeout=1&call_timeout=1");
+remote!(ScratchNats, port, _this => local_servers::Nats::url_at(port), "?connect_timeout=1&timeout=1");
+
+/// What was in the folder of a server that was down.
+pub(crate) struct Backup {
+    folder: PathBuf,
+    saved: PathBuf,
+}
+
+impl Backup {
+    pub(crate) fn of(folder: &Path) -> Self {
+        let backup = Self {
+            folder: folder.to_owned(),
+            saved: folder.with_extension("saved"),
+        };
+        copy(&backup.folder, &backup.saved);
+        backup
+    }
+
+    /// Puts it back. The server must be down.
+    pub(crate) fn restore(self) {
+        std::fs::remove_dir_all(&self.folder).unwrap();
+        copy(&self.saved, &self.folder);
+    }
+}
+
+impl Drop for Backup {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.saved);
+    }
+}
+
+/// A whole folder, whoever owns what is in it.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
+
+/// A test of each server, made of a function that takes any.
+macro_rules! on_each_server {
+    ($($test:ident)*) => {
+        mod postgres {
+            $(#[test] fn $test() { super::$test::<local_servers::ScratchPostgres>(); })*
+        }
+        mod redis {
+            $(#[test] fn $test() { super::$test::<local_servers::ScratchRedis>(); })*
+        }
+        mod nats {
+            $(#[test] fn $test() { super::$test::<local_servers::ScratchNats>(); })*
+        }
+    };
+}
+pub(crate) use on_each_server;
+
 /// Both places. The server goes with the value.
-pub(crate) struct Places {
-    pub(crate) server: ScratchPostgres,
+pub(crate) struct Places<R> {
+    pub(crate) server: R,
     folder: TempDir,
 }
 
-impl Places {
+impl<R: Remote> Places<R> {
     /// An empty folder, and a server with an empty log.
     pub(crate) fn new() -> Self {
-        let server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        let server = R::new();
         let folder = tempfile::tempdir().unwrap();
         let places = Self { server, folder };
         drop(open(&places.remote()));
@@ -42,8 +157,7 @@ impl Places {
 
     /// Where a call takes a second at most.
     pub(crate) fn remote(&self) -> String {
-        let url = self.server.url();
-        format!("{url}?connect_timeout=1&statement_timeout=1&pool_timeout=1")
+        self.server.url_at(self.server.port())
     }
 }
 

@@ -8,12 +8,13 @@ use bus_open::{
     ShippingLog, ThreadKey, encoded_bytes,
 };
 use bus_testkit::{block_on, eventually, samples};
+use local_servers::ScratchPostgres;
 
-use crate::support::{LONG, Places, assert_level, flush, quick, shipping, texts};
+use crate::support::{LONG, Places, Remote, assert_level, flush, quick, shipping, texts};
 
 #[test]
 fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_is_shipped() {
-    let mut places = Places::new();
+    let mut places = Places::<ScratchPostgres>::new();
     let batch = |n: u64| samples::batch(&format!("batch {n}"), 10);
     let bytes: usize = batch(0).iter().map(encoded_bytes).sum();
     let config = quick().with_budget(Some(50 * bytes as u64));
@@ -23,7 +24,7 @@ fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_i
     append(0).unwrap();
     flush(&log);
 
-    places.server.kill().unwrap();
+    places.server.kill();
     let mut taken = 1;
     let error = loop {
         match append(taken) {
@@ -49,7 +50,7 @@ fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_i
     assert_eq!(texts(&log, &key).len() as u64, taken * 10);
     assert_eq!(block_on(log.bounds(&key)).unwrap().last, taken * 10);
 
-    places.server.start().unwrap();
+    places.server.start();
     let mut last = 0;
     let goes_on = eventually(LONG, || append(taken).map(|now| last = now).is_ok());
     assert!(goes_on, "appends go on by themselves: {:?}", log.lag());
@@ -70,7 +71,7 @@ fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_i
 #[test]
 fn audit_records_past_the_budget_are_counted_in_both_logs() {
     const RECORDS: u64 = 5000;
-    let mut places = Places::new();
+    let mut places = Places::<ScratchPostgres>::new();
     let config = quick().with_budget(Some(20_000));
     let log = shipping(&places.local(), &places.remote(), config);
     let (log, key) = (Arc::new(log), samples::key("audited"));
@@ -78,7 +79,7 @@ fn audit_records_past_the_budget_are_counted_in_both_logs() {
     let config = config.with_close_timeout(LONG);
     let writer = LogWriter::with_config(log.clone(), config);
     let sink = writer.audit(key.clone());
-    places.server.kill().unwrap();
+    places.server.kill();
     let begun = Instant::now();
     for n in 0..RECORDS {
         sink.record_resumed(&format!("checkpoint {n}"));
@@ -93,7 +94,7 @@ fn audit_records_past_the_budget_are_counted_in_both_logs() {
         "{:?}",
         log.lag()
     );
-    places.server.start().unwrap();
+    places.server.start();
     let stats = block_on(sink.close());
     assert_eq!(stats.accepted, RECORDS);
     assert_eq!(stats.written + stats.dropped, RECORDS);

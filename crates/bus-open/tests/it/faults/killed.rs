@@ -6,9 +6,19 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bus_open::{Expect, SessionLog, ShippingLog, ThreadKey};
-use bus_testkit::{block_on, eventually, samples};
+use bus_testkit::{FaultProxy, Way, block_on, eventually, samples};
 
-use crate::support::{LONG, Places, assert_level, flush, open, quick, rounds, shipping, texts};
+use crate::support::{
+    Backup, LONG, Places, Remote, assert_level, flush, on_each_server, open, quick, rounds,
+    shipping, texts,
+};
+
+on_each_server! {
+    a_server_that_is_killed_and_paused_is_not_noticed_by_who_emits_and_has_all_in_the_end
+    a_server_that_comes_back_without_its_end_is_given_it_again
+    a_server_that_comes_back_empty_is_given_all_by_the_next_program
+    a_network_that_is_cut_within_a_page_costs_nothing
+}
 
 /// Appends batch after batch, of which none may fail, whatever happens to the server.
 struct Emitter {
@@ -56,9 +66,10 @@ impl Emitter {
     }
 }
 
-#[test]
-fn a_server_that_is_killed_again_and_again_is_not_noticed_by_who_emits_and_has_all_in_the_end() {
-    let mut places = Places::new();
+fn a_server_that_is_killed_and_paused_is_not_noticed_by_who_emits_and_has_all_in_the_end<
+    R: Remote,
+>() {
+    let mut places = Places::<R>::new();
     let log = shipping(&places.local(), &places.remote(), quick());
     let log = Arc::new(log);
     let emitters = ["a", "b", "c"].map(|name| Emitter::start(&log, name));
@@ -69,9 +80,9 @@ fn a_server_that_is_killed_again_and_again_is_not_noticed_by_who_emits_and_has_a
         thread::park_timeout(Duration::from_micros(fastrand::u64(0..3000)));
         let pauses = round % 4 == 3;
         if pauses {
-            places.server.pause().unwrap();
+            places.server.pause();
         } else {
-            places.server.kill().unwrap();
+            places.server.kill();
         }
         let before: Vec<u64> = emitters.iter().map(Emitter::acknowledged).collect();
         let goes_on = eventually(LONG, || {
@@ -80,12 +91,12 @@ fn a_server_that_is_killed_again_and_again_is_not_noticed_by_who_emits_and_has_a
         });
         assert!(goes_on, "appends go on without the server");
         if pauses {
-            places.server.resume().unwrap();
+            places.server.resume();
         } else {
             let told = eventually(LONG, || log.lag().outage.is_some());
             assert!(told, "the lag tells of the outage: {:?}", log.lag());
             outages += 1;
-            places.server.start().unwrap();
+            places.server.start();
         }
         shipped = log.lag().shipped;
     }
@@ -104,4 +115,98 @@ fn a_server_that_is_killed_again_and_again_is_not_noticed_by_who_emits_and_has_a
         assert_eq!(&texts(&*remote, key), expected, "{key}");
     }
     println!("{outages} outages: {events} events emitted and shipped, none refused, none lost");
+}
+
+/// As a failover to a replica that was behind, or a backup.
+fn a_server_that_comes_back_without_its_end_is_given_it_again<R: Remote>() {
+    let mut places = Places::<R>::new();
+    let config = quick().with_patience(Duration::from_secs(2));
+    let log = shipping(&places.local(), &places.remote(), config);
+    let keys = ["a", "b"].map(samples::key);
+    let append = |count| {
+        for key in &keys {
+            let batch = samples::batch("batch", count);
+            block_on(log.append_entries(key, Expect::Any, &batch)).unwrap();
+        }
+        flush(&log);
+    };
+    append(1500);
+    places.server.kill();
+    let backup = Backup::of(places.server.folder());
+    places.server.start();
+    append(300);
+    places.server.kill();
+    backup.restore();
+    let refused = block_on(log.archive_before(&keys[0], 1800));
+    assert!(refused.is_err(), "the only copy is not hidden");
+    places.server.start();
+    flush(&log);
+    let events = assert_level(&**log.local(), &**log.remote(), &keys);
+    let lag = log.lag();
+    assert_eq!(
+        (events, lag.lost, lag.is_level()),
+        (3600, 600, true),
+        "{lag:?}"
+    );
+    assert_eq!(block_on(log.archive_before(&keys[0], 1800)).unwrap(), 1800);
+}
+
+/// As an emptied folder, in which somebody has made another log.
+fn a_server_that_comes_back_empty_is_given_all_by_the_next_program<R: Remote>() {
+    let mut places = Places::<R>::new();
+    let config = quick().with_patience(Duration::from_secs(2));
+    let log = shipping(&places.local(), &places.remote(), config);
+    let key = samples::key("s");
+    let batch = samples::batch("before", 1500);
+    block_on(log.append_entries(&key, Expect::Any, &batch)).unwrap();
+    flush(&log);
+    places.server.kill();
+    places.server.wipe();
+    places.server.start();
+    drop(open(&places.remote()));
+    let archived = block_on(log.archive_before(&key, 1500));
+    let there = block_on(open(&places.remote()).bounds(&key)).unwrap().last;
+    assert!(archived.is_err() || there == 1500, "{archived:?}, {there}");
+    drop(log);
+    let log = shipping(&places.local(), &places.remote(), quick());
+    flush(&log);
+    if archived.is_err() {
+        assert_level(&**log.local(), &**log.remote(), std::slice::from_ref(&key));
+    }
+    assert_eq!(texts(&**log.remote(), &key).len(), 1500);
+}
+
+fn a_network_that_is_cut_within_a_page_costs_nothing<R: Remote>() {
+    let places = Places::<R>::new();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], places.server.port()));
+    let proxy = FaultProxy::new(address).unwrap();
+    let log = shipping(
+        &places.local(),
+        &places.server.url_at(proxy.address().port()),
+        quick(),
+    );
+    let key = samples::key("cut");
+    let mut cuts = 0;
+    for round in 0..rounds(12) {
+        let batch = samples::batch(&format!("round {round}"), 200);
+        let (way, most) = match round % 2 {
+            0 => (Way::ToServer, 60_000),
+            _ => (Way::ToClient, 600),
+        };
+        if round % 6 == 5 {
+            // All that there are, at once.
+            proxy.cut_all();
+        } else {
+            proxy.cut_after(way, fastrand::u64(0..most));
+        }
+        block_on(log.append_entries(&key, Expect::Any, &batch)).unwrap();
+        flush(&log);
+        cuts += u32::from(proxy.has_cut());
+        proxy.heal();
+    }
+    assert!(cuts > 0, "nothing was cut");
+    let events = assert_level(&**log.local(), &**log.remote(), std::slice::from_ref(&key));
+    assert_eq!(events, 200 * u64::from(rounds(12)));
+    assert_eq!(log.lag().lost, 0);
+    println!("{cuts} cuts within a page or its answer: {events} events, none lost, none twice");
 }

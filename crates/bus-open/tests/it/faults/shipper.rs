@@ -6,8 +6,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bus_open::{SessionLog, compare};
 use bus_testkit::{block_on, eventually, samples};
+use local_servers::ScratchPostgres;
 
-use crate::support::{LONG, Places, assert_level, flush, open, quick, rounds, shipping, texts};
+use crate::support::{
+    LONG, Places, Remote, assert_level, flush, open, quick, rounds, shipping, texts,
+};
 
 /// The local log's URL, in the child.
 const LOCAL: &str = "BUS_OPEN_TEST_LOCAL";
@@ -52,7 +55,7 @@ struct Program {
 }
 
 impl Program {
-    fn start(places: &Places) -> Self {
+    fn start(places: &Places<ScratchPostgres>) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args([
@@ -127,7 +130,7 @@ fn checked(local: &dyn SessionLog, remote: &dyn SessionLog, acknowledged: [u64; 
 
 #[test]
 fn a_program_that_is_killed_again_and_again_leaves_a_beginning_and_the_next_one_ships_the_rest() {
-    let mut places = Places::new();
+    let mut places = Places::<ScratchPostgres>::new();
     let mut acknowledged = [0; 3];
     let (mut behind, mut without_server, mut moved) = (0, 0, 0);
     let rounds = rounds(12);
@@ -149,12 +152,12 @@ fn a_program_that_is_killed_again_and_again_leaves_a_beginning_and_the_next_one_
         // Every now and then the server is killed first, and the program goes on without it for a while.
         let kills_server = round % 4 == 2;
         if kills_server {
-            places.server.kill().unwrap();
+            places.server.kill();
             program.run(20, &mut acknowledged);
             without_server += 1;
         }
         program.kill(&mut acknowledged);
-        places.server.start().unwrap();
+        places.server.start();
         let (local, remote) = (open(&places.local()), open(&places.remote()));
         behind += u32::from(checked(&*local, &*remote, acknowledged));
     }
