@@ -299,3 +299,87 @@ fn what_waits_from_before_the_start_has_waited_since_it_happened() {
     assert_eq!(log.lag().behind, Duration::ZERO);
     assert_level(&*local, &*remote);
 }
+
+/// Ticks of the processor that the shipper of this process has had, of which a second has a hundred.
+#[cfg(target_os = "linux")]
+fn shipper_ticks() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let shippers = tasks.filter_map(|task| {
+        let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+        let (name, fields) = stat.split_once(") ")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
+        name.ends_with("(bus-log-shipper")
+            .then(|| ticks(11).zip(ticks(12)))?
+            .map(|(own, system)| own + system)
+    });
+    shippers.sum()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_shipper_all_of_whose_places_give_back_in_an_outage_waits_without_working() {
+    let test = concat!(
+        module_path!(),
+        "::a_shipper_all_of_whose_places_give_back_in_an_outage_waits_without_working"
+    );
+    // Other shippers of the process would count.
+    bus_testkit::alone(test, waits_without_working);
+}
+
+#[cfg(target_os = "linux")]
+fn waits_without_working() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    let (local, remote) = (Memory::default(), Memory::default());
+    let hanging = Arc::new(HookedLog::new(local.clone()));
+    let hangs = Arc::new(AtomicBool::new(false));
+    let arrived = Arc::new(AtomicBool::new(false));
+    let (is_hanging, arrives) = (hangs.clone(), arrived.clone());
+    hanging.hook(move |call| {
+        let archives = matches!(call, Call::Archive);
+        let hangs = archives && is_hanging.load(Ordering::SeqCst);
+        if hangs {
+            arrives.store(true, Ordering::SeqCst);
+        }
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            if archives {
+                return Err(LogError::unavailable("not now"));
+            }
+            Ok(())
+        })
+    });
+    let away = Arc::new(HookedLog::new(remote.clone()));
+    let config = quick()
+        .with_look_every(Duration::from_secs(600))
+        .with_keep(Some(1))
+        .with_threads_at_once(1)
+        // Longer than it is watched.
+        .with_answer_within(Duration::from_secs(6));
+    let log = shipping(&hanging, &away, config);
+    append(&log, &key("s"), &samples::batch("b", 2000)).unwrap();
+    flush(&log);
+    hangs.store(true, Ordering::SeqCst);
+    let pages = AtomicUsize::new(0);
+    away.hook(move |call| {
+        let is_page = matches!(call, Call::Append(_));
+        let fails = is_page && pages.fetch_add(1, Ordering::SeqCst) > 0;
+        Box::pin(async move {
+            if fails {
+                return Err(LogError::unavailable("gone"));
+            }
+            Ok(())
+        })
+    });
+    // Two pages, of which the first is taken.
+    let large: Vec<_> = (0..8).map(|n| samples::of_size((1 << 20) + n)).collect();
+    append(&log, &key("s"), &large).unwrap();
+    wait_until("it gives back, and the remote log is away", || {
+        arrived.load(Ordering::SeqCst) && log.lag().outage.is_some()
+    });
+    let before = shipper_ticks();
+    let works = bus_testkit::eventually(Duration::from_secs(2), || shipper_ticks() > before + 20);
+    assert!(!works, "it works on while it waits");
+}
