@@ -18,6 +18,9 @@ const REMEMBERED: i64 = 20_000_000_000;
 /// How long between two looks at a stream that was just made, by several at once perhaps.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
 
+/// How long it must look the same. Clusters of 2.9 take one of several in place of another after a moment.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// The first version that refuses what goes beyond `max_bytes` and deletes nothing in its place.
 const EXACT: [u32; 3] = [2, 10, 6];
 
@@ -164,15 +167,20 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
 /// The stream once it stays what it is: of several who make one at once, each may have been told that it did.
 async fn settled(api: &Api, config: &NatsConfig) -> Result<Option<Info>> {
     let deadline = api.deadline();
-    let mut before: Option<(Vec<String>, String)> = None;
+    let mut before: Option<((Vec<String>, String), Instant)> = None;
     loop {
         let error = match look(api, config.stream()).await {
             Ok(Some(found)) => {
                 let identity = (found.config.subjects.clone(), found.created.clone());
-                if found.config.num_replicas == 1 || before.as_ref() == Some(&identity) {
-                    return Ok(Some(found));
+                match &before {
+                    _ if found.config.num_replicas == 1 => return Ok(Some(found)),
+                    Some((same, since)) if *same == identity => {
+                        if since.elapsed() >= SETTLED {
+                            return Ok(Some(found));
+                        }
+                    }
+                    _ => before = Some((identity, Instant::now())),
                 }
-                before = Some(identity);
                 None
             }
             Ok(None) => None,

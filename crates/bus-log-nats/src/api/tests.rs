@@ -14,7 +14,7 @@ struct Heard {
 }
 
 /// A server that answers `steady` once it was asked whether it is there, and `slow` never. Publishing is allowed to these, to
-/// `bus_log.v1.>` if it is told so, and to nothing else.
+/// `bus_log.v1.>` if it is told so, and to nothing else; `at_once.>` is refused all in one, once nothing more comes.
 fn server(allows_words: bool) -> (NatsConfig, Arc<Mutex<Heard>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("nats://{}", listener.local_addr().unwrap());
@@ -33,6 +33,9 @@ fn server(allows_words: bool) -> (NatsConfig, Arc<Mutex<Heard>>) {
 
 /// The client's end of the connection ends it.
 fn serve(stream: TcpStream, allows_words: bool, heard: &Mutex<Heard>) -> Option<()> {
+    stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .ok()?;
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     let mut say = move |text: &str| writer.write_all(text.as_bytes()).ok();
@@ -40,11 +43,18 @@ fn serve(stream: TcpStream, allows_words: bool, heard: &Mutex<Heard>) -> Option<
         "INFO {\"server_id\":\"a\",\"server_name\":\"a\",\"version\":\"2.10.0\",\"go\":\"\",\"host\":\"127.0.0.1\",\
          \"port\":1,\"headers\":true,\"max_payload\":1048576,\"proto\":1,\"client_id\":1}\r\n",
     )?;
-    let (mut sid, mut waiting) = (String::new(), Vec::new());
+    let (mut sid, mut waiting, mut at_once) = (String::new(), Vec::new(), String::new());
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
+        match reader.read_line(&mut line) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            // Nothing more comes for now.
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                say(&std::mem::take(&mut at_once))?;
+                continue;
+            }
+            Err(_) => return None,
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
@@ -57,15 +67,14 @@ fn serve(stream: TcpStream, allows_words: bool, heard: &Mutex<Heard>) -> Option<
                 match subject {
                     "slow" => {}
                     "steady" => waiting.push(reply.to_owned()),
+                    _ if subject.starts_with("at_once.") => at_once.push_str(&refusal(subject)),
                     _ => {
                         if allows_words && subject.starts_with("bus_log.v1.") {
                             say(&format!(
                                 "HMSG {reply} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"
                             ))?;
                         } else {
-                            say(&format!(
-                                "-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n"
-                            ))?;
+                            say(&refusal(subject))?;
                         }
                         for reply in waiting.drain(..) {
                             say(&format!("MSG {reply} {sid} 2\r\nok\r\n"))?;
@@ -76,6 +85,10 @@ fn serve(stream: TcpStream, allows_words: bool, heard: &Mutex<Heard>) -> Option<
             _ => {}
         }
     }
+}
+
+fn refusal(subject: &str) -> String {
+    format!("-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n")
 }
 
 /// The same connection, for somebody who has more time.
@@ -163,7 +176,7 @@ async fn however_many_questions_are_refused_at_once_each_says_so_at_once() {
     let api = patient(&Api::connect(&config).await.unwrap());
     let begun = Instant::now();
     let asked = (0..300).map(|n| {
-        let (api, subject) = (&api, format!("other.{n}"));
+        let (api, subject) = (&api, format!("at_once.{n}"));
         async move { api.ask(&subject, None, Bytes::new()).await }
     });
     for asked in futures_util::future::join_all(asked).await {

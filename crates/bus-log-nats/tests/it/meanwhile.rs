@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
+use bus_log_nats::NatsSessionLog;
 use bus_testkit::{block_on, samples};
 
 use crate::support::{Stream, append};
@@ -19,26 +20,31 @@ fn large() -> Vec<Entry> {
 #[test]
 fn a_large_batch_that_is_archived_or_erased_while_it_is_read_is_no_damage() {
     let stream = Stream::new();
-    let (log, reader) = (stream.open(), stream.open());
+    let log = stream.open();
+    let readers = [stream.open(), stream.open(), stream.open()];
     let key = samples::key("s");
     let over = AtomicBool::new(false);
     let over = &over;
-    thread::scope(|scope| {
-        let reading = scope.spawn(|| {
-            let mut pages = 0;
-            while !over.load(Ordering::SeqCst) {
-                let events = block_on(reader.load_since(&key, 0)).unwrap();
-                for pair in events.windows(2) {
-                    assert_eq!(pair[0].ordinal + 1, pair[1].ordinal);
-                }
-                pages += usize::from(!events.is_empty());
+    let read = |log: &NatsSessionLog| {
+        let mut pages = 0;
+        while !over.load(Ordering::SeqCst) {
+            let events = block_on(log.load_since(&key, 0)).unwrap();
+            for pair in events.windows(2) {
+                assert_eq!(pair[0].ordinal + 1, pair[1].ordinal);
             }
-            pages
-        });
-        for round in 0..15_u64 {
+            pages += usize::from(!events.is_empty());
+        }
+        pages
+    };
+    thread::scope(|scope| {
+        let reading: Vec<_> = readers
+            .iter()
+            .map(|log| scope.spawn(|| read(log)))
+            .collect();
+        for round in 0..60_u64 {
             let last = block_on(log.append_entries(&key, Expect::Any, &large())).unwrap();
-            // At some place of it, of which the reader knows nothing.
-            thread::park_timeout(Duration::from_micros(fastrand::u64(0..20_000)));
+            // At some place of it, of which the readers know nothing.
+            thread::park_timeout(Duration::from_micros(fastrand::u64(0..6_000)));
             if round % 2 == 0 {
                 block_on(log.archive_before(&key, last)).unwrap();
             } else {
@@ -46,8 +52,42 @@ fn a_large_batch_that_is_archived_or_erased_while_it_is_read_is_no_damage() {
             }
         }
         over.store(true, Ordering::SeqCst);
-        let pages = reading.join().unwrap();
-        println!("{pages} reads saw events of a batch that went away");
+        let pages = reading.into_iter().map(|reading| reading.join().unwrap());
+        println!(
+            "{} reads saw events of a batch that went away",
+            pages.sum::<usize>()
+        );
+    });
+}
+
+/// Deletes the first chunk of the stream's only large batch.
+fn lose_a_chunk(stream: &Stream) {
+    let raw = stream.raw();
+    let got = raw.call(
+        &format!("STREAM.MSG.GET.{}", stream.name()),
+        "{\"seq\":1,\"next_by_subj\":\"*.*.*.c.>\"}",
+    );
+    let got: serde_json::Value = serde_json::from_str(&got).unwrap();
+    let question = format!("{{\"seq\":{}}}", got["message"]["seq"]);
+    raw.call(&format!("STREAM.MSG.DELETE.{}", stream.name()), &question);
+}
+
+#[test]
+fn a_chunk_that_is_missing_is_damage_only_if_its_batch_is_not_hidden_soon() {
+    let stream = Stream::new();
+    let (log, reader) = (stream.open(), stream.open());
+    let key = samples::key("s");
+    block_on(log.append_entries(&key, Expect::Any, &large())).unwrap();
+    lose_a_chunk(&stream);
+    let error = block_on(reader.load_since(&key, 0)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error:?}");
+    assert!(error.to_string().contains("ordinals 1 to 30"), "{error}");
+    thread::scope(|scope| {
+        let reading = scope.spawn(|| block_on(reader.load_since(&key, 0)));
+        // It has met the hole by then, and looks again.
+        thread::park_timeout(Duration::from_millis(60));
+        block_on(log.archive_before(&key, 30)).unwrap();
+        assert!(reading.join().unwrap().unwrap().is_empty());
     });
 }
 
