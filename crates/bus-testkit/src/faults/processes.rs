@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -19,24 +19,21 @@ const PLACE: &str = "BUS_TESTKIT_FAULTS_CHILD";
 /// The thread that they write.
 const THREAD: &str = "s";
 
-/// What the other process does: appends batch after batch until its input ends, and says where each of them is and how
-/// many errors it met. Does nothing where no test has started it.
+/// So many batches a process may be ahead of what was heard of it. Without an end the one whose network is left alone would
+/// write faster than the other can read what it has missed.
+const AHEAD: usize = 64;
+
+/// What the other process does: appends a batch for each byte of its input, and says where each of them is and how many
+/// errors it met. Does nothing where no test has started it.
 pub fn child_that_appends_by_the_recipe<S: OnServer>(_: &impl Fn() -> S) {
     let Ok(place) = env::var(PLACE) else {
         return;
     };
-    let (sender, over) = channel::<()>();
-    thread::spawn(move || {
-        // It ends with whoever started us, at the latest.
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        drop(sender);
-    });
     let log = surely(|| open_at::<S>(&place, Options::default()));
     let (mut known, mut errors) = (0, 0);
-    for n in 0.. {
-        if over.try_recv() == Err(TryRecvError::Disconnected) {
-            return;
-        }
+    // It ends with whoever started us, at the latest.
+    let asked = std::io::stdin().bytes().map_while(Result::ok);
+    for (n, _) in asked.enumerate() {
         let batch = samples::batch(&format!("{}.{n}", std::process::id()), size(n));
         known = append_among_others(&log, &samples::key(THREAD), known, &batch, |_| errors += 1);
         let mut out = std::io::stdout().lock();
@@ -86,15 +83,25 @@ impl Program {
                 }
             }
         });
-        Self {
+        let mut program = Self {
             child,
             told,
             acknowledged: HashMap::new(),
             errors: 0,
+        };
+        program.ask(AHEAD);
+        program
+    }
+
+    /// Has it append so many batches more.
+    fn ask(&mut self, batches: usize) {
+        if let Some(input) = &mut self.child.stdin {
+            // One that has ended for a reason of its own is found by what it does not tell.
+            let _ = input.write_all(&vec![b'.'; batches]);
         }
     }
 
-    /// Lets it append so many batches more.
+    /// Waits until it has appended so many batches more.
     fn run(&mut self, batches: usize) {
         // What it told before is of before.
         while let Ok(told) = self.told.try_recv() {
@@ -109,9 +116,10 @@ impl Program {
     fn take(&mut self, told: &Told) {
         self.acknowledged.insert(told.n, told.last);
         self.errors = told.errors;
+        self.ask(1);
     }
 
-    /// Ends it in good order: all that it began is there and acknowledged.
+    /// Ends it in good order: all that it was asked for is there and acknowledged.
     fn finish(mut self) -> Ended {
         drop(self.child.stdin.take());
         self.ended(false)
@@ -223,7 +231,6 @@ pub fn two_processes_write_one_thread_and_every_batch_stays_whole<S: OnServer>(
     drop(open(&server, Options::default()));
     let place = place(&server);
     let mut programs = [(); 2].map(|()| Program::start(child, &place));
-    // What the second has told meanwhile is not waited for.
     for program in &mut programs {
         program.run(BATCHES);
     }
