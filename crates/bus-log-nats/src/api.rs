@@ -162,7 +162,7 @@ impl Api {
     }
 
     /// Whether the connection of that epoch is there.
-    fn is_up(&self, epoch: u64) -> bool {
+    pub(crate) fn is_up(&self, epoch: u64) -> bool {
         self.client.connection_state() == State::Connected && self.epoch() == epoch
     }
 
@@ -170,6 +170,18 @@ impl Api {
     pub(crate) async fn lost(&self, epoch: u64) {
         let mut link = self.link.clone();
         while self.is_up(epoch) {
+            look_again(&mut link).await;
+        }
+    }
+
+    /// Returns the connection that is there, once there is one.
+    pub(crate) async fn connected(&self) -> u64 {
+        let mut link = self.link.clone();
+        loop {
+            let epoch = self.epoch();
+            if self.is_up(epoch) {
+                return epoch;
+            }
             look_again(&mut link).await;
         }
     }

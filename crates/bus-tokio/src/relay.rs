@@ -79,6 +79,7 @@ impl LiveOutlet for Relay {
                     LiveWhat::Event {
                         at: envelope.at,
                         event: envelope.event.clone(),
+                        meta: envelope.meta.clone(),
                     }
                 }
                 // The next envelope's numbers tell.

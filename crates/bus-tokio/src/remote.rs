@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus_log::{
-    Followers, LiveChannel, LiveEar, LiveHearing, LiveWhat, LiveWord, LogError, Result,
+    Followers, LiveChannel, LiveEar, LiveHearing, LiveWhat, LiveWord, LogError, Meta, Result,
     SessionEvent, SessionLog, ThreadKey, Utc,
 };
 
@@ -211,14 +211,15 @@ impl LiveEar for Post {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let verdict = ledger.hear(&word, listened);
             drop(ledger);
-            let (unrecorded, at, event, origin) = match (verdict, word.what) {
-                (Verdict::Give(total), LiveWhat::Event { at, event }) => {
-                    (total, at, event, Origin::UNKNOWN)
+            let (unrecorded, at, event, meta, origin) = match (verdict, word.what) {
+                (Verdict::Give(total), LiveWhat::Event { at, event, meta }) => {
+                    (total, at, event, meta, Origin::UNKNOWN)
                 }
                 (Verdict::Missing(total), _) => (
                     total,
                     Utc::now(),
                     SessionEvent::Thinking.into(),
+                    Meta::default(),
                     Origin::MARK,
                 ),
                 _ => return None,
@@ -228,6 +229,7 @@ impl LiveEar for Post {
                 at,
                 ordinal: None,
                 event,
+                meta,
                 origin,
                 tally: Tally {
                     unrecorded,

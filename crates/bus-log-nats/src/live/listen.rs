@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Wire;
+use crate::api::Api;
 
 /// How often everybody is asked for the numbers.
 const HELLO: Duration = Duration::from_secs(5);
@@ -22,7 +23,7 @@ const SOON: Duration = Duration::from_millis(250);
 enum Next {
     Heard(Option<Message>),
     /// There is a connection that nobody was asked on.
-    Connected,
+    Connected(u64),
     Hello,
 }
 
@@ -35,7 +36,6 @@ pub(super) async fn listen(
 ) {
     let hellos = wire.subjects.live_hellos(&key);
     let client = wire.api.client();
-    let mut link = wire.api.link();
     // It fails only where the client has ended.
     let Ok(mut words) = client.subscribe(wire.subjects.live_words(&key)).await else {
         return;
@@ -47,7 +47,7 @@ pub(super) async fn listen(
         let next = select! {
             biased;
             _ = &mut ended => return,
-            _ = link.wait_for(|link| link.is_up() && Some(link.epoch()) != asked) => Next::Connected,
+            epoch = new_connection(&wire.api, asked) => Next::Connected(epoch),
             message = words.next() => Next::Heard(message),
             _ = again.tick() => Next::Hello,
         };
@@ -58,16 +58,24 @@ pub(super) async fn listen(
                 Err(error) => tracing::debug!(error = %error, "a live word can't be read"),
             },
             Next::Heard(None) => return,
-            Next::Connected => {
-                asked = Some(link.borrow().epoch());
+            Next::Connected(epoch) => {
+                asked = Some(epoch);
                 // Behind the subscription, which the driver renews first.
                 let _ = client.publish(hellos.clone(), Bytes::new()).await;
                 again.reset_after(SOON);
             }
-            Next::Hello if link.borrow().is_up() => {
+            Next::Hello if asked.is_some_and(|epoch| wire.api.is_up(epoch)) => {
                 let _ = client.publish(hellos.clone(), Bytes::new()).await;
             }
             Next::Hello => {}
         }
     }
+}
+
+/// Returns the connection that is there, once it is another one than `known`.
+async fn new_connection(api: &Api, known: Option<u64>) -> u64 {
+    if let Some(known) = known {
+        api.lost(known).await;
+    }
+    api.connected().await
 }

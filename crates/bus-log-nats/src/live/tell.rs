@@ -12,7 +12,6 @@ use tokio::select;
 use tokio::sync::watch;
 
 use super::Wire;
-use crate::api::Link;
 
 /// Says what `outlet` has to say, until it ends or the log is closed.
 pub(super) async fn tell(
@@ -24,7 +23,6 @@ pub(super) async fn tell(
     let words = wire.subjects.live_words(&key);
     let hellos = wire.subjects.live_hellos(&key);
     let client = wire.api.client();
-    let mut link = wire.api.link();
     // It fails only where the client has ended.
     let Ok(mut hellos) = client.subscribe(hellos).await else {
         return;
@@ -32,16 +30,13 @@ pub(super) async fn tell(
     let mut marked = None;
     loop {
         // Nothing is taken while it can't be sent: it is the bus that counts what goes by meanwhile.
-        let epoch = match link.wait_for(Link::is_up).await {
-            Ok(link) => link.epoch(),
-            Err(_) => return,
-        };
+        let epoch = wire.api.connected().await;
         if marked.replace(epoch) != Some(epoch) {
             wire.say(&words, wire.bytes(&outlet.mark())).await;
         }
         let bytes = select! {
             biased;
-            _ = link.wait_for(|link| !link.is_up() || link.epoch() != epoch) => continue,
+            () = wire.api.lost(epoch) => continue,
             () = all_that_is_there(&mut hellos) => wire.bytes(&outlet.mark()),
             word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => match word {
                 Some(word) => wire.bytes(&word),

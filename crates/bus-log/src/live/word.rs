@@ -1,7 +1,8 @@
 //! A word, and its bytes.
 //!
 //! ```text
-//! version 1 · kind · source (16) · told (8) · last (8) · age (8) · of an event: at (8) · its JSON
+//! version 1 · kind · source (16) · told (8) · last (8) · age (8)
+//! of an event, then: at (8) · bytes of its meta (4) · its meta · itself, both JSON
 //! ```
 //!
 //! Numbers are big-endian; `age` and `at` are microseconds. What follows the age of a mark or an end is for later versions.
@@ -9,7 +10,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use bus_core::{DateTime, Event, Utc};
+use bus_core::{DateTime, Event, Meta, Utc};
 
 use crate::{LogError, Result};
 
@@ -63,6 +64,8 @@ pub enum LiveWhat {
         at: DateTime<Utc>,
         /// What happened.
         event: Event,
+        /// What is known besides.
+        meta: Meta,
     },
     /// Nothing but the numbers.
     Mark,
@@ -102,13 +105,13 @@ impl LiveWord {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, event) = match &self.what {
-            LiveWhat::Event { at, event } => (EVENT, Some((at, event.to_json()))),
+            LiveWhat::Event { at, event, meta } => (EVENT, Some((at, event.to_json(), meta))),
             LiveWhat::Mark => (MARK, None),
             LiveWhat::End => (END, None),
         };
-        let text = event
-            .as_ref()
-            .map_or(0, |(_, json)| 8 + json.as_str().len());
+        let text = event.as_ref().map_or(0, |(_, json, meta)| {
+            12 + meta.as_str().len() + json.as_str().len()
+        });
         let mut bytes = Vec::with_capacity(NUMBERS + text);
         bytes.extend([VERSION, kind]);
         bytes.extend(self.source.0.to_be_bytes());
@@ -116,8 +119,12 @@ impl LiveWord {
         for number in [self.told, self.last, age] {
             bytes.extend(number.to_be_bytes());
         }
-        if let Some((at, json)) = event {
+        if let Some((at, json, meta)) = event {
+            let meta = meta.as_str().as_bytes();
             bytes.extend(at.timestamp_micros().to_be_bytes());
+            // No channel carries 4 GiB: such a word would go as a mark.
+            bytes.extend(u32::try_from(meta.len()).unwrap_or(u32::MAX).to_be_bytes());
+            bytes.extend(meta);
             bytes.extend(json.as_str().as_bytes());
         }
         bytes
@@ -144,9 +151,15 @@ impl LiveWord {
             EVENT => {
                 let at = i64::from_be_bytes(take(&mut rest).ok_or_else(none)?);
                 let at = DateTime::from_timestamp_micros(at).ok_or_else(none)?;
-                let text = std::str::from_utf8(rest).map_err(|error| none().with_source(error))?;
-                let event = Event::parse(text).map_err(|error| none().with_source(error))?;
-                LiveWhat::Event { at, event }
+                let len = u32::from_be_bytes(take(&mut rest).ok_or_else(none)?);
+                let len = usize::try_from(len).map_err(|error| none().with_source(error))?;
+                let (meta, event) = rest.split_at_checked(len).ok_or_else(none)?;
+                let text =
+                    |bytes| std::str::from_utf8(bytes).map_err(|error| none().with_source(error));
+                let meta = Meta::parse(text(meta)?).map_err(|error| none().with_source(error))?;
+                let event =
+                    Event::parse(text(event)?).map_err(|error| none().with_source(error))?;
+                LiveWhat::Event { at, event, meta }
             }
             MARK => LiveWhat::Mark,
             END => LiveWhat::End,

@@ -93,7 +93,8 @@ impl LiveOutlet for Outlet {
             Some(event) => {
                 self.told += 1;
                 let at = Utc::now();
-                LiveWhat::Event { at, event }
+                let meta = bus_log::Meta::default();
+                LiveWhat::Event { at, event, meta }
             }
             None => {
                 self.is_over = true;

@@ -11,7 +11,8 @@ fn word(what: LiveWhat) -> LiveWord {
 
 fn event(event: Event) -> LiveWhat {
     let at = DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap();
-    LiveWhat::Event { at, event }
+    let meta = Meta::parse(r#"{"id":"e1"}"#).unwrap();
+    LiveWhat::Event { at, event, meta }
 }
 
 #[test]
@@ -26,7 +27,11 @@ fn a_word_s_bytes_stay_what_they_are() {
     let text = r#"{"type":"session.text_chunk","data":"hi"}"#;
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let spoken = event(Event::parse(text).unwrap());
-    let expected = format!("0101{numbers}00060a24181e4001{}", hex(text.as_bytes()));
+    let meta = format!("0000000b{}", hex(br#"{"id":"e1"}"#));
+    let expected = format!(
+        "0101{numbers}00060a24181e4001{meta}{}",
+        hex(text.as_bytes())
+    );
     assert_eq!(hex(&word(spoken).to_bytes()), expected);
     let mark = word(LiveWhat::Mark).to_bytes();
     assert_eq!(hex(&mark), format!("0102{numbers}"));
@@ -75,7 +80,10 @@ proptest! {
     ) {
         let at = DateTime::from_timestamp_micros(micros).unwrap();
         let what = match kind {
-            0 => LiveWhat::Event { at, event: samples::text(text) },
+            0 => {
+                let meta = Meta::default().with("id", &text).unwrap();
+                LiveWhat::Event { at, event: samples::text(text), meta }
+            }
             1 => LiveWhat::Mark,
             _ => LiveWhat::End,
         };

@@ -1,4 +1,4 @@
-use bus_log::{Event, SessionEvent, Utc};
+use bus_log::{Event, Meta, SessionEvent, Utc};
 use proptest::prelude::*;
 
 use super::*;
@@ -13,7 +13,8 @@ fn word(source: u128, told: u64, age: Duration, what: LiveWhat) -> LiveWord {
 fn event(source: u128, told: u64, age: Duration) -> LiveWord {
     let event = Event::from(SessionEvent::Thinking);
     let at = Utc::now();
-    word(source, told, age, LiveWhat::Event { at, event })
+    let meta = Meta::default();
+    word(source, told, age, LiveWhat::Event { at, event, meta })
 }
 
 fn mark(source: u128, told: u64, age: Duration) -> LiveWord {
