@@ -70,9 +70,8 @@ fn an_append_that_was_dropped_does_not_land_after_an_erasure() {
     let (log, key) = (made.open(), samples::key("s"));
     for round in 1..=20 {
         let batch = samples::batch("dropped", 3);
-        // Begun, and given up at once: it goes on to its end (law C1).
-        let begun = log.append_entries(&key, Expect::Any, &batch).now_or_never();
-        assert!(begun.is_none());
+        // Begun, and given up at once, though a busy machine may have done it by then: it goes on to its end (law C1).
+        let _ = log.append_entries(&key, Expect::Any, &batch).now_or_never();
         block_on(log.erase(&key)).unwrap();
         let bounds = block_on(log.bounds(&key)).unwrap();
         assert_eq!((bounds.last, bounds.readable()), (round * 3, 0));
