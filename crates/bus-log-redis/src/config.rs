@@ -94,10 +94,12 @@ impl RedisConfig {
     /// | `sentinel` | the name of the primary that the hosts, being sentinels, are asked for | |
     /// | `sentinel_user`, `sentinel_password` | the login at the sentinels | none |
     /// | `sslrootcert` | a PEM file of the certificates to trust, for `rediss` | the system's |
-    /// | `connect_timeout` | seconds for one host to answer | 10 |
+    /// | `connect_timeout` | seconds for one host to answer, and to be done with its first append-only file | 10 |
     /// | `call_timeout` | seconds that a call may take | 30 |
     ///
-    /// That a server is a node of a cluster it says itself. With TLS its certificate is always checked, and its name.
+    /// That a server is a node of a cluster it says itself. With TLS its certificate is always checked, and its name: there
+    /// is no `#insecure`. Sockets of the file system (`unix:`, `redis+unix:`) and `?protocol=` are not taken; the protocol is
+    /// the third version's.
     ///
     /// # Errors
     ///
@@ -133,14 +135,17 @@ impl RedisConfig {
     }
 
     /// The same with so many replicas that must have received an append before it is `Ok`; 0 by default. They have it
-    /// in memory then; readers may have seen it before. A [`Conflict`](bus_log::LogErrorKind::Conflict) waits for them too.
+    /// in memory then; readers may have seen it before. A [`Conflict`](bus_log::LogErrorKind::Conflict) and
+    /// [`bounds`](bus_log::SessionLog::bounds) wait for them too: both tell of appends that somebody may still be in doubt
+    /// of.
     #[must_use]
     pub const fn with_replicas(mut self, replicas: u32) -> Self {
         self.replicas = replicas;
         self
     }
 
-    /// The same with another time that one host may take to answer; 10 s by default.
+    /// The same with another time that one host may take to answer, and to be done with its first append-only file; 10 s by
+    /// default.
     #[must_use]
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit.min(LONGEST);
