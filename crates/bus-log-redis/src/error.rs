@@ -44,7 +44,7 @@ pub(crate) fn spoils_connection(error: &RedisError) -> bool {
 }
 
 /// The first word of the server's error. A script's own errors are wrapped by servers before 7.0, which leaves the
-/// word in the middle.
+/// word in the middle, or puts the script's name and line before it.
 pub(crate) fn code(error: &RedisError) -> &str {
     /// Scripts' errors that lose their own word also in later servers.
     const WORDS: &[(&str, &str)] = &[
@@ -60,14 +60,14 @@ pub(crate) fn code(error: &RedisError) -> &str {
         "WRONGTYPE",
     ];
     match error.code().unwrap_or_default() {
-        "ERR" => {
+        "ERR" | "@user_script:" => {
             let detail = error.detail().unwrap_or_default();
             if let Some((_, code)) = WORDS.iter().find(|(words, _)| detail.contains(words)) {
                 return code;
             }
-            let inside = INSIDE
-                .iter()
-                .find(|word| detail.contains(&format!(" -{word} ")));
+            let inside = INSIDE.iter().find(|word| {
+                detail.contains(&format!(" -{word} ")) || detail.contains(&format!(": {word} "))
+            });
             inside.copied().unwrap_or("ERR")
         }
         code => code,

@@ -37,6 +37,20 @@ fn a_script_s_error_is_known_by_the_word_that_an_old_server_wraps() {
     let wrapped = "Error running script (call to f_1): @user_script:5: -OOM command not allowed";
     assert_eq!(code(&said("ERR", wrapped)), "OOM");
     assert_eq!(code(&said("ERR", "no such thing as OOM")), "ERR");
+    for (word, detail) in [
+        (
+            "WRONGTYPE",
+            "Error running script (call to f_1): @user_script:5: WRONGTYPE Operation against a key",
+        ),
+        (
+            "NOREPLICAS",
+            "Error running script (call to f_1): @user_script: 5: -NOREPLICAS Not enough good replicas",
+        ),
+    ] {
+        assert_eq!(code(&said("ERR", detail)), word);
+    }
+    let caught = "53: The user executing the script can't run this command or subcommand";
+    assert_eq!(code(&said("@user_script:", caught)), "NOPERM");
     let permission = "The user executing the script can't run this command or subcommand script: x";
     assert_eq!(code(&said("ERR", permission)), "NOPERM");
 }

@@ -91,6 +91,7 @@ fn a_user_without_a_permission_is_told_so_and_one_with_the_documented_ones_can_d
         "on",
         ">not-a-secret",
         &prefix,
+        "resetchannels",
         &channels,
         "+@all",
     ]);
