@@ -9,6 +9,7 @@ mod real;
 mod torn_end;
 mod usage;
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -190,8 +191,18 @@ impl FileLogReader {
         cursor: u64,
         see: impl FnMut(RawEvent<'_>) -> Result<ControlFlow<()>>,
     ) -> Result<u64> {
-        let judge = |damage| block_on(self.judge(key, damage, PATIENCE)).map(drop);
+        let sure = Cell::new(true);
+        let judge =
+            |damage| block_on(self.judge(key, damage, PATIENCE)).map(|is_sure| sure.set(is_sure));
         let scanned = raw_event::scan(&self.layout, key, cursor, see, judge);
+        if let Err(damage) = &scanned
+            && doubt::is_corrupt(damage)
+            && !sure.get()
+        {
+            // What was written again may be lost once more.
+            self.judge_of_others(key, damage.clone())?;
+            return scanned;
+        }
         self.note(key, Asked::all(cursor), &scanned);
         scanned
     }

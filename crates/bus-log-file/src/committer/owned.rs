@@ -133,6 +133,8 @@ impl Whole<'_> {
         let done = work(&layout, &mut held);
         if done.is_ok() || held.replaced {
             held.turn = self.files.turn();
+            let look = Instant::now() + pause(self.shared.config.idle);
+            self.shared.queue.look_by(look);
             self.files.held.insert(name.id, held);
         } else {
             // Where that fails too, it is ours again with the next attempt.
@@ -253,13 +255,9 @@ impl Whole<'_> {
             tracing::warn!(%error, "idle sessions can't be let go yet");
             next = LOOK;
         }
-        let soonest = self
-            .files
-            .held
-            .values()
-            .filter(|held| !held.is_behind())
-            .filter_map(|held| held.used.checked_add(idle))
-            .min();
+        // Those that are behind too: nobody else looks once they are whole.
+        let used = self.files.held.values().map(|held| held.used);
+        let soonest = used.filter_map(|used| used.checked_add(idle)).min();
         soonest.map(|soonest| soonest.max(now + next))
     }
 

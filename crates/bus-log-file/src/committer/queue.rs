@@ -198,7 +198,12 @@ impl Queue {
         room: &Waker,
         tells: impl Fn() -> bool,
     ) -> Poll<Result<()>> {
-        self.poll_push(&mut Some(request), room, tells)
+        let mut request = Some(request);
+        let pushed = self.poll_push(&mut request, room, tells);
+        if let Some(left) = request {
+            left.into_reply().forget();
+        }
+        pushed
     }
 
     fn poll_push(
@@ -243,6 +248,8 @@ impl Queue {
 
     fn add(&self, mut state: MutexGuard<'_, State>, request: Request) -> Result<()> {
         if let Some(closed) = state.closed {
+            drop(state);
+            request.into_reply().forget();
             return Err(closed.into());
         }
         state.bytes += request.bytes();

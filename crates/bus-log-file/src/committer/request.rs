@@ -46,7 +46,9 @@ impl Request {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Append(append) => append.lines.as_bytes().len(),
-            Self::Archive { .. } | Self::Erase { .. } | Self::Mend { .. } => 0,
+            Self::Archive { .. } | Self::Erase { .. } => 0,
+            // Who gives it up may ask again, and again.
+            Self::Mend { ids, .. } => size_of_val(ids.as_slice()) + size_of::<Self>(),
         }
     }
 

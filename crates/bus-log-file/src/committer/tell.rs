@@ -48,6 +48,11 @@ impl Reply {
         (ticket, Arc::<Tell>::default().reply(completer))
     }
 
+    /// The request was not taken: whoever asked knows, and has the ticket still.
+    pub(super) fn forget(mut self) {
+        drop(self.completer.take());
+    }
+
     /// What is to be told then.
     pub(super) fn with(mut self, outcome: Result<Option<u64>>) -> Option<Item> {
         let completer = self.completer.take()?;

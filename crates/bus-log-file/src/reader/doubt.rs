@@ -96,7 +96,7 @@ impl FileLogReader {
     }
 
     /// As [`judge`](Self::judge), of a session that is not held here.
-    fn judge_of_others(&self, key: &ThreadKey, damage: LogError) -> Result<()> {
+    pub(super) fn judge_of_others(&self, key: &ThreadKey, damage: LogError) -> Result<()> {
         let session = self.layout.thread(key).session;
         match self.doubt_of_others(&ThreadId::new(key), &session, &damage) {
             // It may have been mended, and the journal given up, before we looked there.
@@ -143,7 +143,12 @@ impl FileLogReader {
                     (held, bad, passing) = (found.held, found.bad, found.passing);
                     bad.retain(|(_, error)| !is_corrupt(error));
                     for one in &listed.unreadable {
-                        let real = held.contains(&one.id) && !passing;
+                        let real = if held.contains(&one.id) {
+                            !passing
+                        } else {
+                            self.doubt_of_others(&one.id, &one.path, &one.damage)
+                                .is_none()
+                        };
                         if real && bad.iter().all(|(id, _)| *id != one.id) {
                             self.real.note(one.id, Asked::BOUNDS, &one.damage);
                         }

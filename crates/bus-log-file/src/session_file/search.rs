@@ -57,21 +57,27 @@ pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result
     }
 }
 
-/// The first line from `low` on that shows `ordinal`; none behind a whole line of a higher one.
+/// The line from `low` on that shows `ordinal`: a whole one, or else the first; none behind a whole line of a higher one.
 fn line_of(file: &DiskFile, snapshot: &Snapshot, low: u64, ordinal: u64) -> Result<Option<u64>> {
     let id = ThreadId::new(&snapshot.header.key);
     let mut lines = LineReader::new(file, low, snapshot.end);
+    // A damaged line that shows the ordinal is that line, or another one.
+    let mut damaged = None;
     loop {
         let position = lines.position();
         let more = match peek_ordinal(lines.peek(PEEK)?) {
-            Some(found) if found == ordinal => return Ok(Some(position)),
-            Some(found) if found > ordinal => lines
-                .next()?
-                .is_some_and(|line| line.terminated && Line::parse(line.bytes, &id).is_err()),
+            Some(found) if found >= ordinal => match lines.next()? {
+                Some(line) if line.terminated && Line::parse(line.bytes, &id).is_err() => {
+                    damaged = damaged.or((found == ordinal).then_some(position));
+                    true
+                }
+                Some(_) if found == ordinal => return Ok(Some(position)),
+                _ => false,
+            },
             _ => lines.skip()?,
         };
         if !more {
-            return Ok(None);
+            return Ok(damaged);
         }
     }
 }

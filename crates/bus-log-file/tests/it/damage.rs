@@ -244,6 +244,10 @@ fn a_line_that_shows_no_ordinal_or_another_one_is_read_and_archived_past() {
         let log = FileSessionLog::open(dir.path()).unwrap();
         let behind = block_on(log.read(&key("a"), 5, 100)).unwrap();
         assert_eq!(texts(&behind.events), numbers(6..=10));
+        for cursor in [7, 8] {
+            let behind = block_on(log.read(&key("a"), cursor, 100)).unwrap();
+            assert_eq!(texts(&behind.events), numbers(cursor + 1..=10));
+        }
         // What is damaged itself is named.
         let error = block_on(log.read(&key("a"), 4, 100)).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");

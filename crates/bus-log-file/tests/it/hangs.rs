@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
@@ -88,6 +88,34 @@ fn idle_sessions_are_let_go_once_a_sync_that_hung_is_done() {
             append(&other, &key(thread), &["2"]).is_ok()
         });
     }
+}
+
+#[test]
+fn a_session_that_a_disk_refused_is_let_go_too_once_it_is_whole() {
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let [refuses, refused] = [(); 2].map(|()| Arc::<AtomicUsize>::default());
+    let (refuse, count) = (Arc::clone(&refuses), Arc::clone(&refused));
+    disk.set(move |what, path| {
+        let is_meant = what == Asked::Write && is_file_of(path, "a", "jsonl");
+        if !is_meant || refuse.load(Ordering::SeqCst) == 0 {
+            return Ok(());
+        }
+        count.fetch_add(1, Ordering::SeqCst);
+        Err(io::Error::other("not now"))
+    });
+    let config = FileLogConfig::default()
+        .with_idle(Duration::from_millis(20))
+        .with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    refuses.store(1, Ordering::SeqCst);
+    append(&log, &key("a"), &["2"]).unwrap_err();
+    // Long enough that idle sessions were looked for, and this one was not whole.
+    wait_for("more tries", || refused.load(Ordering::SeqCst) >= 4);
+    refuses.store(0, Ordering::SeqCst);
+    let other = FileSessionLog::open(dir.path()).unwrap();
+    wait_for("the session", || append(&other, &key("a"), &["3"]).is_ok());
+    assert_eq!(load(&other, &key("a")).unwrap(), numbers(1..=3));
 }
 
 #[test]
