@@ -22,6 +22,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 pub(crate) enum Decision {
     /// Nothing.
     Nothing,
+    /// Nothing, whatever has come since.
+    Never,
     Write(Change),
 }
 
@@ -167,24 +169,24 @@ impl Server {
             decision = decide(&seen.state);
         }
         // Nor is one by a leader that may be none any more; what is written shows that by itself.
-        if !self.shape().alone && !matches!(decision, Ok(Decision::Write(_))) {
+        if !self.shape().alone && !matches!(decision, Ok(Decision::Write(_) | Decision::Never)) {
             *seen = self.see_for_sure(key, seen).await.map_err(now)?;
             decision = decide(&seen.state);
         }
         let change = match decision.map_err(Failed::For)? {
-            Decision::Nothing => return Ok(Done::Nothing(seen.state)),
+            Decision::Nothing | Decision::Never => return Ok(Done::Nothing(seen.state)),
             Decision::Write(change) => change,
         };
         let base = seen.state;
-        // First of all: a message of a thread is never the stream's first.
-        if base.last == 0 {
-            self.know_tenant(key.tenant_id()).await.map_err(silent)?;
-        }
         let is_hide = matches!(change, Change::Hide { .. });
         if !is_hide && self.reserve.is_needed() {
             return Err(Failed::For(LogError::unavailable(
                 "server or stream is full, and what it hides is being deleted",
             )));
+        }
+        // First of all: a message of a thread is never the stream's first.
+        if base.last == 0 {
+            self.know_tenant(key.tenant_id()).await.map_err(silent)?;
         }
         // The same message where nothing has changed since it was sent.
         let (this, is_first) = match tried.take() {

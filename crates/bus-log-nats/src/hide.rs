@@ -19,6 +19,10 @@ impl Server {
     pub(crate) async fn archive(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
         let nothing = Body::none();
         let done = self.change(key, &nothing, |state| {
+            // Whatever is hidden stays so.
+            if watermark <= state.watermark {
+                return Ok(Decision::Never);
+            }
             let watermark = watermark.min(state.last);
             Ok(if watermark <= state.watermark {
                 Decision::Nothing
@@ -35,12 +39,13 @@ impl Server {
             Ok(Done::Changed { before, after }) => {
                 Some((after.watermark - before.watermark, *after))
             }
-            Err(_) => None,
+            // What is hidden can go also where nobody confirms that it is all: in a full stream, say.
+            Err(_) => self.see(key).await.ok().map(|seen| (0, seen.state)),
         };
         // Also where nothing is newly hidden: an earlier call may have been cut off here.
         if let Some((newly, state)) = hidden
             && state.watermark > 0
-            && (newly > 0 || watermark == state.watermark)
+            && (newly > 0 || watermark >= state.watermark)
             && let Err(error) = self.sweep(key, state).await
         {
             // They are hidden, which is what was asked; the next time takes them along.
@@ -75,7 +80,17 @@ impl Server {
                 self.sweep(key, state).await
             }
             Ok(_) => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => {
+                // As for an archiving: an earlier call that was cut off may have left what takes the room.
+                if let Ok(seen) = self.see(key).await
+                    && seen.state.erased
+                    && seen.state.watermark == seen.state.last
+                    && let Err(error) = self.sweep(key, seen.state).await
+                {
+                    tracing::debug!(error = %error, "erased events are not deleted yet");
+                }
+                Err(error)
+            }
         };
         self.keep_reserve_again().await;
         swept

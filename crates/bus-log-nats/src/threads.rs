@@ -311,6 +311,17 @@ impl Server {
             match self.place_of(&from).await? {
                 Place::Its => {}
                 Place::Anothers => {
+                    // Readers find void what builds on it only where they pass one of this thread's own in its place; a lone
+                    // server refuses it.
+                    if !self.shape().alone {
+                        let there = self.get_now(Get::next(&subject, from.seq)).await?;
+                        if there.is_none_or(|got| got.seq != from.seq) {
+                            self.threads.doubt(key);
+                            return Err(LogError::unavailable(
+                                "what the change was built on is lost, and nobody knows whether it counts",
+                            ));
+                        }
+                    }
                     // What builds on it counts for nobody, wherever it lands.
                     self.threads.doubt(key);
                     return Ok((self.see(key).await?, Fate::Void));

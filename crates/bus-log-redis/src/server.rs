@@ -195,7 +195,13 @@ impl Server {
     /// Waits until enough replicas have what the server had when this was called, whoever wrote it.
     async fn spread(&self, link: &Link, part: &Part) -> Result<()> {
         let mark = link.script(Script::Mark, &[part.log()], &[self.identity()]);
-        let sent = timeout(link.patience(), link.for_changes().send(&mark)).await;
+        let wire = link.for_changes();
+        // The call before it may have been one that its node was to be asked for; to a slot's owner it means nothing.
+        let sent = if link.settings.is_cluster {
+            timeout(link.patience(), wire.send_asking(&mark)).await
+        } else {
+            timeout(link.patience(), wire.send(&mark)).await
+        };
         match self.judge(link, sent, Script::Mark) {
             Attempt::Done(answer) => Answer::of(answer).map(drop)?,
             Attempt::Failed(error, _) => return Err(error),

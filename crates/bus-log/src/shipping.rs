@@ -203,6 +203,13 @@ impl ShippingLog {
         let deadline = Instant::now() + self.shared().config.patience;
         let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
+            let last = self.local().bounds(key).await?.last;
+            if last > 0 {
+                // Appended to meanwhile: it is shipped, and erased there as any other.
+                let shared = self.shared();
+                let _look = LookAfter { shared, key, last };
+                return self.local().erase(key).await;
+            }
             let erasing = std::pin::pin!(caught(async {
                 let bounds = remote.bounds(key).await?;
                 if bounds.is_known() {

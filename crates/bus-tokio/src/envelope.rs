@@ -13,8 +13,8 @@ use bus_log::LogSink;
 #[non_exhaustive]
 pub struct Envelope {
     /// 1-based position on this bus, over durable and ephemeral events alike, without gaps. It is
-    /// counted anew by every bus, and by every [`RemoteSession`](crate::RemoteSession), which counts what it heard: to find an
-    /// event again, use the ordinal.
+    /// counted anew by every bus, and by every [`RemoteSession`](crate::RemoteSession), which counts what it heard, losses
+    /// too, and so has gaps: to find an event again, use the ordinal.
     pub seq: u64,
     /// When it was emitted, or when it happened, if the emitter said so.
     pub at: DateTime<Utc>,

@@ -293,6 +293,11 @@ impl Follow {
             self.held = Some(envelope);
             return Poll::Ready(Some(Ok(self.gap())));
         }
+        if envelope.tally.last <= cursor
+            && let Live::Elsewhere(patience) = &mut self.whose
+        {
+            patience.renew();
+        }
         Poll::Ready(Some(Ok(Followed::Live(envelope))))
     }
 

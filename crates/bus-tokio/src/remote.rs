@@ -37,8 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// - **What is only live** comes each once, in the order of its bus. What was lost on the way, on whichever machine, and what
 ///   was lost here by falling behind, is one [`Followed::Gap`](crate::Followed::Gap), exact: of each bus, from the first word
 ///   that is heard of it on, live events given and those in gaps add up to those that it broadcast as live only. A loss shows
-///   also if nothing is emitted after it, once the channel has a connection again. Of a bus that begins while it is listened
-///   to, everything counts.
+///   also if nothing is emitted after it, once the channel has a connection again. Of a bus that begins more
+///   than a second after the listening did, everything counts, as long as no word is on its way for longer than that.
 /// - **Not counted** can be what a bus broadcast last before it was killed, or cut off for good, and told nobody; and what
 ///   was broadcast before the first follower here began.
 ///

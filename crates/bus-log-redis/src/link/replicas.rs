@@ -76,6 +76,10 @@ impl Link {
         let said = timeout(limit, self.for_changes().send(&wait)).await;
         let said = match said {
             Ok(Ok(said)) => return number(said),
+            // A permission that is missing says nothing against the server.
+            Ok(Err(error)) if error::code(&error) == "NOPERM" => {
+                return Err(error::not_replicated(error));
+            }
             Ok(Err(error)) => error::not_replicated(error),
             Err(_) => silent(limit),
         };

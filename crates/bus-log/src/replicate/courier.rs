@@ -284,6 +284,13 @@ impl Courier {
             match compare_last((&*self.from, &*self.to), &self.key, (source, target)).await? {
                 Last::Differs => return self.differs(source, target).await.map(Look::Search),
                 Last::Same => self.news.compared = Some(target.last),
+                // Nothing says that what differed is gone there: it is somebody else's, and not to be erased.
+                Last::Hidden if self.differed_within(target) => {
+                    return Err(ReplicateError::Differs {
+                        key: self.key.clone(),
+                        ordinal: self.suspect.unwrap_or(target.last),
+                    });
+                }
                 Last::Hidden if self.must_compare => {
                     return Err(self.unsettled(source, target));
                 }
@@ -335,6 +342,12 @@ impl Courier {
             return self.of_target(Ok(Err(LogError::internal(error))));
         }
         Ok(())
+    }
+
+    /// Whether they differed at an event that the target still shows.
+    fn differed_within(&self, target: Bounds) -> bool {
+        let shows = |at| at > target.watermark && at <= target.last;
+        self.suspect.is_some_and(shows)
     }
 
     /// The target was ahead, and what both have can't be compared any more.

@@ -130,9 +130,14 @@ impl ReplicateError {
         )
     }
 
-    /// True if the target says no for a reason that does not pass by itself.
+    /// True if the target says no, for a reason that does not pass by itself and may be the same for all threads: what is
+    /// [`Invalid`](LogErrorKind::Invalid) or [`Corrupt`](LogErrorKind::Corrupt) is one thread's.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Target { .. }) && !self.is_outage() && !self.is_transient()
+        matches!(
+            self,
+            Self::Target { error, .. }
+                if matches!(error.kind(), LogErrorKind::Unsupported | LogErrorKind::Internal)
+        )
     }
 
     /// True if the target has said something of this thread: how far it reaches, or who holds it. To refuse it is none: it

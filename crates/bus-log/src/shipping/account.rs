@@ -30,6 +30,8 @@ pub(super) struct Account {
     compared: u64,
     /// Up to there nobody could compare them.
     pub(super) uncompared: u64,
+    /// Where both logs were found to differ, if nothing was compared or moved since.
+    pub(super) differed: Option<u64>,
     /// The remote log was found ahead of the local one, and nothing was compared or moved since.
     pub(super) was_ahead: bool,
     /// How far a thread that was ever erased has been hidden in the remote log too.
@@ -148,6 +150,7 @@ impl Account {
             must_have: 0,
             compared: 0,
             uncompared: 0,
+            differed: None,
             was_ahead: false,
             erased: 0,
             runs: Runs::default(),
@@ -276,6 +279,7 @@ impl Account {
     pub(super) fn compared(&mut self, ordinal: u64) {
         self.compared = self.compared.max(ordinal);
         self.was_ahead = false;
+        self.differed = None;
     }
 
     /// Nobody can say whether both logs have the same up to an ordinal.
@@ -303,6 +307,7 @@ impl Account {
         self.found(last, last, Instant::now());
         self.known = true;
         self.was_ahead = false;
+        self.differed = None;
         self.refused_at = None;
         self.trouble = None;
         self.stopped = false;
@@ -324,6 +329,9 @@ impl Account {
         let has_to_look = std::mem::replace(&mut self.look, true) || self.set_out < looked;
         let is_target = matches!(**error, ReplicateError::Target { .. });
         self.was_ahead |= matches!(**error, ReplicateError::Ahead { .. });
+        if let ReplicateError::Differs { ordinal, .. } = **error {
+            self.differed = Some(ordinal);
+        }
         if error.is_outage() && is_target {
             // Others were served since it was last refused: it is refused alone, and must not stop them.
             let before = self.refused_at.replace(served);

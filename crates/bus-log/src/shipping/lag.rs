@@ -31,7 +31,8 @@ pub struct ShippingLag {
     /// Events shipped since this log was opened.
     pub shipped: u64,
     /// Events that the remote log had said to have and then had no longer, as far as it was noticed since this log was
-    /// opened. They are shipped again, but for what the local log has given back meanwhile.
+    /// opened. They are shipped again; where the local log has given back any of
+    /// them, the thread is stopped by a [`Gap`](crate::ReplicateError::Gap), and nothing more of it is shipped.
     pub lost: u64,
     /// Appends refused since then, as the budget was used up.
     pub refused: u64,

@@ -271,7 +271,7 @@ impl Shared {
         let lost = self.books().found(key, news, Instant::now());
         if let Some(lost) = lost {
             let (first, last) = (lost.start(), lost.end());
-            tracing::warn!(%key, first, last, "the remote log has lost events that it had; what is left of them is shipped again");
+            tracing::warn!(%key, first, last, "the remote log has lost events that it had; they are shipped again if the local log still has all of them");
         }
     }
 

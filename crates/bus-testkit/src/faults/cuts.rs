@@ -69,6 +69,8 @@ impl<S: OnServer> Cut<S> {
                 Ok(_) => true,
                 Err(error) => {
                     assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+                    let at = cuts.bytes;
+                    assert!(has_cut, "nothing was cut at {at}: {error:?}");
                     false
                 }
             };

@@ -109,6 +109,9 @@ pub fn append_for_sure(
             }
             Err(error) => error,
         };
+        let kind = error.kind();
+        let is_foreseen = matches!(kind, LogErrorKind::Unavailable | LogErrorKind::Conflict);
+        assert!(is_foreseen, "{error:?}");
         on_error(&error);
         let now = until_done(&mut on_error, || block_on(log.bounds(key))).last;
         if now == whole {

@@ -40,7 +40,9 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
     let (key, other) = (samples::key("s"), samples::key("other"));
     let mut expected: Vec<String> = Vec::new();
     let (every, mut bytes, mut landed, mut uncut) = (stride(3), 0, 0, 0);
+    let mut again = 0;
     while uncut < 3 {
+        assert!(again < 100, "it is always another connection that is cut");
         let base = expected.len() as u64;
         let lost = |n| format!("lost {base} {n}");
         let next = format!("next {base} 0");
@@ -52,6 +54,7 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
         if first.is_ok() {
             // It was the connection for news that was cut.
             expected.extend([lost(0), lost(1)]);
+            again += 1;
             continue;
         }
         surely(|| append(&log, &other, "x", 1));
@@ -60,12 +63,12 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
         let is_cut = proxy.has_cut();
         proxy.heal();
         match &settled {
-            Ok(_) if is_cut => {}
-            Ok(_) => uncut += 1,
+            Ok(_) if is_cut => again += 1,
+            Ok(_) => (uncut, again) = (uncut + 1, 0),
             Err(error) => {
                 let kind = error.kind();
                 assert_eq!(kind, LogErrorKind::Unavailable, "{bytes}: {error:?}");
-                (uncut, bytes) = (0, bytes + every);
+                (uncut, bytes, again) = (0, bytes + every, 0);
             }
         }
         // The recipe, if it is not known to be there.

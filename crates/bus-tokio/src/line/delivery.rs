@@ -183,7 +183,14 @@ impl Queue {
     /// Has `cargo` stand where the last in line does, if that is of no use to anybody any more.
     fn replace_last(&mut self, cargo: Cargo) -> Result<Place, Cargo> {
         match self.pending.last_mut() {
-            Some((place, last)) if last.gives_way_to(&cargo) => {
+            // Not where a record that passes the line came in between.
+            Some((place, last))
+                if last.gives_way_to(&cargo)
+                    && self
+                        .passing
+                        .back()
+                        .is_none_or(|(behind, _)| *behind <= place) =>
+            {
                 *last = cargo;
                 Ok(place)
             }

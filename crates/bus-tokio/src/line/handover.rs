@@ -129,21 +129,25 @@ impl<P> Handover<P> {
         offer: impl FnOnce(&mut P) -> Result<K, W>,
         place: impl FnOnce(P, K) -> T,
     ) -> Next<T, W> {
-        if self.deferred().is_empty() {
-            return Next::Nothing;
-        }
-        let Some(_order) = self.try_order() else {
-            return Next::SeenTo;
-        };
-        let Some(mut thing) = self.deferred().pop_front() else {
-            return Next::Nothing;
-        };
-        match offer(&mut thing) {
-            Ok(taken) => Next::Taken(place(thing, taken)),
-            Err(why) => {
-                self.deferred().push_front(thing);
-                Next::Refused(why)
+        loop {
+            if self.deferred().is_empty() {
+                return Next::Nothing;
             }
+            let Some(_order) = self.try_order() else {
+                return Next::SeenTo;
+            };
+            // Somebody else had it. Who left something meanwhile relies on whoever had the order: it is looked again
+            // without it.
+            let Some(mut thing) = self.deferred().pop_front() else {
+                continue;
+            };
+            return match offer(&mut thing) {
+                Ok(taken) => Next::Taken(place(thing, taken)),
+                Err(why) => {
+                    self.deferred().push_front(thing);
+                    Next::Refused(why)
+                }
+            };
         }
     }
 

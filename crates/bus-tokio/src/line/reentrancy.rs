@@ -1,7 +1,9 @@
 //! What the current thread is in the middle of, so that it does not wait for itself.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+
+use crate::sync::AtomicUsize;
 
 thread_local! {
     /// How many deliveries, one within the other, this thread is in. Its address names the thread.

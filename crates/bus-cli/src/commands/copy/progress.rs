@@ -41,6 +41,8 @@ struct State {
     bytes: u64,
     /// Threads that were begun, and whether they are done.
     threads: HashMap<ThreadKey, bool>,
+    /// How many of them are done.
+    done: u64,
     began: Instant,
     said: Instant,
 }
@@ -70,6 +72,7 @@ impl Shown {
                 events: 0,
                 bytes: 0,
                 threads: HashMap::new(),
+                done: 0,
                 began: now,
                 said: now,
             }),
@@ -95,7 +98,9 @@ impl Shown {
     /// A thread is done.
     pub(super) fn done(&self, key: &ThreadKey) {
         self.change(|state| {
-            state.threads.insert(key.clone(), true);
+            if state.threads.insert(key.clone(), true) != Some(true) {
+                state.done += 1;
+            }
         });
     }
 
@@ -142,7 +147,6 @@ impl Shown {
 
 impl State {
     fn words(&self) -> String {
-        let done = self.threads.values().filter(|done| **done).count();
         let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
         let events = match self.total {
             Some(total) if total > 0 => {
@@ -155,7 +159,7 @@ impl State {
         };
         format!(
             "copied {events}, {} done, {} ({}/s)",
-            counted(done as u64, "thread"),
+            counted(self.done, "thread"),
             bytes(self.bytes),
             bytes((self.bytes as f64 / seconds) as u64),
         )

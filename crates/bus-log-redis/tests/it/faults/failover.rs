@@ -125,7 +125,7 @@ fn a_sink_that_finds_its_own_events_again_still_waits_for_their_replica() {
     let config = made
         .config()
         .with_replicas(1)
-        .with_call_timeout(Duration::from_millis(300));
+        .with_call_timeout(Duration::from_secs(2));
     let log = Arc::new(open(config).unwrap());
     let (other, key) = (open(made.config()).unwrap(), samples::key("s"));
     let writing = LogWriterConfig::default().with_retry_for(Duration::from_secs(60));
@@ -167,7 +167,7 @@ fn an_append_without_its_replicas_is_unavailable_though_it_is_there() {
     let config = made
         .config()
         .with_replicas(1)
-        .with_call_timeout(Duration::from_millis(200));
+        .with_call_timeout(Duration::from_secs(2));
     let (log, key) = (open(config).unwrap(), samples::key("s"));
     let error = append(&log, &key, "x", 1).unwrap_err();
     assert_eq!(error.kind(), LogErrorKind::Unavailable);

@@ -23,7 +23,7 @@ fn a_shipper_keeps_what_no_replica_has() {
     let config = made
         .config()
         .with_replicas(1)
-        .with_call_timeout(Duration::from_millis(300));
+        .with_call_timeout(Duration::from_secs(2));
     let remote = Arc::new(open(config).unwrap());
     let local = Arc::new(InMemorySessionLog::new());
     let shipping = ShippingConfig::default()
@@ -59,7 +59,7 @@ fn bounds_and_what_writes_nothing_tell_only_what_the_replicas_have() {
     let config = made
         .config()
         .with_replicas(1)
-        .with_call_timeout(Duration::from_millis(300));
+        .with_call_timeout(Duration::from_secs(2));
     let log = open(config).unwrap();
     let key = samples::key("s");
     append(&log, &key, "x", 2).unwrap();

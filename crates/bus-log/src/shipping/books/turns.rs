@@ -66,10 +66,7 @@ impl Books {
         self.moving += 1;
         Some(Errand {
             knows: Some(account.shipped).filter(|_| account.known),
-            differed: match account.trouble.as_deref() {
-                Some(ReplicateError::Differs { ordinal, .. }) => Some(*ordinal),
-                _ => None,
-            },
+            differed: account.differed,
             was_ahead: account.was_ahead,
             idle: account.idle,
             key,

@@ -1,13 +1,18 @@
 //! Looking through both logs: for what the local one has that is not known, and for what the remote one has lost.
 
+use std::sync::atomic::Ordering;
+
 use bus_core::{TenantId, ThreadKey};
 
-use super::Shared;
-use crate::replicate::{Names, give_way};
+use super::{FIRST_PAUSE, Shared};
+use crate::replicate::{Names, Pauses, give_way};
 use crate::{ReplicateError, SessionLog};
 
 /// Threads of one page.
 const NAMES: usize = 1000;
+
+/// How often a page that does not come is asked for again.
+const LIST_TRIES: u32 = 5;
 
 impl Shared {
     /// Looks through the local log for what is not known. False if it could not.
@@ -69,11 +74,23 @@ impl Shared {
     async fn check_tenant(&self, tenant: &TenantId, last: &str) -> Result<(), ReplicateError> {
         let mut after: Option<String> = None;
         loop {
-            let page = self.remote.list(tenant, after.as_deref(), NAMES);
-            let page = self.answer(page).await.map_err(|error| {
-                let key = ThreadKey::new(tenant.clone(), last);
-                ReplicateError::Target { key, error }
-            })?;
+            // A long list is not begun anew for each answer that is lost.
+            let mut pauses = Pauses::new(FIRST_PAUSE, FIRST_PAUSE * 20);
+            let mut tries = 0;
+            let page = loop {
+                let page = self.remote.list(tenant, after.as_deref(), NAMES);
+                match self.answer(page).await {
+                    Ok(page) => break page,
+                    Err(_) if tries < LIST_TRIES && !self.ends.load(Ordering::Acquire) => {
+                        tries += 1;
+                        tokio::time::sleep(pauses.take()).await;
+                    }
+                    Err(error) => {
+                        let key = ThreadKey::new(tenant.clone(), last);
+                        return Err(ReplicateError::Target { key, error });
+                    }
+                }
+            };
             let Some(end) = page.last() else {
                 return Ok(());
             };

@@ -16,6 +16,7 @@ fn words(total: Option<u64>, events: u64) -> String {
         events,
         bytes: 0,
         threads: [(key("a"), true), (key("b"), true), (key("c"), false)].into(),
+        done: 2,
         began: now,
         said: now,
     };

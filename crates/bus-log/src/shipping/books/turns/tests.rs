@@ -18,7 +18,7 @@ fn a_remote_log_that_takes_nothing_of_anybody_is_as_good_as_away_whatever_it_say
         let key = books.next(later).unwrap().key;
         books.failed(
             &key,
-            failure(&key, LogError::invalid("no such database")),
+            failure(&key, LogError::internal("no such database")),
             later,
         );
         books.ended(&key);
@@ -35,7 +35,7 @@ fn a_thread_that_is_refused_while_others_are_taken_is_stopped() {
     let mut now = Instant::now();
     books.appended(&refused, 1, 1, 10);
     books.next(now).unwrap();
-    let error = || failure(&refused, LogError::invalid("too large"));
+    let error = || failure(&refused, LogError::internal("too large"));
     assert_eq!(books.failed(&refused, error(), now), Told::Troubled);
     books.ended(&refused);
     books.appended(&other, 1, 1, 10);
