@@ -17,10 +17,13 @@ pub struct LocalLive {
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The number of a listener, what it listens to, and whom it tells.
+type Heard = (u64, ThreadKey, Arc<dyn LiveEar>);
+
 #[derive(Default)]
 struct Shared {
     outlets: Mutex<Vec<Arc<Outlet>>>,
-    ears: Mutex<Vec<(u64, ThreadKey, Arc<dyn LiveEar>)>>,
+    ears: Mutex<Vec<Heard>>,
     count: AtomicU64,
     /// Words that were said, whatever became of them.
     said: AtomicU64,

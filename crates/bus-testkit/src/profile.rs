@@ -57,7 +57,7 @@ pub enum Ability {
     ByteSearch,
     /// To be made to fail: its harness opens a log whose medium refuses.
     Failing,
-    /// To have its server end connections: a promise of [`faults`](crate::faults), and no law, asks for it.
+    /// To have its server end connections: a promise of [`faults`](mod@crate::faults), and no law, asks for it.
     EndConnections,
 }
 

@@ -7,7 +7,8 @@ use super::figures::figure;
 use crate::row::Unit;
 
 /// What stands around the table on the page.
-const BEGIN: &str = "<!-- Written by `cargo xtask bench --full`. Do not edit up to the next such line. -->\n";
+const BEGIN: &str =
+    "<!-- Written by `cargo xtask bench --full`. Do not edit up to the next such line. -->\n";
 const END: &str = "<!-- Edit again. -->\n";
 
 /// What is appended, and the row in which each log does so.

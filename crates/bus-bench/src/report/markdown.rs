@@ -8,7 +8,7 @@ use super::{Report, Section};
 use crate::machine::Facts;
 use crate::row::Effort;
 use crate::runner::{How, Outcome};
-use crate::verdict::{CLEAR, AGREEMENT, Judged, OTHERS_LIMIT, Verdict};
+use crate::verdict::{AGREEMENT, CLEAR, Judged, OTHERS_LIMIT, Verdict};
 
 /// Below this advantage of another, nobody has lost.
 const LEVEL: f64 = 0.9;

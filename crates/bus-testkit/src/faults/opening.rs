@@ -117,7 +117,7 @@ fn cut_while_opened<S: OnServer>(start: &impl Fn() -> S, way: Way) {
         let after = |position: u64, opened: Result<Arc<dyn SessionLog>>, _: &mut Cuts| {
             // It is as good as any other.
             if let Ok(log) = opened
-                && position % 8 == 0
+                && position.is_multiple_of(8)
             {
                 surely(|| append(&log, &key, "x", 1));
                 appended.fetch_add(1, Ordering::SeqCst);

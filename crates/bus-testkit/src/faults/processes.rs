@@ -32,7 +32,7 @@ pub fn child_that_appends_by_the_recipe<S: OnServer>(_: &impl Fn() -> S) {
     let log = surely(|| open_at::<S>(&place, Options::default()));
     let (mut known, mut errors) = (0, 0);
     // It ends with whoever started us, at the latest.
-    let asked = std::io::stdin().bytes().map_while(Result::ok);
+    let asked = std::io::stdin().lock().bytes().map_while(Result::ok);
     for (n, _) in asked.enumerate() {
         let batch = samples::batch(&format!("{}.{n}", std::process::id()), size(n));
         known = append_among_others(&log, &samples::key(THREAD), known, &batch, |_| errors += 1);

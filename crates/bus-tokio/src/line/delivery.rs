@@ -181,6 +181,10 @@ impl Queue {
     }
 
     /// Has `cargo` stand where the last in line does, if that is of no use to anybody any more.
+    #[expect(
+        clippy::result_large_err,
+        reason = "it is handed back as it came, to be left elsewhere"
+    )]
     fn replace_last(&mut self, cargo: Cargo) -> Result<Place, Cargo> {
         match self.pending.last_mut() {
             // Not where a record that passes the line came in between.
