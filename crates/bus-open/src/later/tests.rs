@@ -1,3 +1,6 @@
+// A log that can't be opened wherever this runs: a folder that is a file.
+#![cfg(feature = "file")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +29,6 @@ fn useless(dir: &tempfile::TempDir) -> LogUrl {
     LogUrl::parse(file.to_str().unwrap()).unwrap()
 }
 
-#[cfg(feature = "file")]
 #[test]
 fn a_log_that_can_not_be_opened_is_away_whatever_it_says() {
     let dir = tempfile::tempdir().unwrap();
@@ -39,7 +41,6 @@ fn a_log_that_can_not_be_opened_is_away_whatever_it_says() {
     assert!(same || why == Some(refused.to_string()), "{error:?}");
 }
 
-#[cfg(feature = "file")]
 #[test]
 fn the_budget_holds_where_the_remote_log_can_never_be_opened() {
     let dir = tempfile::tempdir().unwrap();
