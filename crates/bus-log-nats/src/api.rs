@@ -162,7 +162,7 @@ impl Api {
     }
 
     /// Whether the connection of that epoch is there.
-    pub(crate) fn is_up(&self, epoch: u64) -> bool {
+    fn is_up(&self, epoch: u64) -> bool {
         self.client.connection_state() == State::Connected && self.epoch() == epoch
     }
 

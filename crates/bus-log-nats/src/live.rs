@@ -17,6 +17,7 @@ use std::time::Duration;
 use bus_log::{LiveChannel, LiveEar, LiveHearing, LiveOutlet, ThreadKey};
 use tokio::select;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -41,6 +42,16 @@ pub(crate) enum Order {
     Listen(ThreadKey, Arc<dyn LiveEar>, oneshot::Receiver<()>),
     /// Say what there is to be said, and no more.
     Finish(oneshot::Sender<()>),
+}
+
+impl Order {
+    /// Whether nobody listens any more.
+    fn is_over(&mut self) -> bool {
+        match self {
+            Self::Listen(_, _, ended) => !matches!(ended.try_recv(), Err(TryRecvError::Empty)),
+            Self::Tell(..) | Self::Finish(_) => false,
+        }
+    }
 }
 
 impl NatsLive {
@@ -84,6 +95,23 @@ impl LiveChannel for NatsLive {
 struct Wire {
     api: Api,
     subjects: Subjects,
+    /// Which connection is there: one looks for all who wait for another.
+    up: watch::Receiver<Option<u64>>,
+}
+
+impl Wire {
+    /// Returns the connection that is there, once it is another one than `known`; `None` once the log is dropped.
+    async fn another(&self, known: Option<u64>) -> Option<u64> {
+        let is_another = |up: &Option<u64>| up.is_some() && *up != known;
+        let mut up = self.up.clone();
+        *up.wait_for(is_another).await.ok()?
+    }
+
+    /// Returns once that connection is not the one that is there.
+    async fn lost(&self, epoch: u64) {
+        // It fails where the log is dropped: then it is lost too.
+        let _ = self.up.clone().wait_for(|up| *up != Some(epoch)).await;
+    }
 }
 
 /// Does what is ordered, from the first order on, until the log is dropped.
@@ -95,13 +123,29 @@ pub(crate) async fn carry(config: NatsConfig, subjects: Subjects, mut orders: Or
         select! {
             api = &mut connecting => break api,
             order = orders.recv() => match order {
-                Some(order @ (Order::Tell(..) | Order::Listen(..))) => waiting.push_back(order),
+                Some(order @ (Order::Tell(..) | Order::Listen(..))) => {
+                    // Whoever has gone meanwhile is not waited for.
+                    waiting.retain_mut(|order| !order.is_over());
+                    waiting.push_back(order);
+                }
                 // There is nobody to say it to.
                 Some(Order::Finish(_)) | None => return,
             }
         }
     };
-    let wire = Arc::new(Wire { api, subjects });
+    let (connected, up) = watch::channel(None);
+    let wire = Arc::new(Wire { api, subjects, up });
+    tokio::spawn({
+        let wire = Arc::clone(&wire);
+        async move {
+            loop {
+                let epoch = wire.api.connected().await;
+                connected.send_replace(Some(epoch));
+                wire.api.lost(epoch).await;
+                connected.send_replace(None);
+            }
+        }
+    });
     let (close, closing) = watch::channel(false);
     let mut telling = JoinSet::new();
     loop {

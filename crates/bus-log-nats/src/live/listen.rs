@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Wire;
-use crate::api::Api;
 
 /// How often everybody is asked for the numbers.
 const HELLO: Duration = Duration::from_secs(5);
@@ -47,7 +46,10 @@ pub(super) async fn listen(
         let next = select! {
             biased;
             _ = &mut ended => return,
-            epoch = new_connection(&wire.api, asked) => Next::Connected(epoch),
+            epoch = wire.another(asked) => match epoch {
+                Some(epoch) => Next::Connected(epoch),
+                None => return,
+            },
             message = words.next() => Next::Heard(message),
             _ = again.tick() => Next::Hello,
         };
@@ -64,18 +66,10 @@ pub(super) async fn listen(
                 let _ = client.publish(hellos.clone(), Bytes::new()).await;
                 again.reset_after(SOON);
             }
-            Next::Hello if asked.is_some_and(|epoch| wire.api.is_up(epoch)) => {
+            Next::Hello if asked.is_some() && *wire.up.borrow() == asked => {
                 let _ = client.publish(hellos.clone(), Bytes::new()).await;
             }
             Next::Hello => {}
         }
     }
-}
-
-/// Returns the connection that is there, once it is another one than `known`.
-async fn new_connection(api: &Api, known: Option<u64>) -> u64 {
-    if let Some(known) = known {
-        api.lost(known).await;
-    }
-    api.connected().await
 }

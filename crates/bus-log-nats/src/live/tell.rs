@@ -30,13 +30,15 @@ pub(super) async fn tell(
     let mut marked = None;
     loop {
         // Nothing is taken while it can't be sent: it is the bus that counts what goes by meanwhile.
-        let epoch = wire.api.connected().await;
+        let Some(epoch) = wire.another(None).await else {
+            return;
+        };
         if marked.replace(epoch) != Some(epoch) {
             wire.say(&words, wire.bytes(&outlet.mark())).await;
         }
         let bytes = select! {
             biased;
-            () = wire.api.lost(epoch) => continue,
+            () = wire.lost(epoch) => continue,
             () = all_that_is_there(&mut hellos) => wire.bytes(&outlet.mark()),
             word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => match word {
                 Some(word) => wire.bytes(&word),
