@@ -64,11 +64,13 @@ fn a_log_goes_on_at_the_new_primary_with_nothing_lost_and_nothing_doubled() {
     primary.kill().unwrap();
     Sql::connect(&standby.admin_url()).run("SELECT pg_promote()");
     let_write(&writers, 20);
+    let mut met = 0;
     for writer in writers {
         let (batches, errors) = writer.finish(&log);
         println!("failed over: {batches} batches, {errors} errors met, none lost");
-        assert!(errors > 0, "the loss was noticed");
+        met += errors;
     }
+    assert!(met > 0, "the loss was noticed");
     drop(log);
     // Its schema goes with its server, which is down.
     std::mem::forget(schema);

@@ -166,9 +166,11 @@ fn a_full_disk_of_the_write_ahead_log_costs_time_only() {
         assert!(eventually(LONG, || block_on(log.erase(&key)).is_ok()));
     }
     let_write(&writers, 3);
+    let mut met = 0;
     for writer in writers {
         let (batches, errors) = writer.finish(&log);
         println!("a full write-ahead log: {batches} batches, {errors} errors met, none lost");
-        assert!(errors > 0, "it was noticed");
+        met += errors;
     }
+    assert!(met > 0, "it was noticed");
 }
