@@ -25,6 +25,10 @@ const USER: &str = "postgres";
 /// Where Debian's packages have their programs: `/usr/lib/postgresql/VERSION/bin`.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 
+/// How often, and after what pause, a file is looked at again that the server is just writing.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// How long it may take to come up, which includes recovery, or to go down.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -303,7 +307,15 @@ impl Postgres {
 
     /// What it says of itself while it runs: process id, port, and whether it is ready.
     fn status(&self) -> Option<(i32, u16, bool)> {
-        let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        let mut text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        for _ in 0..LOOKS {
+            if text.lines().count() > 3 {
+                break;
+            }
+            // The server is just writing it anew.
+            std::thread::sleep(LOOK_AGAIN);
+            text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        }
         let lines: Vec<&str> = text.lines().collect();
         let pid: i32 = lines.first()?.trim().parse().ok()?;
         // The file of one that was killed stays, and its process id may be another's by now.
