@@ -1,18 +1,40 @@
 //! `cargo xtask api`: the public API of the library crates against a committed snapshot.
 //!
 //! A change of the API is then a line in a diff that somebody reads. The listing is made from
-//! rustdoc's JSON, which a stable toolchain only writes under `RUSTC_BOOTSTRAP`; its format changes
-//! with the toolchain, so that `public-api` is pinned in the root manifest beside `rust-version`.
+//! rustdoc's JSON, which a stable toolchain only writes under `RUSTC_BOOTSTRAP`, and rustdoc alone gets
+//! that; its format changes with the toolchain, so that `public-api` is pinned in the root manifest beside `rust-version`.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, Metadata, Package};
 
 const SNAPSHOTS: &str = "docs/api";
+
+/// Names the rustdoc that this program is to stand in for.
+const AS_RUSTDOC: &str = "XTASK_AS_RUSTDOC";
+
+/// Whether we were started by cargo in place of rustdoc: then runs that with our arguments and `RUSTC_BOOTSTRAP`, and says
+/// whether it succeeded.
+///
+/// Cargo itself must not have that variable: build scripts of dependencies ask to be run anew when it changes, and with it
+/// nearly everything would be built again, now and by the next command that is without it.
+pub(crate) fn as_rustdoc() -> Option<Result<bool>> {
+    let rustdoc = std::env::var_os(AS_RUSTDOC)?;
+    let mut command = Command::new(&rustdoc);
+    command
+        .args(std::env::args_os().skip(1))
+        .env_remove(AS_RUSTDOC)
+        .env("RUSTC_BOOTSTRAP", "1");
+    let status = command
+        .status()
+        .with_context(|| format!("could not start {}", rustdoc.display()));
+    Some(status.map(|status| status.success()))
+}
 
 pub(crate) fn run(root: &Path, bless: bool, print: &[String]) -> Result<()> {
     let metadata = Metadata::of(root)?;
@@ -68,7 +90,11 @@ pub(crate) fn run(root: &Path, bless: bool, print: &[String]) -> Result<()> {
 /// One line per public item. Blanket and auto traits are left out: nobody chose them.
 fn listing(root: &Path, metadata: &Metadata, package: &Package) -> Result<String> {
     let mut command = cargo::cargo(root);
-    command.env("RUSTC_BOOTSTRAP", "1").args([
+    let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
+    command
+        .env(AS_RUSTDOC, rustdoc)
+        .env("RUSTDOC", std::env::current_exe()?);
+    command.args([
         "rustdoc",
         "--quiet",
         "--locked",

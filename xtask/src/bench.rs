@@ -15,17 +15,25 @@ const SMOKE: &str = "--smoke";
 
 /// Builds the program and runs it with these arguments, which it explains itself with `--help`.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<()> {
-    if arguments.iter().any(|argument| argument == SMOKE) {
+    let smoke = arguments.iter().any(|argument| argument == SMOKE);
+    // A smoke run judges nothing: it is built as fast as can be, with assertions on.
+    let (profile, folder): (&[&str], _) = match smoke {
+        true => (&["--locked"], "debug"),
+        false => (&["--locked", "--release"], "release"),
+    };
+    if smoke {
         cargo::run(on(root, &["fmt"]).args(["--", "--check"]))?;
         cargo::run(
-            on(root, &["clippy", "--all-targets", "--release", "--locked"])
+            on(root, &["clippy", "--all-targets"])
+                .args(profile)
                 .args(["--", "-Dwarnings"]),
         )?;
-        cargo::run(&mut on(root, &["test", "--release", "--locked"]))?;
+        cargo::run(on(root, &["test"]).args(profile))?;
     }
-    cargo::run(&mut on(root, &["build", "--release", "--locked"]))?;
+    cargo::run(on(root, &["build"]).args(profile))?;
     let program = root
-        .join("crates/bus-bench/target/release")
+        .join("crates/bus-bench/target")
+        .join(folder)
         .join(format!("bus-bench{}", std::env::consts::EXE_SUFFIX));
     // Not by `cargo run`: cargo would wait beside it, and hold its lock on the folder of the build.
     let mut command = Command::new(program);

@@ -3,8 +3,9 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -49,8 +50,18 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// Runs a command, shows what it prints and returns it, first all of its standard output, then all of its standard error;
 /// and whether it succeeded.
 pub(crate) fn shown(command: &mut Command) -> Result<(String, bool)> {
+    eprintln!("$ {}", typed(command));
+    let (text, status) = heard(command, |line| print!("{line}"), |line| eprint!("{line}"))?;
+    Ok((text, status.success()))
+}
+
+/// The same, but each line goes to these, and how it ended is returned.
+pub(crate) fn heard(
+    command: &mut Command,
+    on_out: impl Fn(&str),
+    on_err: impl Fn(&str) + Send,
+) -> Result<(String, ExitStatus)> {
     let line = typed(command);
-    eprintln!("$ {line}");
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -59,14 +70,14 @@ pub(crate) fn shown(command: &mut Command) -> Result<(String, bool)> {
         .with_context(|| format!("could not start `{line}`"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (out, err) = thread::scope(|scope| {
-        let err = scope.spawn(|| passed_on(err, |line| eprint!("{line}")));
-        let out = passed_on(out, |line| print!("{line}"));
+        let err = scope.spawn(|| passed_on(err, on_err));
+        let out = passed_on(out, on_out);
         (out, err.join().unwrap_or_default())
     });
     let status = child
         .wait()
         .with_context(|| format!("could not wait for `{line}`"))?;
-    Ok((out + &err, status.success()))
+    Ok((out + &err, status))
 }
 
 /// All that comes from there, shown line by line.
@@ -104,6 +115,108 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(out.stdout).with_context(|| format!("`{line}` did not print text"))
 }
 
+/// A program that cargo has built.
+pub(crate) struct Built {
+    /// As [`Metadata`] calls it.
+    pub(crate) package: String,
+    pub(crate) name: String,
+    pub(crate) kind: Vec<String>,
+    /// Whether it is the harness of tests.
+    pub(crate) is_test: bool,
+    pub(crate) program: PathBuf,
+}
+
+/// What cargo says of one artifact; other messages have none of it.
+#[derive(Deserialize)]
+struct Message {
+    package_id: Option<String>,
+    target: Option<MessageTarget>,
+    profile: Option<Profile>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct MessageTarget {
+    name: String,
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Profile {
+    test: bool,
+}
+
+/// Runs a command that builds, and says which programs it built.
+pub(crate) fn build(command: &mut Command) -> Result<Vec<Built>> {
+    command.arg("--message-format=json-render-diagnostics");
+    eprintln!("$ {}", typed(command));
+    let messages = output(command.stderr(Stdio::inherit()))?;
+    built(&messages)
+}
+
+fn built(messages: &str) -> Result<Vec<Built>> {
+    let mut all = Vec::new();
+    for line in messages.lines() {
+        let message: Message = serde_json::from_str(line).context("not a message of cargo's")?;
+        if let Message {
+            package_id: Some(package),
+            target: Some(MessageTarget { name, kind }),
+            profile: Some(Profile { test: is_test }),
+            executable: Some(program),
+        } = message
+        {
+            all.push(Built {
+                package,
+                name,
+                kind,
+                is_test,
+                program,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// A command that runs one of a package's tests as cargo does: in the package's folder, which the environment names too.
+pub(crate) fn test_program(package: &Package, program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // What `cargo run` says of *this* crate.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .current_dir(package.folder())
+        .env("CARGO_MANIFEST_DIR", package.folder())
+        .env("CARGO_MANIFEST_PATH", &package.manifest_path)
+        .stdin(Stdio::null());
+    command
+}
+
+/// What coreutils' `timeout` says of what it ended; of what it had to kill, 137.
+pub(crate) const LATE: i32 = 124;
+
+/// The same command, ended with all that it started if it takes longer.
+pub(crate) fn limited(command: &Command, limit: Duration) -> Command {
+    let mut limited = Command::new("timeout");
+    let seconds = limit.as_secs().to_string();
+    limited
+        .args(["--kill-after=10", &seconds])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        limited.current_dir(folder);
+    }
+    limited
+}
+
 /// The target triple of this machine.
 pub(crate) fn host(root: &Path) -> Result<String> {
     let version = output(cargo(root).arg("-vV"))?;
@@ -125,7 +238,7 @@ pub(crate) struct Metadata {
 
 #[derive(Deserialize)]
 pub(crate) struct Package {
-    id: String,
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) manifest_path: PathBuf,
@@ -147,6 +260,8 @@ pub(crate) struct Target {
     pub(crate) name: String,
     pub(crate) kind: Vec<String>,
     pub(crate) src_path: PathBuf,
+    /// Whether `cargo test` builds a harness of it.
+    pub(crate) test: bool,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +310,11 @@ impl Metadata {
 }
 
 impl Package {
+    /// Where its manifest lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.manifest_path.parent().unwrap_or(Path::new("."))
+    }
+
     pub(crate) fn is_published(&self) -> bool {
         self.publish
             .as_ref()

@@ -1,8 +1,8 @@
 //! `cargo xtask conformance`: the laws of a session log, run on every log, as a table.
 //!
 //! The tests are the ones that `cargo xtask test` runs too: one per law and log, made by the macro
-//! of `bus-testkit`, named `laws::LOG::a1_…`. Here they are run alone and their output is read. A
-//! law that no test names fails the run: silence proves nothing.
+//! of `bus-testkit`, named `laws::LOG::a1_…`. Here they are run alone and their output is read; that one
+//! shows the table too, at its end. A law that no test names fails the run: silence proves nothing.
 
 mod report;
 #[cfg(test)]
@@ -15,9 +15,13 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, Metadata, Package};
 use crate::services::Lent;
-use report::Report;
+use crate::test::Ran;
+use report::{Report, of_laws};
 
 const KIT: &str = "bus-testkit";
+
+/// The integration tests of each crate, and the laws among them.
+const TESTS: &str = "it";
 
 /// Logs that need a server, which `services` has.
 pub(crate) const ON_SERVERS: &[&str] = &["bus-log-nats", "bus-log-postgres", "bus-log-redis"];
@@ -42,18 +46,54 @@ pub(crate) fn run(root: &Path, log: Option<&str>) -> Result<()> {
         }
     }
     if log.is_none() {
-        // Laws that nothing can break would prove nothing: the kit tries each on a broken log.
         let (text, success) =
             cargo::shown(cargo::cargo(root).args(["test", "--locked", "--package", KIT]))?;
-        if report::passed(&text) == 0 {
-            eprintln!("{KIT}: no test of its own passed, and so nothing shows that a law can fail");
-        }
-        if !success || report::passed(&text) == 0 {
+        if !proves(&text, success) {
             failed.insert(KIT);
         }
     }
-    println!("\n{report}");
+    judge(&report, &logs, failed)
+}
+
+/// The same out of what all tests printed, for `cargo xtask test`: no law runs twice.
+pub(crate) fn of(metadata: &Metadata, ran: &[Ran]) -> Result<()> {
+    ensure!(!ran.is_empty(), "no test ran");
+    let logs = chosen(metadata, None)?;
+    let mut report = Report::default();
+    let mut failed = BTreeSet::new();
     for package in &logs {
+        let tests = ran
+            .iter()
+            .find(|ran| ran.package == package.name && ran.target == TESTS);
+        match tests {
+            Some(ran) => report.read(&package.name, short(&package.name), &of_laws(&ran.text)),
+            None => eprintln!("{}: its tests did not run", package.name),
+        }
+        if report.fails(&package.name) {
+            failed.insert(package.name.as_str());
+        }
+    }
+    let kit: Vec<&Ran> = ran.iter().filter(|ran| ran.package == KIT).collect();
+    let text: String = kit.iter().map(|ran| ran.text.as_str()).collect();
+    if !proves(&text, kit.iter().all(|ran| ran.fault.is_none())) {
+        failed.insert(KIT);
+    }
+    judge(&report, &logs, failed)
+}
+
+/// Whether the kit's own tests passed. Laws that nothing can break would prove nothing: the kit tries each on a broken log.
+fn proves(text: &str, success: bool) -> bool {
+    let passed = report::passed(text) > 0;
+    if !passed {
+        eprintln!("{KIT}: no test of its own passed, and so nothing shows that a law can fail");
+    }
+    success && passed
+}
+
+/// Shows the table; an error that names the logs that failed, and those of which a law was not seen.
+fn judge<'a>(report: &Report, logs: &[&'a Package], mut failed: BTreeSet<&'a str>) -> Result<()> {
+    println!("\n{report}");
+    for package in logs {
         let unseen = report.unseen(&package.name);
         if !unseen.is_empty() {
             eprintln!("{}: no test of law {}", package.name, unseen.join(", "));
@@ -104,7 +144,10 @@ fn short(package: &str) -> &str {
 
 /// The output of a log's law tests, also shown as it is; and whether they passed.
 fn law_tests(root: &Path, package: &Package, services: Option<&Lent>) -> Result<(String, bool)> {
-    if !package.targets_of("test").any(|target| target.name == "it") {
+    if !package
+        .targets_of("test")
+        .any(|target| target.name == TESTS)
+    {
         eprintln!(
             "{}: no tests/it/main.rs, and so no law is tested",
             package.name
@@ -122,7 +165,7 @@ fn law_tests(root: &Path, package: &Package, services: Option<&Lent>) -> Result<
         "--package",
         &package.name,
         "--test",
-        "it",
+        TESTS,
         "laws",
         "--",
         "--show-output",

@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
@@ -20,6 +21,9 @@ const INSTRUMENTED: &str = "--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Cllvm-args=-sanitizer-coverage-stack-depth -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
+
+/// How many targets run at the same time: each is one thread, with a corpus of its own.
+const AT_ONCE: usize = 2;
 
 /// One input that takes longer than this, in seconds, is a finding.
 const INPUT_LIMIT: u32 = 10;
@@ -56,16 +60,21 @@ pub(crate) fn run(
             continue;
         }
         let programs = build(root, &folder, &host)?;
-        for name in names {
-            ran += 1;
-            match fuzz(root, &folder, &programs.join(&name), seconds) {
-                Ok(runs) => {
-                    println!("fuzz {name} ... ok ({runs} runs in {seconds} s)");
-                    rows.push_str(&format!("| {name} | {runs} | {seconds} |\n"));
-                }
-                Err(error) => {
-                    println!("fuzz {name} ... FAILED: {error:#}");
-                    failed.push(name);
+        for pair in names.chunks(AT_ONCE) {
+            let outcomes = at_once(pair, |name| {
+                fuzz(root, &folder, &programs.join(name), seconds)
+            });
+            for (name, outcome) in pair.iter().zip(outcomes) {
+                ran += 1;
+                match outcome {
+                    Ok(runs) => {
+                        println!("fuzz {name} ... ok ({runs} runs in {seconds} s)");
+                        rows.push_str(&format!("| {name} | {runs} | {seconds} |\n"));
+                    }
+                    Err(error) => {
+                        println!("fuzz {name} ... FAILED: {error:#}");
+                        failed.push(name.clone());
+                    }
                 }
             }
         }
@@ -80,6 +89,24 @@ pub(crate) fn run(
     let command = format!("cargo xtask fuzz --seconds {seconds}{only}");
     page.map_or(Ok(()), |page| {
         evidence::put(root, page, "fuzz", &command, &table)
+    })
+}
+
+/// Does it with all of them at the same time; what came of each, in their order.
+fn at_once<T: Send>(names: &[String], run: impl Fn(&str) -> Result<T> + Sync) -> Vec<Result<T>> {
+    thread::scope(|scope| {
+        let run = &run;
+        let threads: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(move || run(name)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| match thread.join() {
+                Ok(outcome) => outcome,
+                Err(_) => bail!("a panic"),
+            })
+            .collect()
     })
 }
 

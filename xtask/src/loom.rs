@@ -8,19 +8,25 @@ mod tests;
 
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
-use crate::{cargo, evidence};
+use crate::cargo::{self, Built, Metadata};
+use crate::evidence;
 
 /// Which crates have models.
 const CRATES: &[&str] = &["bus-core", "bus-log", "bus-tokio"];
 
+/// How they are built: what goes through every order is optimised, and all else as fast to build as can be.
+const PROFILE: &str = "models";
+
 pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<()> {
+    let metadata = Metadata::of(root)?;
+    let built = build(root)?;
     let mut models = 0;
     let mut orders = 0;
     let mut rows = String::new();
     for name in CRATES {
-        let text = run_models(root, name)?;
+        let text = run_models(&metadata, &built, name)?;
         let counts = counts(&text);
         ensure!(!counts.is_empty(), "{name}: no model ran");
         models += counts.len();
@@ -37,18 +43,38 @@ pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<()> {
     })
 }
 
-/// Runs the models of one crate, shows what they print and returns it.
-fn run_models(root: &Path, name: &str) -> Result<String> {
+/// Builds the unit tests of all crates with models at once: they depend on each other.
+fn build(root: &Path) -> Result<Vec<Built>> {
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     let mut command = cargo::cargo(root);
     command
         .env("RUSTFLAGS", format!("{flags} --cfg loom").trim())
         // Everything is built anew with these flags: elsewhere, so that nothing else is.
         .env("CARGO_TARGET_DIR", root.join("target/loom"))
-        .args(["test", "--release", "--locked", "--package", name, "--lib"])
-        .args(["models::", "--", "--nocapture"]);
+        .args([
+            "test",
+            "--profile",
+            PROFILE,
+            "--locked",
+            "--lib",
+            "--no-run",
+        ])
+        .args(CRATES.iter().flat_map(|name| ["--package", name]));
     eprintln!("With RUSTFLAGS=--cfg loom:");
-    let (text, success) = cargo::shown(&mut command)?;
+    cargo::build(&mut command)
+}
+
+/// Runs the models of one crate, shows what they print and returns it.
+fn run_models(metadata: &Metadata, built: &[Built], name: &str) -> Result<String> {
+    let package = metadata
+        .member(name)
+        .with_context(|| format!("the workspace has no {name}"))?;
+    let tests = built
+        .iter()
+        .find(|built| built.is_test && built.package == package.id)
+        .with_context(|| format!("{name}: its tests were not built"))?;
+    let mut command = cargo::test_program(package, &tests.program);
+    let (text, success) = cargo::shown(command.args(["models::", "--nocapture"]))?;
     ensure!(success, "{name}: a model does not hold");
     Ok(text)
 }

@@ -2,8 +2,8 @@
 //!
 //! `test` is what a change must pass, `tidy` holds the house rules, `lint` the tools' opinions;
 //! `conformance` shows the laws against the logs, `crash` the embedded one against faults, `faults` those
-//! on servers, `loom` the models of what threads do to each other, `fuzz` every reader against hostile
-//! bytes, `api` what the libraries promise, `bench` how fast they are beside their peers; `services`
+//! on servers, `loom` the models of what threads do to each other, `sanitize` tests of the same under
+//! ThreadSanitizer, `fuzz` every reader against hostile bytes, `api` what the libraries promise, `bench` how fast they are beside their peers; `services`
 //! starts the servers that tests need. This crate depends on no bus crate: it must run, and say what is
 //! wrong, when they do not compile.
 
@@ -17,6 +17,7 @@ mod faults;
 mod fuzz;
 mod lint;
 mod loom;
+mod sanitize;
 mod services;
 mod test;
 mod tidy;
@@ -36,8 +37,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run every test, doc test and example, then `tidy`
-    Test,
+    /// Run every test, doc test and example, then `tidy`, and show laws × logs
+    Test {
+        /// Only build the tests and examples
+        #[arg(long)]
+        no_run: bool,
+    },
     /// Check the house rules
     Tidy,
     /// Check formatting, clippy, rustdoc, and the dependencies' licences and sources
@@ -49,7 +54,7 @@ enum Verb {
     },
     /// Try what can go wrong with the embedded log, on a simulated disk
     Crash {
-        /// What `bus-crash --help` tells: `--ci`, `--seed N`, `--only PATTERN`, `--point N`, `--at-most SECONDS`, and
+        /// What `bus-crash --help` tells: `--ci`, `--gate`, `--seed N`, `--only PATTERN`, `--point N`, `--at-most SECONDS`, and
         /// `--markdown FILE`, which writes the counts into their block of a page
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -59,12 +64,21 @@ enum Verb {
         /// How often each server is killed, paused, or robbed of its backends
         #[arg(long, default_value_t = 100)]
         rounds: u32,
+        /// Only the tests of this crate
+        #[arg(long, value_name = "CRATE")]
+        only: Option<String>,
         /// Write the counts into their block of this page
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
     /// Run the models of what threads do to each other through every order of their steps
     Loom {
+        /// Write the counts into their block of this page
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+    },
+    /// Run tests in which threads meet under ThreadSanitizer; needs a nightly toolchain with `rust-src`
+    Sanitize {
         /// Write the counts into their block of this page
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
@@ -103,15 +117,27 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if let Some(outcome) = api::as_rustdoc() {
+        return match outcome {
+            Ok(false) => ExitCode::FAILURE,
+            outcome => finish(outcome.map(drop)),
+        };
+    }
     let root = root();
     let outcome = match Cli::parse().verb {
-        Verb::Test => test::run(&root),
+        Verb::Test { no_run: true } => test::build(&root).map(drop),
+        Verb::Test { no_run: false } => test::run(&root),
         Verb::Tidy => tidy::run(&root),
         Verb::Lint => lint::run(&root),
         Verb::Conformance { log } => conformance::run(&root, log.as_deref()),
         Verb::Crash { args } => crash::run(&root, &args),
-        Verb::Faults { rounds, markdown } => faults::run(&root, rounds, markdown.as_deref()),
+        Verb::Faults {
+            rounds,
+            only,
+            markdown,
+        } => faults::run(&root, rounds, only.as_deref(), markdown.as_deref()),
         Verb::Loom { markdown } => loom::run(&root, markdown.as_deref()),
+        Verb::Sanitize { markdown } => sanitize::run(&root, markdown.as_deref()),
         Verb::Services { services } => services::run(&root, services),
         Verb::Api { bless, print } => api::run(&root, bless, &print),
         Verb::Bench { arguments } => bench::run(&root, &arguments),

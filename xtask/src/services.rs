@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use local_servers::{Nats, Postgres, Redis};
+use local_servers::{Kind, Nats, Postgres, Redis, Server};
 
 use crate::cargo;
 use guard::{Guard, are_root};
@@ -42,103 +42,10 @@ struct Service {
 }
 
 const SERVICES: &[Service] = &[
-    Service {
-        name: "postgres",
-        package: Postgres::PACKAGE,
-        is_installed: Postgres::is_installed,
-        variable: "BUS_TEST_POSTGRES_URL",
-        open: |folder| Ok(Box::new(Postgres::prepare(folder)?)),
-    },
-    Service {
-        name: "redis",
-        package: Redis::PACKAGE,
-        is_installed: Redis::is_installed,
-        variable: "BUS_TEST_REDIS_URL",
-        open: |folder| Ok(Box::new(Redis::prepare(folder)?)),
-    },
-    Service {
-        name: "nats",
-        package: Nats::PACKAGE,
-        is_installed: Nats::is_installed,
-        variable: "BUS_TEST_NATS_URL",
-        open: |folder| Ok(Box::new(Nats::prepare(folder)?)),
-    },
+    Service::of::<Postgres>("BUS_TEST_POSTGRES_URL"),
+    Service::of::<Redis>("BUS_TEST_REDIS_URL"),
+    Service::of::<Nats>("BUS_TEST_NATS_URL"),
 ];
-
-/// What a server of any kind can do.
-trait Server {
-    fn url(&self) -> String;
-    fn pid(&self) -> Option<u32>;
-    fn start(&mut self) -> std::io::Result<()>;
-    fn stop(&mut self) -> std::io::Result<()>;
-    fn leave_running(self: Box<Self>);
-}
-
-impl Server for Postgres {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-
-    fn pid(&self) -> Option<u32> {
-        Self::pid(self)
-    }
-
-    fn start(&mut self) -> std::io::Result<()> {
-        Self::start(self)
-    }
-
-    fn stop(&mut self) -> std::io::Result<()> {
-        Self::stop(self)
-    }
-
-    fn leave_running(self: Box<Self>) {
-        Self::leave_running(*self);
-    }
-}
-
-impl Server for Redis {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-
-    fn pid(&self) -> Option<u32> {
-        Self::pid(self)
-    }
-
-    fn start(&mut self) -> std::io::Result<()> {
-        Self::start(self)
-    }
-
-    fn stop(&mut self) -> std::io::Result<()> {
-        Self::stop(self)
-    }
-
-    fn leave_running(self: Box<Self>) {
-        Self::leave_running(*self);
-    }
-}
-
-impl Server for Nats {
-    fn url(&self) -> String {
-        Self::url(self)
-    }
-
-    fn pid(&self) -> Option<u32> {
-        Self::pid(self)
-    }
-
-    fn start(&mut self) -> std::io::Result<()> {
-        Self::start(self)
-    }
-
-    fn stop(&mut self) -> std::io::Result<()> {
-        Self::stop(self)
-    }
-
-    fn leave_running(self: Box<Self>) {
-        Self::leave_running(*self);
-    }
-}
 
 pub(crate) fn run(root: &Path, services: Services) -> Result<()> {
     match services {
@@ -219,6 +126,20 @@ fn status(root: &Path) -> Result<()> {
 }
 
 impl Service {
+    const fn of<K: Kind>(variable: &'static str) -> Self {
+        Self {
+            name: K::NAME,
+            package: K::PACKAGE,
+            is_installed: K::is_installed,
+            variable,
+            open: |folder| {
+                let mut server = K::at(folder)?;
+                server.make()?;
+                Ok(Box::new(server))
+            },
+        }
+    }
+
     fn folder(&self, root: &Path) -> PathBuf {
         root.join("target/services").join(self.name)
     }

@@ -1,18 +1,22 @@
 //! `cargo xtask test`: everything that a fresh machine can run.
 
+mod binaries;
+
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
 
-use crate::cargo::{self, Metadata};
+use crate::cargo::{self, Built, Metadata};
+use crate::conformance;
 use crate::services::Lent;
 use crate::tidy;
+
+pub(crate) use binaries::{Ran, build};
 
 /// Real transcripts, beside the checkout.
 const SESSIONS: &str = "../shared/data/sessions";
@@ -25,6 +29,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     if without_sessions {
         warn_of_missing_sessions(root);
     }
+    let metadata = Metadata::of(root)?;
     let services = Lent::new(root)?;
     // Every step runs whatever the one before it said: one run shows all that is wrong.
     let mut failed = Vec::new();
@@ -34,25 +39,24 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             failed.push(name);
         }
     };
-    step(
-        "tests",
-        cargo::run(services.tell(cargo::cargo(root).args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-        ]))),
-    );
-    step("examples", run_examples(root));
+    let ran = binaries::run(root, &metadata, &services).unwrap_or_else(|error| {
+        step("build", Err(error));
+        Vec::new()
+    });
+    step("tests", binaries::judge(&ran));
+    step("examples", run_examples(root, &metadata));
     step("tidy", tidy::run(root));
 
+    // Last, where it is seen.
+    step("laws", conformance::of(&metadata, &ran));
+    binaries::tell_skips(&ran);
     if without_sessions {
         warn_of_missing_sessions(root);
     }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
-    println!("tests, examples and house rules: all hold");
+    println!("tests, laws, examples and house rules: all hold");
     Ok(())
 }
 
@@ -64,24 +68,8 @@ fn warn_of_missing_sessions(root: &Path) {
     );
 }
 
-/// What `cargo build --message-format json` says of one artifact.
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    target: Option<MessageTarget>,
-    #[serde(default)]
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct MessageTarget {
-    name: String,
-    kind: Vec<String>,
-}
-
 /// Runs every example of the workspace, each in an empty folder of its own below `target`.
-fn run_examples(root: &Path) -> Result<()> {
-    let metadata = Metadata::of(root)?;
+fn run_examples(root: &Path, metadata: &Metadata) -> Result<()> {
     let declared: BTreeSet<&str> = metadata
         .members()
         .flat_map(|package| package.targets_of("example"))
@@ -92,16 +80,20 @@ fn run_examples(root: &Path) -> Result<()> {
         return Ok(());
     }
     let mut failed = Vec::new();
-    let built = build_examples(root)?;
+    let mut build = cargo::cargo(root);
+    build.args(["build", "--workspace", "--examples", "--locked", "--quiet"]);
+    let built = cargo::build(&mut build)?;
+    let is_example = |built: &&Built| built.kind.iter().any(|kind| kind == "example");
     for name in declared {
-        let Some((_, program)) = built.iter().find(|(built, _)| built == name) else {
+        let mut examples = built.iter().filter(is_example);
+        let Some(built) = examples.find(|built| built.name == name) else {
             eprintln!("example {name} was not built: does it need a feature that is off?");
             failed.push(name);
             continue;
         };
         println!("\n     Running example {name}");
         let folder = metadata.target_directory.join("examples-run").join(name);
-        match run_example(program, &folder) {
+        match run_example(&built.program, &folder) {
             Ok(took) => println!("example {name} ... ok ({} ms)", took.as_millis()),
             Err(error) => {
                 println!("example {name} ... FAILED: {error:#}");
@@ -113,27 +105,6 @@ fn run_examples(root: &Path) -> Result<()> {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
-}
-
-fn build_examples(root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let messages = cargo::output(cargo::cargo(root).stderr(Stdio::inherit()).args([
-        "build",
-        "--workspace",
-        "--examples",
-        "--locked",
-        "--quiet",
-        "--message-format=json-render-diagnostics",
-    ]))?;
-    let mut built = Vec::new();
-    for line in messages.lines() {
-        let message: Message = serde_json::from_str(line).context("not a message of cargo's")?;
-        if let (Some(target), Some(program)) = (message.target, message.executable)
-            && target.kind.iter().any(|kind| kind == "example")
-        {
-            built.push((target.name, program));
-        }
-    }
-    Ok(built)
 }
 
 fn run_example(program: &Path, folder: &Path) -> Result<Duration> {

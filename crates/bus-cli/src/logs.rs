@@ -20,12 +20,10 @@ pub(crate) struct LogArgs {
     // variable for a value.
     #[arg(long, value_name = "URL", global = true, value_parser = NonEmptyStringValueParser::new())]
     log: Option<String>,
-    /// Whose threads [env: BUS_TENANT] [default: local]
+    /// Whose threads [env: BUS_TENANT] [default: default]
     #[arg(long, value_name = "NAME", global = true, value_parser = NonEmptyStringValueParser::new())]
     tenant: Option<String>,
 }
-
-const DEFAULT_TENANT: &str = "local";
 
 /// An open log and the tenant whose threads are meant.
 pub(crate) struct Logs {
@@ -157,7 +155,7 @@ impl LogArgs {
     pub(crate) fn logs(&self, log: Arc<dyn SessionLog>, url: LogUrl) -> anyhow::Result<Logs> {
         let tenant = self
             .chosen_tenant()?
-            .unwrap_or_else(|| TenantId::new(DEFAULT_TENANT));
+            .unwrap_or_else(|| TenantId::new(TenantId::DEFAULT_NAME));
         Ok(Logs {
             log,
             url,
@@ -267,6 +265,17 @@ impl Logs {
             self.tenant.as_str(),
             self.url
         )
+    }
+
+    /// Up to three other tenants of the log, quoted: whoever finds nothing may have named the wrong one.
+    pub(crate) async fn other_tenants(&self) -> Vec<String> {
+        // A hint is not what was asked for.
+        let tenants = self.log.tenants(None, 4).await.unwrap_or_default();
+        let others = tenants.iter().filter(|tenant| **tenant != self.tenant);
+        others
+            .take(3)
+            .map(|tenant| format!("{:?}", tenant.as_str()))
+            .collect()
     }
 
     /// Up to three threads whose ids begin or end as `thread` does, or hold it.

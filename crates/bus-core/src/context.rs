@@ -28,11 +28,11 @@ pub struct ExecutionContext {
 }
 
 impl ExecutionContext {
-    /// A context of the tenant `default`, without thread, run or audit sink.
+    /// A context of the tenant [`TenantId::DEFAULT_NAME`], `default`, without thread, run or audit sink.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            tenant_id: TenantId::new("default"),
+            tenant_id: TenantId::new(TenantId::DEFAULT_NAME),
             thread_id: None,
             run_id: None,
             audit: None,

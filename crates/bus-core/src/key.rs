@@ -15,6 +15,9 @@ use crate::ExecutionContext;
 pub struct TenantId(String);
 
 impl TenantId {
+    /// The tenant of whoever names none: of [`ExecutionContext::new`], and of the program `bus`.
+    pub const DEFAULT_NAME: &'static str = "default";
+
     /// A tenant's name.
     ///
     /// # Panics

@@ -1,20 +1,20 @@
 //! Event types and sink traits for AI-agent sessions, without a runtime.
 //!
 //! **Who this crate is for.** An agent *framework* depends on `bus-core` and on nothing else of this
-//! workspace: it holds an [`EventEmitter`] to say what happens, and an [`AuditSink`] to record what
-//! must be accounted for. An *application* that wants to see or keep those events takes `bus-tokio`
+//! workspace: it holds an [`EventEmitter`] to emit events, and an [`AuditSink`] to record events
+//! that must be accounted for. An *application* that wants to see or keep these events takes `bus-tokio`
 //! and a log backend; they build on the types here.
 //!
-//! The crate has no async runtime, does no I/O and logs nothing: futures are `std`'s
-//! [`Future`], and a durable write is whatever the application's
-//! [`DurableSink`] makes of it.
+//! The crate has no async runtime, does no I/O and logs nothing. Futures are `std`'s
+//! [`Future`], and the application's [`DurableSink`] decides what a durable write is.
 //!
 //! # The two kinds of events
 //!
 //! - *Ephemeral* events ([`SessionEvent::TextChunk`], [`SessionEvent::Thinking`], …) feed live
-//!   screens. They may be lost by a slow reader, which is then told how many.
-//! - *Durable* events ([`SessionEvent::is_durable`]) are what cost and compaction are reconstructed from. They are in
-//!   the log, on disk by default, before the emitting call returns. Audit records ([`AuditSink`]) nobody waits for.
+//!   screens. A slow reader may lose some, and is then told how many.
+//! - *Durable* events ([`SessionEvent::is_durable`]) allow to reconstruct cost and compaction. They are in
+//!   the log, on disk by default, before the emitting call returns. Audit records ([`AuditSink`]) are written in the
+//!   background: recording one never blocks.
 //!
 //! [`Event`] is the unit of the log: a [`SessionEvent`], a [`GraphEvent`] of the audit trail, or a
 //! [`CustomEvent`] that is kept and passed on verbatim.
@@ -63,8 +63,8 @@ pub use session::{
     SessionEvent, SessionResult, TokenDelta, TokenEstimate, TokenSource, ToolUse,
 };
 pub use sink::{
-    Completer, Driver, DurableSink, EventEmitter, Helper, NoopSink, Ticket, TicketOutcome,
-    TrySubmit,
+    Completer, Driver, DurableSink, EventEmitter, Helper, NoopSink, SinkThread, Ticket,
+    TicketOutcome, TrySubmit,
 };
 
 // What the signatures above name from other crates, so that one `use` is enough.

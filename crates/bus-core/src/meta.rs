@@ -36,6 +36,7 @@ pub struct Meta(Option<Json>);
 
 /// The place in a file from which an event was imported.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SourceRef {
     /// Name of the file, without its folder: the same file elsewhere is the same source.
     pub file: String,
@@ -44,6 +45,24 @@ pub struct SourceRef {
     /// The record's own id, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+}
+
+impl SourceRef {
+    /// A line of a file, counted from 1; its record has no id of its own.
+    pub fn new(file: impl Into<String>, line: u64) -> Self {
+        Self {
+            file: file.into(),
+            line,
+            record: None,
+        }
+    }
+
+    /// The same with the record's own id.
+    #[must_use]
+    pub fn with_record(mut self, record: Option<String>) -> Self {
+        self.record = record;
+        self
+    }
 }
 
 impl Meta {

@@ -1,5 +1,6 @@
 //! Where events go.
 
+mod thread;
 mod ticket;
 
 use std::io;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use crate::{Event, Meta, SessionEvent};
 
+pub use thread::SinkThread;
 pub use ticket::{Completer, Driver, Helper, Ticket, TicketOutcome};
 
 /// What a framework holds to say what happens. `bus-tokio`'s `SessionBus` is one.
@@ -42,15 +44,18 @@ pub trait EventEmitter: Send + Sync + 'static {
     fn emit(&self, event: SessionEvent);
 
     /// As [`emit`](Self::emit), for audit and custom events too, and with what is known besides: an `id` by which to
-    /// recognise the event again, say.
+    /// recognise the event again, say. False if this emitter can't take the event: it is lost.
     ///
-    /// The default knows no more than `emit`: a session event goes there without its meta, and an audit or a custom
-    /// event is **lost**.
-    fn emit_with_meta(&self, event: Event, meta: Meta) {
+    /// The default knows no more than `emit`: it gives a session event to it, without the meta, and takes no
+    /// audit or custom event.
+    #[must_use = "false says that the event is lost"]
+    fn emit_with_meta(&self, event: Event, meta: Meta) -> bool {
         drop(meta);
         if let Event::Session(event) = event {
             self.emit(event);
+            return true;
         }
+        false
     }
 }
 
@@ -59,8 +64,8 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
         (**self).emit(event);
     }
 
-    fn emit_with_meta(&self, event: Event, meta: Meta) {
-        (**self).emit_with_meta(event, meta);
+    fn emit_with_meta(&self, event: Event, meta: Meta) -> bool {
+        (**self).emit_with_meta(event, meta)
     }
 }
 

@@ -6,9 +6,8 @@ mod effort;
 mod kill;
 mod power;
 mod recorded;
+mod refused;
 mod revive;
-mod trouble;
-mod unreadable;
 mod workers;
 
 pub use beside::beside;
@@ -16,5 +15,4 @@ pub use damage::{End, damage, damage_huge, damage_some};
 pub use effort::Effort;
 pub use kill::kill;
 pub use power::power;
-pub use trouble::trouble;
-pub use unreadable::unreadable;
+pub use refused::{trouble, unreadable};

@@ -16,6 +16,7 @@ use crate::{Figures, Format, format};
 
 /// One event of a transcript, with its place in the log.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Imported {
     /// The thread it belongs to.
     pub thread: Arc<str>,
@@ -25,6 +26,19 @@ pub struct Imported {
     pub meta: Meta,
     /// What happened.
     pub event: Event,
+}
+
+impl Imported {
+    /// An event of a thread, as an importer of your own, or a test, gives it.
+    #[must_use]
+    pub const fn new(thread: Arc<str>, at: DateTime<Utc>, meta: Meta, event: Event) -> Self {
+        Self {
+            thread,
+            at,
+            meta,
+            event,
+        }
+    }
 }
 
 /// Reads a transcript as a stream of events: an iterator that holds one record at a time.
@@ -180,6 +194,7 @@ fn buffered(path: &Path) -> io::Result<BufReader<File>> {
 pub enum ImportError {
     /// It could not be read. Try again once the cause is gone: what was imported stays valid.
     #[error("could not read{}", named(path.as_deref()))]
+    #[non_exhaustive]
     Io {
         /// The file, where it was this crate that opened it.
         path: Option<PathBuf>,

@@ -1,8 +1,8 @@
 //! Codex rollouts and Claude Code transcripts as streams of [`bus_core::Event`]s.
 //!
-//! **Who this crate is for.** The `bus` program, and anything else that wants the sessions that two
-//! widely used coding agents leave on disk. It depends on `bus-core` only: what to do with the events
-//! is the caller's business.
+//! **Who this crate is for.** The `bus` program, and any other program that wants to read the sessions that two
+//! widely used coding agents leave on disk. It depends on `bus-core` only: the caller decides what to do
+//! with the events.
 //!
 //! ```
 //! use bus_import::{Format, Importer};
@@ -18,40 +18,40 @@
 //! # Ok::<(), bus_import::ImportError>(())
 //! ```
 //!
-//! # What holds
+//! # Guarantees
 //!
-//! - **Prefix stability.** A transcript only ever grows. What a shorter copy of a file gives (cut at
-//!   any byte) is, thread by thread, a prefix of what the whole gives: place, time, [`Meta`] and event.
-//!   So importing again appends what comes after the events that the log has already, and nothing that
-//!   was said is ever taken back: what a later record lowers is said by an event of its own.
-//! - **Bounded memory.** One record is in memory at a time, with the events it gives; records over
-//!   [`MAX_RECORD_BYTES`] are damage. Beside it stand, per file: one small entry for each of the last
+//! - **Prefix stability.** A transcript only ever grows. The events of a shorter copy of a file (cut at
+//!   any byte) are, thread by thread, a prefix of the events of the whole file: in place, time, [`Meta`] and event.
+//!   So a second import appends only what comes after the events that the log already has. No event is
+//!   ever taken back: if a later record lowers a figure, an event of its own says so.
+//! - **Bounded memory.** Only one record at a time is in memory, with the events that it gives; a record over
+//!   [`MAX_RECORD_BYTES`] counts as damage. In addition, per file: one small entry for each of the last
 //!   65,536 open tool calls and places at which the conversation could branch, one of about 80 bytes
 //!   for each of the last 262,144 messages with usage, and one entry per thread and sub-agent.
-//! - **Damage never stops it.** Two records on one line are both read; a record cut short and followed
-//!   by the next one costs only itself; a line from which bytes are lost is counted and named; what
-//!   stands unfinished at the end is not yet written and waits.
-//! - **The log says the same.** [`Figures`] are a fold over the events, so that figures computed from
-//!   a log equal those of the import. For that, a record that gives nothing else leaves one small
+//! - **Damage never stops the import.** Two records on one line are both read. If a record is cut short and the
+//!   next one follows, only the cut one is lost. A line with missing bytes is counted and named. An
+//!   unfinished record at the end is taken as not yet written, and waits.
+//! - **The log gives the same figures.** [`Figures`] are a fold over the events, so that figures computed from
+//!   a log equal those of the import. To make this work, a record that gives no other event leaves one small
 //!   [`SKIPPED`] event, and a damaged line leaves a [`Warning`](bus_core::GraphEvent::Warning).
 //!
 //! # Threads
 //!
-//! A session is known by its id, never by its path. Its thread has the session's id: of a Codex
-//! rollout the first `session_meta`'s, of a Claude transcript the first `sessionId`. A sub-agent of
-//! Claude Code has `<session>.agent-<agent>` as its thread, in its own file as well as inside another's.
-//! An old transcript has its sub-agents between the lines of the session itself; each is a thread of
-//! its own too, where the agent is named by the `Task` call with the same prompt, or by its first
-//! record. A file in which nothing names a session before its first piece of conversation has its name's
-//! stem as thread; as long as neither has come, nothing is given out.
+//! A session is known by its id, never by its path. The id is also its thread: for a Codex
+//! rollout the id of the first `session_meta`, for a Claude transcript the first `sessionId`. The thread of a
+//! Claude Code sub-agent is `<session>.agent-<agent>`, whether it has a file of its own or is inside another one.
+//! In old transcripts the lines of sub-agents stand between the lines of the session. Each of these sub-agents
+//! also gets a thread of its own; its name is that of the `Task` call with the same prompt, or that of its first
+//! record. If a file names no session before its first piece of conversation, its thread is the stem of the file
+//! name. Until one of the two is found, the importer gives no event.
 //!
 //! # What is left out
 //!
 //! Images and documents in base64 become [`ImageSource::Omitted`](bus_core::ImageSource). No event is
-//! larger than a log takes: a text is cut where its JSON form passes [`MAX_TEXT_BYTES`], with a mark
-//! that says how many bytes were left out; ids and names are cut at 512 bytes. Of a record with more
-//! than 4,096 blocks the rest is left out with a warning, `import.blocks_left_out`. Codex says many
-//! things twice; the second one only leaves its trace. What a fork copied from its parent gives nothing.
+//! larger than a log takes: a text is cut where its JSON form exceeds [`MAX_TEXT_BYTES`], with a mark
+//! that says how many bytes were left out; ids and names are cut at 512 bytes. If a record has more
+//! than 4,096 blocks, the rest is left out with a warning, `import.blocks_left_out`. Codex writes many
+//! things twice; the second one leaves only a trace. Records that a fork copied from its parent give no events.
 //!
 //! # How the two formats map
 //!

@@ -354,11 +354,7 @@ impl Out {
             debug_assert!(false, "events need a thread");
             return;
         };
-        let source = SourceRef {
-            file: self.file.clone(),
-            line: self.line,
-            record: self.record.clone(),
-        };
+        let source = SourceRef::new(self.file.as_str(), self.line).with_record(self.record.clone());
         let parts = MetaParts {
             source: &source,
             run_id: thread.run.as_deref(),

@@ -37,7 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 
-use bus_log::{LogError, Result, Ticket};
+use bus_log::{LogError, Result, SinkThread, Ticket};
 
 use crate::config::FileLogConfig;
 use crate::journal::{Journal, RecoveryReport};
@@ -215,7 +215,10 @@ impl Committer {
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         let thread = thread::Builder::new()
             .name(name.to_owned())
-            .spawn(run)
+            .spawn(move || {
+                let _own = SinkThread::enter();
+                run();
+            })
             .map_err(|error| LogError::unavailable("can't start a thread").with_source(error))?;
         self.threads.push(thread);
         Ok(())

@@ -10,6 +10,7 @@ mod owner;
 mod record;
 mod recovery;
 mod scan;
+#[cfg(any(test, feature = "fuzzing"))]
 mod seal;
 mod segment;
 mod window;
@@ -21,6 +22,7 @@ pub(crate) use owner::Owner;
 pub(crate) use record::Record;
 pub use recovery::RecoveryReport;
 pub(crate) use recovery::{Rewrite, recover};
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use seal::{seal_frames, seal_header};
 pub(crate) use writer::Journal;
 

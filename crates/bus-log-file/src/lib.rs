@@ -1,13 +1,13 @@
 //! The embedded session log: a folder of JSON Lines files behind a shared journal.
 //!
-//! **Who this crate is for.** An application that keeps its sessions on its own disk: open a
-//! [`FileSessionLog`] and give it to a bus, or use it as the [`SessionLog`] it is.
-//! Nothing else has to run.
+//! **Who this crate is for.** An application that keeps its sessions on its own disk. Open a
+//! [`FileSessionLog`] and give it to a bus, or use it directly as a [`SessionLog`].
+//! You need to run nothing else.
 //!
-//! Every session is a file that `jq`, `grep` and `tail` read, one event a line. An append returns once
-//! its events are past `fdatasync` in a write-ahead journal that all sessions of the process share,
-//! so that one disk flush commits whatever waits, of all of them. The journal's protocol is
-//! `docs/adr/0001-journal-protocol.md`, the files are described in `docs/file-format.md`.
+//! Every session is a file with one event per line, which `jq`, `grep` and `tail` read. An append returns once
+//! its events are past `fdatasync` in a write-ahead journal. All sessions of the process share this journal,
+//! so that one disk flush commits the waiting events of all of them. `docs/adr/0001-journal-protocol.md` has the
+//! journal's protocol, `docs/file-format.md` describes the files.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,12 +26,13 @@
 //! # }
 //! ```
 //!
-//! It needs a Unix system, and a local disk whose `fdatasync` tells the truth.
+//! It needs a Unix system, and a local disk that really has written the data when `fdatasync` returns.
 
 mod committer;
 mod config;
 mod format;
 pub mod fs;
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod header;

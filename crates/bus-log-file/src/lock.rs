@@ -23,6 +23,9 @@ const PASSING: Duration = Duration::from_secs(2);
 
 const STEP: Duration = Duration::from_millis(2);
 
+/// How often a lock that somebody has signed and holds is looked at before it is taken for that one's.
+const LOOKS: u32 = 3;
+
 /// The lock under which journals are made and recovered. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct RecoveryGuard(DiskFile);
@@ -43,14 +46,26 @@ pub(crate) fn recovery(layout: &Layout, patience: Duration) -> Result<RecoveryGu
     let deadline = Instant::now() + patience;
     while file.try_lock()? == Locked::Held {
         if Instant::now() > deadline {
-            return Err(LogError::unavailable(format!(
-                "another process is recovering: {}",
-                path.display()
-            )));
+            return Err(recovered_by_another(&path));
         }
         thread::sleep(STEP);
     }
     Ok(RecoveryGuard(file))
+}
+
+/// Whether somebody recovers now, or makes a journal.
+fn is_recovering(layout: &Layout) -> Result<bool> {
+    let Some(file) = layout.disk.open_rw(&layout.recovery_lock())? else {
+        return Ok(false);
+    };
+    let held = file.try_lock()? == Locked::Held;
+    file.unlock();
+    Ok(held)
+}
+
+fn recovered_by_another(lock: &Path) -> LogError {
+    let lock = lock.display();
+    LogError::unavailable(format!("another process is recovering: {lock}"))
 }
 
 /// Makes a lock file that nobody else knows yet, and holds it.
@@ -87,15 +102,25 @@ impl ThreadLock {
     ///
     /// # Errors
     ///
-    /// `Busy` with the holder's name.
+    /// `Busy` with the holder's name. `Unavailable` if that may be the name of a dead process, whose journal is being brought
+    /// home by another one: nobody waits for that here, where the locks that all appends need are held.
     pub(crate) fn take(layout: &Layout, paths: &ThreadPaths, owner: &Owner) -> Result<Attempt> {
         let deadline = Instant::now() + PASSING;
+        let mut looks = 0;
         loop {
             let file = open(layout, paths, deadline)?;
             let locked = file.try_lock()?;
             let signed = read(&file)?;
             if locked == Locked::Held {
+                looks += 1;
+                // Asked first: once nobody recovers any more, the journal of the dead is gone.
+                let recovers = signed.is_some() && is_recovering(layout)?;
                 match signed {
+                    // Whoever has it may be finding out that it is a dead one's, or only be asking whether anybody recovers.
+                    Some(_) if looks < LOOKS => thread::sleep(STEP),
+                    Some(_) if recovers => {
+                        return Err(recovered_by_another(&layout.recovery_lock()));
+                    }
                     Some(holder) if layout.disk.exists(&layout.journal(&holder.journal))? => {
                         return Err(LogError::busy(holder.to_string()));
                     }

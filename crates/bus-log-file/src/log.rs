@@ -2,13 +2,16 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_log::{
     Bounds, DurableSink, Entry, Event, Expect, LogError, Meta, Page, Recorded, Result, SessionLog,
     TenantId, ThreadKey, ThreadSummary, Ticket, Utc, async_trait,
 };
+use futures_timer::Delay;
+use futures_util::future::{Either, select};
 
 use crate::committer::{Append, Committer, Request, Shared, outcome};
 use crate::config::FileLogConfig;
@@ -22,6 +25,10 @@ use crate::reader::FileLogReader;
 use crate::sink::FileSink;
 use crate::stats::{FileLogCounters, FileLogStats};
 use crate::watch::Watch;
+
+/// How long what was acknowledged is waited for though a deadline comes sooner: nobody is told less than what they were told
+/// before, and a sync takes its time.
+const SYNC: Duration = Duration::from_secs(2);
 
 /// A session log in a folder.
 ///
@@ -275,9 +282,20 @@ impl SessionLog for FileSessionLog {
     }
 
     /// Woken at once by appends through this log, and by those of other processes where the kernel tells
-    /// of them.
+    /// of them. `Unavailable` also if the deadline comes, and 2 seconds have passed, before what was acknowledged can be read.
     async fn changed(&self, key: &ThreadKey, after: u64, deadline: Instant) -> Result<u64> {
-        self.shared().caught_up(Some(key)).await?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let caught_up = pin!(self.shared().caught_up(Some(key)));
+        // Made only where there is something to wait for.
+        let too_late = pin!(async { Delay::new(left.max(SYNC)).await });
+        match select(caught_up, too_late).await {
+            Either::Left((caught_up, _)) => caught_up?,
+            Either::Right(_) => {
+                let error =
+                    "what was acknowledged is not durable by the deadline, and can't be read";
+                return Err(LogError::unavailable(error));
+            }
+        }
         self.reader().changed(key, after, deadline).await
     }
 }

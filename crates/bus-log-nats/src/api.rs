@@ -140,7 +140,7 @@ impl Api {
             client,
             link,
             room: Arc::new(Semaphore::new(AT_ONCE)),
-            timeout: config.timeout(),
+            timeout: config.call_timeout(),
             root: match config.domain() {
                 Some(domain) => format!("$JS.{domain}.API"),
                 None => "$JS.API".into(),

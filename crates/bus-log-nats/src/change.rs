@@ -10,7 +10,6 @@ use crate::api::Silence;
 use crate::compose::Body;
 use crate::error;
 use crate::fold::{State, Step};
-use crate::reserve;
 use crate::server::{Server, Stored};
 use crate::threads::{Fate, Seen};
 use crate::wire::{Change, Head, Id};
@@ -170,7 +169,7 @@ impl Server {
         }
         // Nor is one by a leader that may be none any more; what is written shows that by itself.
         if !self.shape().alone && !matches!(decision, Ok(Decision::Write(_) | Decision::Never)) {
-            *seen = self.see_for_sure(key, seen).await.map_err(now)?;
+            *seen = self.see_for_sure(key, seen).await?;
             decision = decide(&seen.state);
         }
         let change = match decision.map_err(Failed::For)? {
@@ -217,9 +216,13 @@ impl Server {
         let (head, message) = (*head, message.clone());
         let subject = self.stream.subjects.thread(key);
         let epoch = self.api.epoch();
-        let answer = self
-            .store_or_relieve(&subject, seen.seq, &head, message)
-            .await;
+        let (last, id) = (Some(seen.seq), Some(head.id.to_string()));
+        // What hides events makes room for itself where there is none.
+        let answer = if is_hide {
+            self.store_or_relieve(&subject, last, id, message).await
+        } else {
+            self.store(&subject, last, id, message).await
+        };
         let seq = match answer {
             Ok(Stored::At(seq)) => seq,
             Ok(Stored::Anew(_) | Stored::Again) => return Err(Failed::Behind),
@@ -274,35 +277,6 @@ impl Server {
         now.remember(before);
         self.threads.put(key, &now);
         Ok(Done::Changed { before, after })
-    }
-
-    /// Stores a change's message. What hides events makes room for itself where there is none.
-    async fn store_or_relieve(
-        &self,
-        subject: &str,
-        last: u64,
-        head: &Head,
-        message: Bytes,
-    ) -> Result<Stored, Silence> {
-        let store = || {
-            let id = Some(head.id.to_string());
-            self.store(subject, Some(last), id, message.clone())
-        };
-        let mut answer = store().await;
-        if !matches!(head.change, Change::Hide { .. }) {
-            return answer;
-        }
-        let mut left = reserve::MESSAGES;
-        while left > 0
-            && let Ok(Stored::Refused(told)) = &answer
-            && told.is_full()
-        {
-            left -= 1;
-            // A part at a time, and used at once: others wait for room too.
-            self.give_up_reserve(left).await?;
-            answer = store().await;
-        }
-        answer
     }
 
     /// Sees the thread to its end, and finds out what became of the last try.

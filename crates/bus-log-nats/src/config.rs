@@ -37,7 +37,7 @@ pub struct NatsConfig {
     domain: Option<String>,
     replicas: Option<usize>,
     storage: Option<Storage>,
-    timeout: Duration,
+    call_timeout: Duration,
     connect_timeout: Duration,
     poll_interval: Duration,
     create: bool,
@@ -74,8 +74,8 @@ impl NatsConfig {
     /// | `prefix` | what subjects begin with | the stream's name |
     /// | `domain` | the JetStream domain | none |
     /// | `tls_ca`, or `sslrootcert` | a PEM file of certificates to trust besides the system's | none |
-    /// | `timeout` | seconds that a change or an answer may take | 10 |
-    /// | `connect_timeout` | seconds for one server to take the connection | 5 |
+    /// | `call_timeout`, or `timeout` | seconds that a change or an answer may take | 10 |
+    /// | `connect_timeout` | seconds for one server to take the connection | 10 |
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl NatsConfig {
             domain: None,
             replicas: None,
             storage: None,
-            timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(5),
+            call_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
             poll_interval: Duration::from_secs(5),
             create: true,
             read_only: false,
@@ -123,11 +123,8 @@ impl NatsConfig {
                     domain: Some(token("domain", value)?),
                     ..config
                 },
-                "tls_ca" | "sslrootcert" => Self {
-                    tls_ca: Some(value.into()),
-                    ..config
-                },
-                "timeout" => config.with_timeout(seconds(name, &value)?),
+                "tls_ca" | "sslrootcert" => config.with_tls_ca(value),
+                "call_timeout" | "timeout" => config.with_call_timeout(seconds(name, &value)?),
                 "connect_timeout" => config.with_connect_timeout(seconds(name, &value)?),
                 other => {
                     return Err(LogError::invalid(format!(
@@ -191,15 +188,22 @@ impl NatsConfig {
         self
     }
 
-    /// The same with another time that an answer may take, and for which a change is tried again while its outcome is
-    /// known to be nothing; 10 s by default, from 1 ms to a day. After it the call is `Unavailable`.
+    /// The same, and trusts the certificates of this PEM file besides those of the system; it asks for TLS.
     #[must_use]
-    pub const fn with_timeout(mut self, limit: Duration) -> Self {
-        self.timeout = limit;
+    pub fn with_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_ca = Some(path.into());
         self
     }
 
-    /// The same with another time that one server may take to accept the connection; 5 s by default, from 1 ms to a day.
+    /// The same with another time that an answer may take, and for which a change is tried again while its outcome is
+    /// known to be nothing; 10 s by default, from 1 ms to a day. After it the call is `Unavailable`.
+    #[must_use]
+    pub const fn with_call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = limit;
+        self
+    }
+
+    /// The same with another time that one server may take to accept the connection; 10 s by default, from 1 ms to a day.
     #[must_use]
     pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
@@ -268,8 +272,8 @@ impl NatsConfig {
         self.storage
     }
 
-    pub(crate) fn timeout(&self) -> Duration {
-        self.timeout.clamp(LEAST, MOST)
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.call_timeout.clamp(LEAST, MOST)
     }
 
     pub(crate) fn connect_timeout(&self) -> Duration {
@@ -311,7 +315,7 @@ impl fmt::Debug for NatsConfig {
             .field("prefix", &self.prefix)
             .field("replicas", &self.replicas)
             .field("storage", &self.storage)
-            .field("timeout", &self.timeout)
+            .field("call_timeout", &self.call_timeout)
             .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }

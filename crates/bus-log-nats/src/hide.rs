@@ -111,7 +111,12 @@ impl Server {
                 None => return Ok(()),
             }
         }
+        let lacks_word = self.sweep_words(key, keep).await?;
         self.purge(&subject, keep).await?;
+        if lacks_word {
+            self.keep_subject(&self.stream.subjects.words_of(key))
+                .await?;
+        }
         // Also where none of them count: an append may have come to nothing after it had stored them.
         let chunks = self.stream.subjects.chunks(key);
         let Some(last) = self.get_now(Get::last(&chunks)).await? else {
@@ -121,8 +126,10 @@ impl Server {
         let mut first = state.seq;
         let mut commit = state.chunked;
         while commit >= keep && commit > 0 {
+            // Another one archives it too, or this answer is an old one, or the server has lost it: no chunk is deleted on
+            // that, for those of batches that are not hidden may lie before it.
             let Some((head, listed)) = self.commit(commit).await? else {
-                break;
+                return Ok(());
             };
             first = listed
                 .iter()
@@ -136,9 +143,41 @@ impl Server {
             // A subject never goes away, so that their number says whether one was added: a word stays. For that too there
             // must be room.
             self.purge(&chunks, last.seq).await?;
+            // It is there already. Another would stand behind what hides the thread, for whoever comes next to take for the
+            // chunk of a batch.
+            if last.payload.is_empty() {
+                return Ok(());
+            }
             self.keep_subject(&chunks).await?;
         }
         self.purge(&chunks, first).await
+    }
+
+    /// Deletes the words beside what is deleted next, so that nobody reads up to one past messages that are not there any
+    /// more: then the next that is there of both is the first that is left of the thread. True if a word is to be stored
+    /// again once there is room.
+    async fn sweep_words(&self, key: &ThreadKey, keep: u64) -> Result<bool> {
+        if self.shape().alone {
+            return Ok(false);
+        }
+        let words = self.stream.subjects.words_of(key);
+        let last = self.get_now(Get::last(&words)).await?;
+        // A subject never goes away.
+        let is_last = last.is_some_and(|last| last.seq < keep);
+        let lacks_word = is_last && !self.keep_word(&words).await?;
+        self.purge(&words, keep).await?;
+        Ok(lacks_word)
+    }
+
+    /// Stores a word before the last one is deleted. False if there is no room, not even what is kept back.
+    async fn keep_word(&self, words: &str) -> Result<bool> {
+        let word = self.store_or_relieve(words, None, None, Bytes::new());
+        match word.await? {
+            // Others have taken what room was kept back, and what is deleted now is all that will ever make some.
+            Stored::Refused(told) if told.is_full() => Ok(false),
+            Stored::Refused(told) => Err(error::refused("messages can't be deleted", &told)),
+            _ => Ok(true),
+        }
     }
 
     /// Puts another word to hide all behind what has landed since a thread was hidden and is void: an append that was under
@@ -184,3 +223,6 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

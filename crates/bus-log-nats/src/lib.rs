@@ -18,6 +18,8 @@ mod news;
 mod read;
 mod reserve;
 mod run;
+#[cfg(test)]
+mod scripted;
 mod server;
 mod stream;
 mod subject;
@@ -27,6 +29,12 @@ mod wire;
 
 pub use config::{NatsConfig, Storage};
 pub use log::NatsSessionLog;
+
+// What the signatures above name from the crates to the left, so that one `use` is enough.
+pub use bus_log::{
+    Bounds, Entry, Event, Expect, LiveChannel, LogError, LogErrorKind, Page, Recorded, Result,
+    SessionLog, TenantId, ThreadKey, ThreadSummary,
+};
 
 /// Longest name of a tenant or a thread: 1 KiB. Both stand in one subject, which a server takes up to 4 KiB by default. A
 /// longer one is `Invalid` to append to, and unknown otherwise.

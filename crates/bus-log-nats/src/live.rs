@@ -8,27 +8,33 @@
 
 mod listen;
 mod tell;
+mod waiting;
 
-use std::collections::VecDeque;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus_log::{LiveChannel, LiveEar, LiveHearing, LiveOutlet, ThreadKey};
 use tokio::select;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use crate::api::Api;
 use crate::config::NatsConfig;
 use crate::log::fits;
 use crate::subject::Subjects;
+use waiting::Waiting;
 
 /// How soon a connection that could not be made is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long what a bus that is gone had to say is kept for a connection; afterwards only how much it was.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// So many buses that are gone wait for a connection to say how much they had to, or for who missed it.
+const GONE: usize = 1_024;
 
 /// The channel, as those who use it have it. It does not keep the log's thread.
 pub(crate) struct NatsLive(UnboundedSender<Order>);
@@ -42,16 +48,6 @@ pub(crate) enum Order {
     Listen(ThreadKey, Arc<dyn LiveEar>, oneshot::Receiver<()>),
     /// Say what there is to be said, and no more.
     Finish(oneshot::Sender<()>),
-}
-
-impl Order {
-    /// Whether nobody listens any more.
-    fn is_over(&mut self) -> bool {
-        match self {
-            Self::Listen(_, _, ended) => !matches!(ended.try_recv(), Err(TryRecvError::Empty)),
-            Self::Tell(..) | Self::Finish(_) => false,
-        }
-    }
 }
 
 impl NatsLive {
@@ -97,6 +93,8 @@ struct Wire {
     subjects: Subjects,
     /// Which connection is there: one looks for all who wait for another.
     up: watch::Receiver<Option<u64>>,
+    /// Places for those who have no more than their bus's last numbers to say.
+    gone: Semaphore,
 }
 
 impl Wire {
@@ -105,6 +103,36 @@ impl Wire {
         let is_another = |up: &Option<u64>| up.is_some() && *up != known;
         let mut up = self.up.clone();
         *up.wait_for(is_another).await.ok()?
+    }
+
+    /// Returns the connection that is there, once there is one; `None` once the log is dropped, or if `outlet`, whose bus is gone,
+    /// finds no `place` to wait for it.
+    async fn connected<'a>(
+        &'a self,
+        outlet: &mut Pin<Box<dyn LiveOutlet>>,
+        place: &mut Option<SemaphorePermit<'a>>,
+    ) -> Option<u64> {
+        let now = *self.up.borrow();
+        if now.is_some() {
+            return now;
+        }
+        let mut another = pin!(self.another(None));
+        loop {
+            if let Ok(connected) = timeout(KEPT, another.as_mut()).await {
+                return connected;
+            }
+            if outlet.as_mut().forgo() && !self.has_place(place) {
+                return None;
+            }
+        }
+    }
+
+    /// Takes a place, if there is one.
+    fn has_place<'a>(&'a self, place: &mut Option<SemaphorePermit<'a>>) -> bool {
+        if place.is_none() {
+            *place = self.gone.try_acquire().ok();
+        }
+        place.is_some()
     }
 
     /// Returns once that connection is not the one that is there.
@@ -116,25 +144,29 @@ impl Wire {
 
 /// Does what is ordered, from the first order on, until the log is dropped.
 pub(crate) async fn carry(config: NatsConfig, subjects: Subjects, mut orders: Orders) {
-    let mut waiting = VecDeque::from_iter(orders.recv().await);
+    let mut waiting = Waiting::default();
+    waiting.extend(orders.recv().await);
+    let mut look = interval_at(Instant::now() + KEPT, KEPT);
     let connecting = connected(&config);
     tokio::pin!(connecting);
     let api = loop {
         select! {
             api = &mut connecting => break api,
             order = orders.recv() => match order {
-                Some(order @ (Order::Tell(..) | Order::Listen(..))) => {
-                    // Whoever has gone meanwhile is not waited for.
-                    waiting.retain_mut(|order| !order.is_over());
-                    waiting.push_back(order);
-                }
+                Some(order @ (Order::Tell(..) | Order::Listen(..))) => waiting.extend([order]),
                 // There is nobody to say it to.
                 Some(Order::Finish(_)) | None => return,
-            }
+            },
+            _ = look.tick() => waiting.forgo(),
         }
     };
     let (connected, up) = watch::channel(None);
-    let wire = Arc::new(Wire { api, subjects, up });
+    let wire = Arc::new(Wire {
+        api,
+        subjects,
+        up,
+        gone: Semaphore::new(GONE),
+    });
     tokio::spawn({
         let wire = Arc::clone(&wire);
         async move {
@@ -149,7 +181,7 @@ pub(crate) async fn carry(config: NatsConfig, subjects: Subjects, mut orders: Or
     let (close, closing) = watch::channel(false);
     let mut telling = JoinSet::new();
     loop {
-        let order = match waiting.pop_front() {
+        let order = match waiting.next() {
             Some(order) => Some(order),
             None => select! {
                 order = orders.recv() => order,

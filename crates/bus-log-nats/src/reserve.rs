@@ -11,7 +11,7 @@ use crate::error;
 use crate::server::{Server, Stored};
 
 /// Messages of it, and their bytes: for the message that hides, and for what others store meanwhile.
-pub(crate) const MESSAGES: usize = 4;
+const MESSAGES: usize = 4;
 const BYTES: usize = 2 << 10;
 
 /// Whether the reserve was given up, and must be filled again.
@@ -65,12 +65,35 @@ impl Server {
         }
     }
 
+    /// Stores what is needed to delete events. Where there is no room, the reserve is given up for it.
+    pub(crate) async fn store_or_relieve(
+        &self,
+        subject: &str,
+        last: Option<u64>,
+        id: Option<String>,
+        payload: Bytes,
+    ) -> Result<Stored, Silence> {
+        let store = || self.store(subject, last, id.clone(), payload.clone());
+        let mut answer = store().await;
+        let mut left = MESSAGES;
+        while left > 0
+            && let Ok(Stored::Refused(told)) = &answer
+            && told.is_full()
+        {
+            left -= 1;
+            // A part at a time, and used at once: others wait for room too.
+            self.give_up_reserve(left).await?;
+            answer = store().await;
+        }
+        answer
+    }
+
     /// Makes room for what hides events: so many messages of the reserve are left.
     ///
     /// # Errors
     ///
     /// By kind.
-    pub(crate) async fn give_up_reserve(&self, left: usize) -> Result<(), Silence> {
+    async fn give_up_reserve(&self, left: usize) -> Result<(), Silence> {
         #[derive(Deserialize)]
         struct Purged {}
         let what = format!("STREAM.PURGE.{}", self.stream.name);

@@ -92,6 +92,7 @@ impl<'a> Get<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Got {
     pub(crate) seq: u64,
+    pub(crate) subject: String,
     pub(crate) payload: Bytes,
 }
 
@@ -278,6 +279,7 @@ impl Server {
         let seq = seq.ok_or_else(|| LogError::unavailable("message without a sequence"))?;
         Ok(Some(Got {
             seq,
+            subject: header("Nats-Subject").unwrap_or_default().to_owned(),
             payload: message.payload,
         }))
     }
@@ -291,12 +293,15 @@ impl Server {
         struct Stored {
             seq: u64,
             #[serde(default)]
+            subject: String,
+            #[serde(default)]
             data: String,
         }
         let what = format!("STREAM.MSG.GET.{}", self.stream.name);
         match self.api.call::<Answer>(&what, &get).await? {
             Ok(Answer { message }) => Ok(Some(Got {
                 seq: message.seq,
+                subject: message.subject,
                 payload: STANDARD
                     .decode(message.data)
                     .map(Bytes::from)

@@ -166,7 +166,8 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
 
 /// The stream once it stays what it is: of several who make one at once, each may have been told that it did.
 async fn settled(api: &Api, config: &NatsConfig) -> Result<Option<Info>> {
-    let deadline = api.deadline();
+    // However little time an answer may take: it must have had the time to stay the same.
+    let deadline = api.deadline().max(Instant::now() + SETTLED * 3);
     let mut before: Option<((Vec<String>, String), Instant)> = None;
     loop {
         let error = match look(api, config.stream()).await {

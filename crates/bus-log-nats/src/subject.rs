@@ -5,7 +5,8 @@
 //! PREFIX.v1.LOG.c.TENANT.THREAD   chunks of batches that are too large for one message
 //! PREFIX.v1.LOG.n.TENANT          says that there is such a tenant
 //! PREFIX.v1.LOG.r                 holds nothing, and room for when the stream is full
-//! PREFIX.v1.LOG.b                 words that say nothing: what a reader shows who has seen one is not old
+//! PREFIX.v1.LOG.b.TENANT.THREAD   words that say nothing: what a server shows that shows one is not old
+//! PREFIX.v1.LOG.b                 the same of threads that nobody knows
 //! ```
 //!
 //! and beside them, stored nowhere:
@@ -75,13 +76,26 @@ impl Subjects {
     }
 
     pub(crate) fn thread(&self, key: &ThreadKey) -> String {
-        let (tenant, thread) = (encoded(key.tenant_id().as_str()), encoded(key.thread_id()));
-        format!("{}.t.{tenant}.{thread}", self.root)
+        self.of("t", key)
     }
 
     pub(crate) fn chunks(&self, key: &ThreadKey) -> String {
+        self.of("c", key)
+    }
+
+    /// Where what says nothing of the thread is stored, to be seen with it.
+    pub(crate) fn words_of(&self, key: &ThreadKey) -> String {
+        self.of("b", key)
+    }
+
+    /// All that is stored of the thread: one filter for the three.
+    pub(crate) fn all_of(&self, key: &ThreadKey) -> String {
+        self.of("*", key)
+    }
+
+    fn of(&self, kind: &str, key: &ThreadKey) -> String {
         let (tenant, thread) = (encoded(key.tenant_id().as_str()), encoded(key.thread_id()));
-        format!("{}.c.{tenant}.{thread}", self.root)
+        format!("{}.{kind}.{tenant}.{thread}", self.root)
     }
 
     pub(crate) fn tenant(&self, tenant: &TenantId) -> String {
@@ -108,6 +122,7 @@ impl Subjects {
         format!("{}.r", self.root)
     }
 
+    /// The same of threads that seem unknown.
     pub(crate) fn words(&self) -> String {
         format!("{}.b", self.root)
     }

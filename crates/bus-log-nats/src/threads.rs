@@ -56,7 +56,7 @@ impl Seen {
     /// # Errors
     ///
     /// As [`wire::parse`].
-    fn take(&mut self, got: &Got) -> Result<Option<(Head, Step)>> {
+    pub(crate) fn take(&mut self, got: &Got) -> Result<Option<(Head, Step)>> {
         let mut walk = Walk {
             state: self.state,
             seq: self.seq,
@@ -326,6 +326,8 @@ impl Server {
                     self.threads.doubt(key);
                     return Ok((self.see(key).await?, Fate::Void));
                 }
+                // Others have hidden and deleted it, and gone on after it: what they say of it is enough.
+                Place::Empty if seen.state.seq > from.seq && from.last <= seen.state.watermark => {}
                 Place::Empty => {
                     return Err(LogError::unavailable(
                         "what the change was built on is not there any more: lost by the server, or archived",

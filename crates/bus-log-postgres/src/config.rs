@@ -10,9 +10,17 @@ use std::time::Duration;
 use bus_log::{LogError, Result};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
-/// The shortest and the longest time that the server can limit a statement to. 0 would be no limit.
+/// The shortest and the longest time that is taken for one. The server counts in whole milliseconds, and 0 would be no
+/// limit to it.
 const SHORTEST: Duration = Duration::from_millis(1);
-const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// How long one host may take to answer, unless something else is asked for.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Whoever names certificates to trust wants TLS, and gets no connection in the clear that takes the password along.
+pub(crate) const TLS_WANTED: &str =
+    "tls_ca, or sslrootcert, needs TLS: neither sslmode=disable nor prefer";
 
 /// Where a log is, and how it is reached. Neither `Debug` nor any error shows the password.
 ///
@@ -29,14 +37,15 @@ const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 #[derive(Clone)]
 pub struct PostgresConfig {
     driver: tokio_postgres::Config,
-    tls: TlsMode,
-    tls_root: Option<PathBuf>,
+    /// What was asked for, if anything was.
+    tls: Option<TlsMode>,
+    tls_ca: Option<PathBuf>,
     schema: String,
     max_connections: usize,
     pool_timeout: Duration,
-    statement_timeout: Duration,
+    call_timeout: Duration,
     poll_interval: Duration,
-    migrate: bool,
+    create: bool,
     read_only: bool,
 }
 
@@ -57,16 +66,16 @@ impl PostgresConfig {
     ///
     /// | Option | Meaning | Default |
     /// |---|---|---|
-    /// | `sslmode` | `disable`, `prefer`, `require`: encrypted, but with whom is not checked; `verify-ca`, `verify-full`: the certificate is checked | `prefer` |
-    /// | `sslrootcert` | a PEM file of the certificates to trust; `require` then means `verify-ca` | the system's |
+    /// | `sslmode` | `disable`, `prefer`, `require`: encrypted, but with whom is not checked; `verify-ca`, `verify-full`: the certificate is checked | `prefer`, and `verify-full` with a `tls_ca` |
+    /// | `tls_ca`, or `sslrootcert` | a PEM file of the certificates to trust instead of the system's; `require` then means `verify-ca` | the system's |
     /// | `schema` | the schema that holds the log: lower-case letters, digits, `_` | `bus_log` |
     /// | `max_connections` | of this log's pool; one more brings news | 8 |
     /// | `pool_timeout` | seconds that a call waits for a connection | 10 |
     /// | `connect_timeout` | seconds for one host to answer | 10 |
-    /// | `statement_timeout` | seconds that a call may take | 30 |
+    /// | `call_timeout`, or `statement_timeout` | seconds that a call may take | 30 |
     /// | `target_session_attrs` | `read-write`, `any` | `read-write`: of several hosts the primary |
     ///
-    /// The driver's other options, such as `application_name` and `keepalives_idle`, are taken too.
+    /// Times are at most a day. The driver's other options, such as `application_name` and `keepalives_idle`, are taken too.
     ///
     /// # Errors
     ///
@@ -75,33 +84,33 @@ impl PostgresConfig {
         let (rest, options) = url::split(url)?;
         let mut config = Self {
             driver: tokio_postgres::Config::new(),
-            tls: TlsMode::Prefer,
-            tls_root: None,
+            tls: None,
+            tls_ca: None,
             schema: "bus_log".into(),
             max_connections: 8,
             pool_timeout: Duration::from_secs(10),
-            statement_timeout: Duration::from_secs(30),
+            call_timeout: Duration::from_secs(30),
             poll_interval: Duration::from_secs(5),
-            migrate: true,
+            create: true,
             read_only: false,
         };
         let mut others = Vec::new();
-        let (mut attributes, mut connect_timeout) = (false, false);
+        let (mut attributes, mut connect_timeout) = (false, CONNECT);
         for (name, value) in options {
             match name {
-                "sslmode" => config.tls = tls_mode(&value)?,
-                "sslrootcert" => config.tls_root = Some(PathBuf::from(value)),
+                "sslmode" => config.tls = Some(tls_mode(&value)?),
+                "tls_ca" | "sslrootcert" => config.tls_ca = Some(PathBuf::from(value)),
                 "schema" => config = config.with_schema(value)?,
                 "max_connections" => {
                     config = config.with_max_connections(number(name, &value)?);
                 }
                 "pool_timeout" => config = config.with_pool_timeout(seconds(name, &value)?),
-                "statement_timeout" => {
-                    config = config.with_statement_timeout(seconds(name, &value)?);
+                "connect_timeout" => connect_timeout = seconds(name, &value)?,
+                "call_timeout" | "statement_timeout" => {
+                    config = config.with_call_timeout(seconds(name, &value)?);
                 }
                 other => {
                     attributes |= other == "target_session_attrs";
-                    connect_timeout |= other == "connect_timeout";
                     others.push((other, value));
                 }
             }
@@ -112,9 +121,7 @@ impl PostgresConfig {
                 .driver
                 .target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
-        if !connect_timeout {
-            config.driver.connect_timeout(Duration::from_secs(10));
-        }
+        config.driver.connect_timeout(connect_timeout);
         if config.driver.get_password().is_none()
             && let Some(password) = std::env::var_os("PGPASSWORD")
         {
@@ -124,12 +131,10 @@ impl PostgresConfig {
         if config.driver.get_application_name().is_none() {
             config.driver.application_name("bus");
         }
-        let encrypted = match config.tls {
-            TlsMode::Disable => SslMode::Disable,
-            TlsMode::Prefer => SslMode::Prefer,
-            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
-        };
-        config.driver.ssl_mode(encrypted);
+        if config.wants_other_tls() {
+            return Err(LogError::invalid(TLS_WANTED));
+        }
+        config.encrypt();
         Ok(config)
     }
 
@@ -152,52 +157,63 @@ impl PostgresConfig {
         Ok(self)
     }
 
+    /// The same with a PEM file of the certificates to trust instead of the system's. Where no `sslmode` was asked for, it
+    /// is `verify-full` then; where that was `disable` or `prefer`, the log is not opened: it is `Invalid`.
+    #[must_use]
+    pub fn with_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_ca = Some(path.into());
+        self.encrypt();
+        self
+    }
+
     /// The same with at most so many connections for calls, at least one; 8 by default. Each call
     /// takes one while it is with the server, and one thread's appends take one between them. One
     /// connection more is opened for news where somebody waits for them or appends.
+    ///
+    /// One of them is kept for calls that only read: all others may wait for a synchronous standby that is away.
+    /// With a single connection, reads are `Unavailable` for as long as a change waits on it.
     #[must_use]
     pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
         self
     }
 
-    /// The same with another time that a call waits for a free connection; 10 s by default. After it
-    /// the call is `Unavailable`.
+    /// The same with another time that a call waits for a free connection; 10 s by default, from 1 ms to a
+    /// day. After it the call is `Unavailable`.
     #[must_use]
-    pub const fn with_pool_timeout(mut self, limit: Duration) -> Self {
-        self.pool_timeout = limit;
+    pub fn with_pool_timeout(mut self, limit: Duration) -> Self {
+        self.pool_timeout = limit.clamp(SHORTEST, LONGEST);
         self
     }
 
-    /// The same with another time that one host may take to answer; 10 s by default.
+    /// The same with another time that one host may take to answer; 10 s by default, from 1 ms to a day.
     #[must_use]
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.driver.connect_timeout(limit);
+        self.driver.connect_timeout(limit.clamp(SHORTEST, LONGEST));
         self
     }
 
-    /// The same with another time that a call may take once it has a connection; 30 s by default.
-    /// After it the server cancels the call, or it is given up: it is `Unavailable`. The server counts in
-    /// whole milliseconds, from 1 to 2^31 - 1; less or more is taken as the nearest of these.
+    /// The same with another time that a call may take once it has a connection; 30 s by default, from 1 ms to a day.
+    /// After it the server cancels the call, or it is given up: it is `Unavailable`.
     #[must_use]
-    pub fn with_statement_timeout(mut self, limit: Duration) -> Self {
-        self.statement_timeout = limit.clamp(SHORTEST, LONGEST);
+    pub fn with_call_timeout(mut self, limit: Duration) -> Self {
+        self.call_timeout = limit.clamp(SHORTEST, LONGEST);
         self
     }
 
     /// The same with another time after which a waiting `changed` looks by itself, in case that news
-    /// were lost with whoever should have sent them; 5 s by default.
+    /// were lost with whoever should have sent them; 5 s by default, from 1 ms to a day.
     #[must_use]
-    pub const fn with_poll_interval(mut self, interval: Duration) -> Self {
-        self.poll_interval = interval;
+    pub fn with_poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval.clamp(SHORTEST, LONGEST);
         self
     }
 
     /// The same, but tables and functions are not made or changed when it is opened: for a role that
     /// may not. Somebody else's migration must have come before.
     #[must_use]
-    pub const fn without_migration(mut self) -> Self {
-        self.migrate = false;
+    pub const fn without_creation(mut self) -> Self {
+        self.create = false;
         self
     }
 
@@ -206,7 +222,7 @@ impl PostgresConfig {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
-        self.migrate = false;
+        self.create = false;
         self.driver.target_session_attrs(TargetSessionAttrs::Any);
         self
     }
@@ -221,12 +237,32 @@ impl PostgresConfig {
         &self.driver
     }
 
-    pub(crate) const fn tls_mode(&self) -> TlsMode {
-        self.tls
+    pub(crate) fn tls_mode(&self) -> TlsMode {
+        // By libpq's default it might be in the clear, and nobody would look at the certificates.
+        let unless_asked = match self.tls_ca {
+            Some(_) => TlsMode::VerifyFull,
+            None => TlsMode::Prefer,
+        };
+        self.tls.unwrap_or(unless_asked)
     }
 
-    pub(crate) fn tls_root(&self) -> Option<&Path> {
-        self.tls_root.as_deref()
+    pub(crate) fn tls_ca(&self) -> Option<&Path> {
+        self.tls_ca.as_deref()
+    }
+
+    /// Whether it names certificates to trust, and asks for a mode that looks at none.
+    pub(crate) fn wants_other_tls(&self) -> bool {
+        let looks_at_none = matches!(self.tls_mode(), TlsMode::Disable | TlsMode::Prefer);
+        self.tls_ca.is_some() && looks_at_none
+    }
+
+    /// Tells the driver what the mode asks of it.
+    fn encrypt(&mut self) {
+        self.driver.ssl_mode(match self.tls_mode() {
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
+        });
     }
 
     pub(crate) const fn max_connections(&self) -> usize {
@@ -237,16 +273,16 @@ impl PostgresConfig {
         self.pool_timeout
     }
 
-    pub(crate) const fn statement_timeout(&self) -> Duration {
-        self.statement_timeout
+    pub(crate) const fn call_timeout(&self) -> Duration {
+        self.call_timeout
     }
 
     pub(crate) const fn poll_interval(&self) -> Duration {
         self.poll_interval
     }
 
-    pub(crate) const fn migrates(&self) -> bool {
-        self.migrate
+    pub(crate) const fn creates(&self) -> bool {
+        self.create
     }
 
     pub(crate) const fn is_read_only(&self) -> bool {
@@ -255,7 +291,7 @@ impl PostgresConfig {
 
     /// How long we wait for the server's answer, which it should have given or cancelled by then.
     pub(crate) fn patience(&self) -> Duration {
-        self.statement_timeout + self.statement_timeout / 10 + Duration::from_millis(100)
+        self.call_timeout + self.call_timeout / 10 + Duration::from_millis(100)
     }
 }
 
@@ -275,10 +311,10 @@ impl fmt::Debug for PostgresConfig {
             .field("database", &self.driver.get_dbname())
             .field("user", &self.driver.get_user())
             .field("schema", &self.schema)
-            .field("tls", &self.tls)
+            .field("tls", &self.tls_mode())
             .field("max_connections", &self.max_connections)
             .field("pool_timeout", &self.pool_timeout)
-            .field("statement_timeout", &self.statement_timeout)
+            .field("call_timeout", &self.call_timeout)
             .field("read_only", &self.read_only)
             .finish_non_exhaustive()
     }

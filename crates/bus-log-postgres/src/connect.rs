@@ -111,8 +111,8 @@ impl Connector {
         let schema = self.config.schema();
         let id = match found {
             Found::Log(id) => id,
-            Found::Nothing if !self.config.migrates() => return Ok(false),
-            _ if self.config.migrates() => {
+            Found::Nothing if !self.config.creates() => return Ok(false),
+            _ if self.config.creates() => {
                 let limit = self.config.patience().saturating_mul(SETTING_UP);
                 within(limit, schema::migrate(&mut link.client, schema)).await?
             }
@@ -146,6 +146,17 @@ impl Connector {
             Found::Log(_) | Found::Older => "another log has taken its place on the server",
             Found::Nothing => "log is not there any more: the server is empty, or another one",
         }))
+    }
+
+    /// Tells the server to give up what the connection waits for, where that can be said in time.
+    pub(crate) async fn cancel(&self, link: &Link) {
+        let cancel = link.client.cancel_token();
+        // It ends by itself some day, or with its connection.
+        let _ = timeout(
+            self.config.patience(),
+            cancel.cancel_query(self.tls.clone()),
+        )
+        .await;
     }
 
     /// A connection, and what is there.
@@ -207,7 +218,7 @@ impl Connector {
             tokio::spawn(drive(connection, news, open)).abort_handle(),
         ));
 
-        let millis = self.config.statement_timeout().as_millis().to_string();
+        let millis = self.config.call_timeout().as_millis().to_string();
         let read_only = if self.config.is_read_only() {
             "on"
         } else {

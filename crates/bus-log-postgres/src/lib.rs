@@ -18,6 +18,12 @@ mod tls;
 pub use config::PostgresConfig;
 pub use log::PostgresSessionLog;
 
+// What the signatures above name from the crates to the left, so that one `use` is enough.
+pub use bus_log::{
+    Bounds, Entry, Event, Expect, LogError, LogErrorKind, Page, Recorded, Result, SessionLog,
+    TenantId, ThreadKey, ThreadSummary,
+};
+
 /// Longest name of a tenant or a thread: 1 KiB. Both stand in one index entry, which has room for no
 /// more. A longer one is `Invalid` to append to, and unknown otherwise.
 pub const MAX_NAME_BYTES: usize = 1 << 10;

@@ -82,7 +82,7 @@ impl PostgresSessionLog {
     ///
     /// As [`open_with`](Self::open_with); also `Unavailable` if the log wants to be migrated.
     pub async fn open_existing(config: PostgresConfig) -> Result<Option<Self>> {
-        Self::find(config.without_migration()).await
+        Self::find(config.without_creation()).await
     }
 
     async fn find(config: PostgresConfig) -> Result<Option<Self>> {
@@ -106,19 +106,6 @@ impl PostgresSessionLog {
         Ok(Some(log))
     }
 
-    /// Calls a statement on a thread, and returns its rows.
-    async fn call(
-        &self,
-        sql: fn(&Server) -> &str,
-        key: &ThreadKey,
-        numbers: Vec<i64>,
-    ) -> Result<Vec<Row>> {
-        let (server, key) = (Arc::clone(&self.server), key.clone());
-        self.io
-            .run(async move { of_thread(&server, sql, &key, &numbers).await })
-            .await
-    }
-
     async fn page(
         &self,
         key: &ThreadKey,
@@ -130,12 +117,13 @@ impl PostgresSessionLog {
             return Ok(Page::default());
         }
         let limit = clamped(limit.max(1) as u64);
-        let numbers = vec![clamped(cursor), limit, clamped(PAGE_BYTES as u64)];
-        let rows = self
-            .call(|server| &server.statements.read, key, numbers)
-            .await?;
+        let numbers = [clamped(cursor), limit, clamped(PAGE_BYTES as u64)];
+        let (server, key) = (Arc::clone(&self.server), key.clone());
+        let rows = self.io.run(async move {
+            ask(&server, |server| &server.statements.read, &key, &numbers).await
+        });
         // Here, not on the I/O thread, which others wait for.
-        rows::page(&rows, reading)
+        rows::page(&rows.await?, reading)
     }
 
     /// # Errors
@@ -211,10 +199,17 @@ impl SessionLog for PostgresSessionLog {
         if !fits(key) {
             return Ok(Bounds::default());
         }
-        let rows = self
-            .call(|server| &server.statements.bounds, key, Vec::new())
-            .await?;
-        Ok(bounds(&rows))
+        let (server, key) = (Arc::clone(&self.server), key.clone());
+        let rows = self.io.run(async move {
+            if server.config().is_read_only() {
+                return ask(&server, |server| &server.statements.bounds, &key, &[]).await;
+            }
+            // Who writes may give up a copy of his own for what he finds here.
+            let names = names(&key);
+            let sure_bounds = &server.statements.sure_bounds;
+            server.call(sure_bounds, &parameters(&names, &[])).await
+        });
+        Ok(bounds(&rows.await?))
     }
 
     async fn list(
@@ -236,7 +231,7 @@ impl SessionLog for PostgresSessionLog {
                 (&after, Type::BYTEA),
                 (&limit, Type::INT8),
             ];
-            server.call(&server.statements.list, &parameters).await
+            server.ask(&server.statements.list, &parameters).await
         });
         rows.await?.iter().map(|row| summary(tenant, row)).collect()
     }
@@ -247,7 +242,7 @@ impl SessionLog for PostgresSessionLog {
             let after = after.as_ref().map(|after| after.as_str().as_bytes());
             let limit = clamped(limit as u64);
             let parameters: [Parameter<'_>; 2] = [(&after, Type::BYTEA), (&limit, Type::INT8)];
-            server.call(&server.statements.tenants, &parameters).await
+            server.ask(&server.statements.tenants, &parameters).await
         });
         rows.await?
             .iter()
@@ -277,7 +272,7 @@ impl SessionLog for PostgresSessionLog {
             // Before the first look, so that nothing that comes after it is missed.
             let mut watch = server.news.watch(&key);
             loop {
-                let rows = of_thread(&server, |server| &server.statements.bounds, &key, &[]);
+                let rows = ask(&server, |server| &server.statements.bounds, &key, &[]);
                 let last = bounds(&rows.await?).last;
                 let left = deadline.saturating_duration_since(Instant::now());
                 if last > after || left.is_zero() {
@@ -356,27 +351,29 @@ async fn append(server: &Server, key: &ThreadKey, expect: Expect, batch: &Batch)
 /// Deletes what is hidden, portion by portion.
 async fn purge(server: &Server, key: &ThreadKey) -> Result<()> {
     let numbers = [PORTION, clamped(PAGE_BYTES as u64)];
+    let names = names(key);
+    let parameters = parameters(&names, &numbers);
     loop {
-        let left = of_thread(server, |server| &server.statements.purge, key, &numbers);
+        let left = server.call(&server.statements.purge, &parameters);
         if one(&left.await?) == 0 {
             return Ok(());
         }
     }
 }
 
-/// Calls a statement whose parameters are a key and numbers.
-async fn of_thread(
+/// Calls a statement that tells of a thread, and whose parameters are its key and numbers.
+async fn ask(
     server: &Server,
     sql: fn(&Server) -> &str,
     key: &ThreadKey,
     numbers: &[i64],
 ) -> Result<Vec<Row>> {
     server
-        .call(sql(server), &parameters(&names(key), numbers))
+        .ask(sql(server), &parameters(&names(key), numbers))
         .await
 }
 
-/// The same of a statement that changes the thread: see [`Server::change`].
+/// The same with a statement that changes the thread: see [`Server::change`].
 async fn change(
     server: &Server,
     sql: fn(&Server) -> &str,

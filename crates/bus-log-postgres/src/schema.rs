@@ -11,8 +11,12 @@ use tokio_postgres::{Client, Row};
 use crate::error;
 use crate::server::Parameter;
 
-/// The first one makes the schema's first version, and so on.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_log.sql")];
+/// The first one makes the schema's first version, and so on. They are never edited: a log that has run one does not
+/// run it again.
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001_log.sql"),
+    include_str!("schema/0002_sure.sql"),
+];
 
 /// Who it is: made with the log, so that an empty server in its place is not taken for it; and which
 /// version it is of. A program that knows an older one goes on with it, unless a migration raised
@@ -33,6 +37,7 @@ pub(crate) struct Statements {
     pub(crate) outlast: String,
     pub(crate) read: String,
     pub(crate) bounds: String,
+    pub(crate) sure_bounds: String,
     pub(crate) archive: String,
     pub(crate) erase: String,
     pub(crate) purge: String,
@@ -48,6 +53,7 @@ impl Statements {
             outlast: put("SELECT {schema}.outlast($1, $2)"),
             read: put("SELECT * FROM {schema}.read($1, $2, $3, $4, $5)"),
             bounds: put("SELECT * FROM {schema}.bounds($1, $2)"),
+            sure_bounds: put("SELECT * FROM {schema}.sure_bounds($1, $2)"),
             archive: put("SELECT {schema}.archive($1, $2, $3)"),
             erase: put("SELECT {schema}.erase($1, $2)"),
             purge: put("SELECT {schema}.purge($1, $2, $3, $4)"),
@@ -156,3 +162,6 @@ async fn one(client: &Client, sql: &str) -> Result<Row> {
 fn named(sql: &str, schema: &str) -> String {
     sql.replace("{schema}", &format!("\"{schema}\""))
 }
+
+#[cfg(test)]
+mod tests;

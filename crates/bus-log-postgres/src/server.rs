@@ -8,9 +8,9 @@ use std::time::Duration;
 use bus_log::{LogError, Result, ThreadKey};
 use bus_remote::Turns;
 use deadpool::Runtime;
-use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType, Timeouts};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -36,6 +36,28 @@ pub(crate) struct Server {
     doubts: Doubts,
     connector: Arc<Connector>,
     pool: Pool<Links>,
+    /// Places in the pool for calls that commit. There is one fewer than the pool has, where it has more than one: all of
+    /// them may wait for a standby, for as long as it is away, and what does not commit is still answered.
+    commits: Arc<Semaphore>,
+    places: usize,
+}
+
+/// What a call may wait for, and what becomes of it if its answer does not come in time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It tells what is there. The server is told to give it up.
+    Question,
+    /// It commits, so it may wait for a standby, but nobody sees by that what he did not see before. The server is told
+    /// to give it up: its own time limit does not end such a wait.
+    Sure,
+    /// It commits, and is left to wait: cancelled while it waits for a standby, its change would be seen by all without.
+    Change,
+}
+
+/// A connection from the pool, with its place among those that commit if it does.
+struct Held {
+    link: Object<Links>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a call has no result.
@@ -65,6 +87,7 @@ impl Server {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| LogError::internal("no pool").with_source(error))?;
+        let places = (connector.config().max_connections() - 1).max(1);
         Ok(Self {
             statements,
             turns: Arc::default(),
@@ -72,6 +95,8 @@ impl Server {
             doubts: Doubts::default(),
             connector,
             pool,
+            commits: Arc::new(Semaphore::new(places)),
+            places,
         })
     }
 
@@ -87,31 +112,46 @@ impl Server {
     pub(crate) fn close(&self) {
         self.connector.close();
         self.pool.close();
+        self.commits.close();
         self.news.close();
     }
 
-    /// Calls a statement whose outcome the caller can find out by asking again.
+    /// Calls a statement that tells what is there, and commits nothing.
+    ///
+    /// # Errors
+    ///
+    /// By kind.
+    pub(crate) async fn ask(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        Ok(self.try_call(sql, parameters, Kind::Question).await?)
+    }
+
+    /// Calls a statement that commits, and whose outcome the caller can find out by asking again.
     ///
     /// # Errors
     ///
     /// By kind.
     pub(crate) async fn call(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
-        Ok(self.try_call(sql, parameters).await?)
+        Ok(self.try_call(sql, parameters, Kind::Sure).await?)
     }
 
-    async fn try_call(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>, Failure> {
+    async fn try_call(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        kind: Kind,
+    ) -> Result<Vec<Row>, Failure> {
         // Nothing is under way before there is a connection.
-        let link = self.link().await.map_err(|error| Failure {
+        let held = self.link(kind).await.map_err(|error| Failure {
             error,
             unsettled: None,
         })?;
-        let backend = link.backend;
+        let backend = held.link.backend;
         let limit = self.config().patience();
-        match timeout(limit, link.client.query_typed(sql, parameters)).await {
+        match timeout(limit, held.link.client.query_typed(sql, parameters)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if error::spoils_connection(&error) || error::spoils_all(&error) {
-                    drop(Object::take(link));
+                    drop(Object::take(held.link));
                 }
                 if error::spoils_all(&error) {
                     self.pool.retain(|_, _| false);
@@ -122,7 +162,7 @@ impl Server {
                 })
             }
             Err(_) => {
-                let_go(link);
+                self.let_go(held, kind);
                 // A server that hangs on one connection most likely hangs on all.
                 self.pool.retain(|_, _| false);
                 Err(Failure {
@@ -152,7 +192,7 @@ impl Server {
             self.outlast(key).await?;
             self.doubts.settled(key);
         }
-        let called = self.try_call(sql, parameters).await;
+        let called = self.try_call(sql, parameters, Kind::Change).await;
         Ok(called.inspect_err(|failure| {
             if let Some(backend) = failure.unsettled {
                 self.doubts.raise(key, backend);
@@ -175,7 +215,7 @@ impl Server {
         let mut again = LOOK_AGAIN.0;
         loop {
             let who: [Parameter<'_>; 2] = [(&pid, Type::INT4), (&started, Type::INT8)];
-            if self.call(END, &who).await?.is_empty() {
+            if self.ask(END, &who).await?.is_empty() {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -201,26 +241,52 @@ impl Server {
         Ok(())
     }
 
-    async fn link(&self) -> Result<Object<Links>> {
-        self.pool.get().await.map_err(|error| match error {
+    /// Lets go of a connection on which an answer is still due. It keeps its place in the pool until that has
+    /// come, or the connection broke: its backend is there for as long, and one more in its place each time
+    /// would use up the server's connections.
+    fn let_go(&self, held: Held, kind: Kind) {
+        let connector = Arc::clone(&self.connector);
+        tokio::spawn(async move {
+            let Held { link, place } = held;
+            if kind != Kind::Change {
+                connector.cancel(&link).await;
+            }
+            // Answered only after what is under way; how, does not matter.
+            let _ = link.client.batch_execute("").await;
+            drop(Object::take(link));
+            drop(place);
+        });
+    }
+
+    async fn link(&self, kind: Kind) -> Result<Held> {
+        let until = Instant::now() + self.config().pool_timeout();
+        let closed = || LogError::closed("log was dropped");
+        let place = if kind == Kind::Question {
+            None
+        } else {
+            let place = timeout_at(until, Arc::clone(&self.commits).acquire_owned()).await;
+            let place = place.map_err(|_| {
+                LogError::unavailable(format!(
+                    "all connections for calls that commit are in use, of {}",
+                    self.places
+                ))
+            })?;
+            Some(place.map_err(|_| closed())?)
+        };
+        let limits = Timeouts {
+            wait: Some(until.saturating_duration_since(Instant::now())),
+            ..self.pool.timeouts()
+        };
+        let link = self.pool.timeout_get(&limits).await;
+        let link = link.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(TimeoutType::Wait) => LogError::unavailable(format!(
                 "all connections are in use, of {}",
                 self.config().max_connections()
             )),
-            PoolError::Closed => LogError::closed("log was dropped"),
+            PoolError::Closed => closed(),
             other => LogError::internal("no connection from the pool").with_source(other),
-        })
+        })?;
+        Ok(Held { link, place })
     }
-}
-
-/// Lets go of a connection on which an answer is still due. It keeps its place in the pool until that has
-/// come, or the connection broke: its backend is there for as long, and one more in its place each time
-/// would use up the server's connections.
-fn let_go(link: Object<Links>) {
-    tokio::spawn(async move {
-        // Answered only after what is under way; how, does not matter.
-        let _ = link.client.batch_execute("").await;
-        drop(Object::take(link));
-    });
 }

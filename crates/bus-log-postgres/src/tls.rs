@@ -1,27 +1,24 @@
 //! TLS by rustls with ring, as `sslmode` asks for it.
 
 use std::convert::Infallible;
-use std::fs;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bus_log::{LogError, Result};
+use bus_remote::roots;
 use futures_util::future::BoxFuture;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 use tokio_rustls::TlsConnector;
 
-use crate::config::{PostgresConfig, TlsMode};
+use crate::config::{PostgresConfig, TLS_WANTED, TlsMode};
 
 /// Makes the TLS side of each connection.
 #[derive(Clone)]
@@ -30,12 +27,15 @@ pub(crate) struct Tls(TlsConnector);
 impl Tls {
     /// # Errors
     ///
-    /// `Invalid` if the certificates to trust can't be read.
+    /// `Invalid` if the certificates to trust can't be read, or TLS was refused.
     pub(crate) fn of(config: &PostgresConfig) -> Result<Self> {
+        if config.wants_other_tls() {
+            return Err(LogError::invalid(TLS_WANTED));
+        }
         let provider = Arc::new(ring::default_provider());
         let mode = match config.tls_mode() {
             // As libpq: whoever names certificates to trust wants one of them.
-            TlsMode::Require if config.tls_root().is_some() => TlsMode::VerifyCa,
+            TlsMode::Require if config.tls_ca().is_some() => TlsMode::VerifyCa,
             mode => mode,
         };
         let verifier = match mode {
@@ -45,11 +45,11 @@ impl Tls {
                 provider: Arc::clone(&provider),
             },
             mode @ (TlsMode::VerifyCa | TlsMode::VerifyFull) => {
-                let roots = Arc::new(roots(config)?);
+                let roots = Arc::new(roots(config.tls_ca())?);
                 let chain =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let chain = chain.build().map_err(|error| {
-                    LogError::invalid("sslrootcert: no certificate to trust").with_source(error)
+                    LogError::invalid("tls_ca: no certificate to trust").with_source(error)
                 })?;
                 Verifier {
                     chain: Some(chain),
@@ -66,27 +66,6 @@ impl Tls {
             .with_no_client_auth();
         Ok(Self(TlsConnector::from(Arc::new(config))))
     }
-}
-
-/// The certificates that `sslrootcert` names, or else those that the system trusts.
-fn roots(config: &PostgresConfig) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = config.tls_root() else {
-        let found = rustls_native_certs::load_native_certs();
-        store.add_parsable_certificates(found.certs);
-        return Ok(store);
-    };
-    let unreadable = || format!("sslrootcert can't be read: {}", path.display());
-    let text =
-        fs::read(path).map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate =
-            certificate.map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-        store
-            .add(certificate)
-            .map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-    }
-    Ok(store)
 }
 
 /// Checks what the mode asks for: nothing, the chain, or the chain and the name.

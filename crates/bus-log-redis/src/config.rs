@@ -9,8 +9,12 @@ use std::time::Duration;
 
 use bus_log::{LogError, Result};
 
-/// Times beyond this are taken as this: what is added to a clock must stay a time.
-const LONGEST: Duration = Duration::from_secs(i32::MAX as u64);
+/// The shortest and the longest time that is taken for one.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// Whoever names certificates to trust wants TLS, and gets no connection in the clear that takes the password along.
+pub(crate) const TLS_WANTED: &str = "tls_ca, or sslrootcert, needs rediss://";
 
 /// Nobody looks more often: that would be no waiting.
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
@@ -30,7 +34,7 @@ const SHORTEST_POLL: Duration = Duration::from_millis(10);
 pub struct RedisConfig {
     hosts: Vec<Address>,
     tls: bool,
-    tls_root: Option<PathBuf>,
+    tls_ca: Option<PathBuf>,
     login: Login,
     database: i64,
     sentinel: Option<Sentinel>,
@@ -40,7 +44,7 @@ pub struct RedisConfig {
     connect_timeout: Duration,
     call_timeout: Duration,
     poll_interval: Duration,
-    make: bool,
+    create: bool,
     read_only: bool,
 }
 
@@ -93,9 +97,9 @@ impl RedisConfig {
     /// | `replicas` | how many replicas must have an append before it is `Ok` | 0 |
     /// | `sentinel` | the name of the primary that the hosts, being sentinels, are asked for | |
     /// | `sentinel_user`, `sentinel_password` | the login at the sentinels | none |
-    /// | `sslrootcert` | a PEM file of the certificates to trust, for `rediss` | the system's |
-    /// | `connect_timeout` | seconds for one host to answer, and to be done with its first append-only file | 10 |
-    /// | `call_timeout` | seconds that a call may take | 30 |
+    /// | `tls_ca`, or `sslrootcert` | a PEM file of the certificates to trust instead of the system's, for `rediss` | the system's |
+    /// | `connect_timeout` | seconds for one host to answer, and to be done with its first append-only file; at most a day | 10 |
+    /// | `call_timeout` | seconds that a call may take; at most a day | 30 |
     ///
     /// That a server is a node of a cluster it says itself. With TLS its certificate is always checked, and its name: there
     /// is no `#insecure`. Sockets of the file system (`unix:`, `redis+unix:`) and `?protocol=` are not taken; the protocol is
@@ -144,24 +148,32 @@ impl RedisConfig {
         self
     }
 
-    /// The same with another time that one host may take to answer, and to be done with its first append-only file; 10 s by
-    /// default.
+    /// The same with a PEM file of the certificates to trust instead of the system's. Where TLS was not asked for, by
+    /// `rediss://`, the log is not opened: it is `Invalid`.
     #[must_use]
-    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.connect_timeout = limit.min(LONGEST);
+    pub fn with_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_ca = Some(path.into());
         self
     }
 
-    /// The same with another time that a call may take once there is a connection; 30 s by default. After it the call
-    /// is given up: it is `Unavailable`, and so is every other call on that connection.
+    /// The same with another time that one host may take to answer, and to be done with its first append-only file; 10 s by
+    /// default, from 1 ms to a day.
+    #[must_use]
+    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit.clamp(SHORTEST, LONGEST);
+        self
+    }
+
+    /// The same with another time that a call may take once there is a connection; 30 s by default, from 1 ms to a
+    /// day. After it the call is given up: it is `Unavailable`, and so is every other call on that connection.
     #[must_use]
     pub fn with_call_timeout(mut self, limit: Duration) -> Self {
-        self.call_timeout = limit.min(LONGEST);
+        self.call_timeout = limit.clamp(SHORTEST, LONGEST);
         self
     }
 
     /// The same with another time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
-    /// default, at least 10 ms. The server's settings are looked at as often, but not less than every 10 s and not more than
+    /// default, from 10 ms to a day. The server's settings are looked at as often, but not less than every 10 s and not more than
     /// ten times a second.
     #[must_use]
     pub fn with_poll_interval(mut self, interval: Duration) -> Self {
@@ -171,8 +183,8 @@ impl RedisConfig {
 
     /// The same, but no log is made where there is none.
     #[must_use]
-    pub const fn without_making(mut self) -> Self {
-        self.make = false;
+    pub const fn without_creation(mut self) -> Self {
+        self.create = false;
         self
     }
 
@@ -181,7 +193,7 @@ impl RedisConfig {
     #[must_use]
     pub const fn read_only(mut self) -> Self {
         self.read_only = true;
-        self.make = false;
+        self.create = false;
         self
     }
 
@@ -205,8 +217,8 @@ impl RedisConfig {
         self.tls
     }
 
-    pub(crate) fn tls_root(&self) -> Option<&Path> {
-        self.tls_root.as_deref()
+    pub(crate) fn tls_ca(&self) -> Option<&Path> {
+        self.tls_ca.as_deref()
     }
 
     pub(crate) const fn login(&self) -> &Login {
@@ -237,8 +249,8 @@ impl RedisConfig {
         self.poll_interval
     }
 
-    pub(crate) const fn makes(&self) -> bool {
-        self.make
+    pub(crate) const fn creates(&self) -> bool {
+        self.create
     }
 
     pub(crate) const fn is_read_only(&self) -> bool {

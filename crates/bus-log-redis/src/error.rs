@@ -39,8 +39,13 @@ pub(crate) fn spoils_connection(error: &RedisError) -> bool {
     !is_answer(error)
         || matches!(
             code(error),
-            "READONLY" | "MASTERDOWN" | "NOAUTH" | "UNBLOCKED" | "CLUSTERDOWN"
+            "READONLY" | "MASTERDOWN" | "NOAUTH" | "UNBLOCKED"
         )
+}
+
+/// Whether the node does not serve the slot, or none: perhaps another one does. What it serves besides, it may still.
+pub(crate) fn is_without_slots(error: &RedisError) -> bool {
+    code(error) == "CLUSTERDOWN"
 }
 
 /// The first word of the server's error. A script's own errors are wrapped by servers before 7.0, which leaves the

@@ -24,6 +24,12 @@ mod socket;
 pub use config::{Durability, RedisConfig};
 pub use log::RedisSessionLog;
 
+// What the signatures above name from the crates to the left, so that one `use` is enough.
+pub use bus_log::{
+    Bounds, Entry, Event, Expect, LogError, LogErrorKind, Page, Recorded, Result, SessionLog,
+    TenantId, ThreadKey, ThreadSummary,
+};
+
 /// Longest name of a tenant or a thread: 64 KiB. It stands in keys, which the server holds in memory. A longer one is
 /// `Invalid` to append to, and unknown otherwise.
 pub const MAX_NAME_BYTES: usize = 64 << 10;

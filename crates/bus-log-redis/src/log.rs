@@ -79,7 +79,7 @@ impl RedisSessionLog {
     ///
     /// As [`open_with`](Self::open_with).
     pub async fn open_existing(config: RedisConfig) -> Result<Option<Self>> {
-        Self::find(config.without_making()).await
+        Self::find(config.without_creation()).await
     }
 
     async fn find(config: RedisConfig) -> Result<Option<Self>> {

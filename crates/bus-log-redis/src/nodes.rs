@@ -39,7 +39,8 @@ struct Cluster {
     gates: HashMap<Address, NodeGate>,
     /// True if a node was not where it should be.
     is_stale: bool,
-    /// The last one that was no good. What it says of the others may be as old as what it says of itself.
+    /// The last one that was no good, or did not have what it should. What it says of the others may be as old as what it
+    /// says of itself.
     spoiled: Option<Address>,
 }
 
@@ -122,6 +123,12 @@ impl Nodes {
     /// A connection was no good: its server may have been replaced.
     pub(crate) fn spoiled(&self, link: &Link) {
         link.close();
+        self.doubted(link);
+    }
+
+    /// A node may not have what it was asked for any more: who has what is asked again before anything else is sent to it.
+    /// What it is at goes on.
+    pub(crate) fn doubted(&self, link: &Link) {
         let mut cluster = self.cluster();
         cluster.is_stale = !cluster.slots.is_empty();
         cluster.spoiled = Some(link.address.clone());
@@ -130,6 +137,7 @@ impl Nodes {
     /// The connection to the server that has the slot, if there is one that is good, without waiting.
     pub(crate) fn there(&self, slot: u16) -> Option<Arc<Link>> {
         match self.owner(slot) {
+            Some((address, _)) if self.cluster().spoiled.as_ref() == Some(&address) => None,
             Some((_, gate)) => gate.there(is_alive),
             None => {
                 let link = self.primary.there(is_alive)?;

@@ -40,7 +40,7 @@ impl Server {
                 parts: parts.unwrap_or(1),
             },
             // It may be half made.
-            id if self.config().makes() => self.make(&link, id, parts).await?,
+            id if self.config().creates() => self.make(&link, id, parts).await?,
             _ => return Ok(false),
         };
         if version.is_some_and(|version| version > VERSION) {

@@ -196,23 +196,32 @@ impl Server {
     async fn spread(&self, link: &Link, part: &Part) -> Result<()> {
         let mark = link.script(Script::Mark, &[part.log()], &[self.identity()]);
         let wire = link.for_changes();
-        // The call before it may have been one that its node was to be asked for; to a slot's owner it means nothing.
-        let sent = if link.settings.is_cluster {
-            timeout(link.patience(), wire.send_asking(&mark)).await
-        } else {
-            timeout(link.patience(), wire.send(&mark)).await
-        };
-        match self.judge(link, sent, Script::Mark) {
-            Attempt::Done(answer) => Answer::of(answer).map(drop)?,
-            Attempt::Failed(error, _) => return Err(error),
-            Attempt::Again(again) => {
-                self.prepare(link, part, again, 0).await?;
-                return Err(LogError::unavailable(
-                    "replicas can't be waited for: the server sent it back",
-                ));
+        for tried in 0..TRIES {
+            // The call before it may have been one that its node was to be asked for; to a slot's owner it means nothing.
+            let sent = if link.settings.is_cluster {
+                timeout(link.patience(), wire.send_asking(&mark)).await
+            } else {
+                timeout(link.patience(), wire.send(&mark)).await
+            };
+            match self.judge(link, sent, Script::Mark) {
+                Attempt::Done(answer) => {
+                    Answer::of(answer)?;
+                    return link.replicated(self.config().replicas()).await;
+                }
+                Attempt::Failed(error, _) => return Err(error),
+                Attempt::Again(again) => {
+                    let is_here = matches!(again, Again::Load(_) | Again::Wait);
+                    self.prepare(link, part, again, tried).await?;
+                    // Elsewhere it would say nothing of the replicas that this server has.
+                    if !is_here {
+                        return Err(LogError::unavailable(
+                            "replicas can't be waited for: the server sent it elsewhere",
+                        ));
+                    }
+                }
             }
         }
-        link.replicated(self.config().replicas()).await
+        Err(wandering())
     }
 
     /// Calls a script that changes a thread. It is sent before any later call of that thread by this handle, and never
@@ -341,6 +350,8 @@ impl Server {
         }
         if error::spoils_connection(&error) {
             self.nodes.spoiled(link);
+        } else if error::is_without_slots(&error) {
+            self.nodes.doubted(link);
         }
         let end = if error::is_answer(&error) {
             End::Refused

@@ -1,19 +1,18 @@
 //! The stream that a connection runs on: TCP, or TLS by rustls with ring.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 
 use bus_log::{LogError, Result};
+use bus_remote::roots;
+use rustls::ClientConfig;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{Address, RedisConfig};
+use crate::config::{Address, RedisConfig, TLS_WANTED};
 
 /// Bytes to a server and back.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -26,15 +25,18 @@ pub(crate) struct Streams(Option<TlsConnector>);
 impl Streams {
     /// # Errors
     ///
-    /// `Invalid` if the certificates to trust can't be read.
+    /// `Invalid` if the certificates to trust can't be read, or TLS was not asked for.
     pub(crate) fn of(config: &RedisConfig) -> Result<Self> {
         if !config.has_tls() {
+            if config.tls_ca().is_some() {
+                return Err(LogError::invalid(TLS_WANTED));
+            }
             return Ok(Self(None));
         }
         let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| LogError::internal("no TLS version").with_source(error))?
-            .with_root_certificates(roots(config)?)
+            .with_root_certificates(roots(config.tls_ca())?)
             .with_no_client_auth();
         Ok(Self(Some(TlsConnector::from(Arc::new(client)))))
     }
@@ -52,28 +54,4 @@ impl Streams {
         let name = ServerName::try_from(address.host.clone()).map_err(io::Error::other)?;
         Ok(Box::new(tls.connect(name, tcp).await?))
     }
-}
-
-/// The certificates that `sslrootcert` names, or else those that the system trusts.
-fn roots(config: &RedisConfig) -> Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    let Some(path) = config.tls_root() else {
-        let found = rustls_native_certs::load_native_certs();
-        store.add_parsable_certificates(found.certs);
-        return Ok(store);
-    };
-    let unreadable = || format!("sslrootcert can't be read: {}", path.display());
-    let text =
-        fs::read(path).map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate =
-            certificate.map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-        store
-            .add(certificate)
-            .map_err(|error| LogError::invalid(unreadable()).with_source(error))?;
-    }
-    if store.is_empty() {
-        return Err(LogError::invalid("sslrootcert: no certificate to trust"));
-    }
-    Ok(store)
 }

@@ -4,6 +4,17 @@ use bus_core::{Event, Meta};
 use chrono::{DateTime, Utc};
 
 /// An event on its way into a log.
+///
+/// ```
+/// use bus_log::{DateTime, Entry, Meta, SessionEvent};
+///
+/// let at = DateTime::from_timestamp(1_700_000_000, 0).expect("a time that there is");
+/// let meta = Meta::default().with("id", "e-1")?;
+/// let entry = Entry::new(SessionEvent::Done).with_at(at).with_meta(meta.clone());
+/// let event = SessionEvent::Done.into();
+/// assert_eq!(entry, Entry { at, meta, event });
+/// # Ok::<(), bus_log::JsonError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// When it happened. Kept to the microsecond; what is finer is cut off.
@@ -12,6 +23,31 @@ pub struct Entry {
     pub meta: Meta,
     /// What happened.
     pub event: Event,
+}
+
+impl Entry {
+    /// An event that happens now, with nothing known besides.
+    pub fn new(event: impl Into<Event>) -> Self {
+        Self {
+            at: to_micros(Utc::now()),
+            meta: Meta::default(),
+            event: event.into(),
+        }
+    }
+
+    /// The same, having happened at another time.
+    #[must_use]
+    pub const fn with_at(mut self, at: DateTime<Utc>) -> Self {
+        self.at = at;
+        self
+    }
+
+    /// The same with what is known besides.
+    #[must_use]
+    pub fn with_meta(mut self, meta: Meta) -> Self {
+        self.meta = meta;
+        self
+    }
 }
 
 /// An event in a log.
@@ -30,11 +66,7 @@ pub struct Recorded {
 impl<E: Into<Event>> From<E> for Entry {
     /// An event that happens now, with nothing known besides.
     fn from(event: E) -> Self {
-        Self {
-            at: to_micros(Utc::now()),
-            meta: Meta::default(),
-            event: event.into(),
-        }
+        Self::new(event)
     }
 }
 

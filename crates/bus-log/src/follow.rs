@@ -20,8 +20,13 @@ pub use followers::Followers;
 /// appended, also by other processes. It never ends by itself; archived and erased events, which
 /// can't be read any more, are passed over.
 ///
-/// An error is an item. After `Unavailable` and `Busy` the stream goes on where it was, after a
-/// short pause; after any other error it ends.
+/// # Errors
+///
+/// An error is an item: any that [`SessionLog::read`] or [`SessionLog::changed`] gives. After `Unavailable` and
+/// `Busy` the stream goes on where it was, after a short pause; after any other error, such as `Corrupt` or
+/// `Closed`, it ends.
+///
+/// # Many followers
 ///
 /// Each call waits for itself. Where many follow one log, make them of one [`Followers`].
 ///
@@ -52,6 +57,10 @@ pub fn follow(
 
 /// As [`follow`], with every event as [`SessionLog::read_raw`] gives it: for what passes events on
 /// without reading them.
+///
+/// # Errors
+///
+/// As [`follow`].
 pub fn follow_raw(
     log: Arc<dyn SessionLog>,
     key: ThreadKey,

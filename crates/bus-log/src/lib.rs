@@ -1,17 +1,17 @@
 //! The contract of a session log, its reference in memory, and the writer behind every sink.
 //!
-//! **Who this crate is for.** Whoever writes a log backend implements [`SessionLog`]; whoever runs
-//! agents takes a backend crate (`bus-log-file` is the embedded default) and hands it to `bus-tokio`.
+//! **Who this crate is for.** If you write a log backend, implement [`SessionLog`]. If you run
+//! agents, take a backend crate (`bus-log-file` is the embedded default) and hand it to `bus-tokio`.
 //! A framework needs neither: it depends on `bus-core`.
 //!
-//! A log keeps, for every [`ThreadKey`], events at *ordinals* 1, 2, 3…, without gaps, never reused.
-//! [`SessionLog`] says what that means exactly; `bus-testkit` holds each law as a test.
+//! A log keeps, for every [`ThreadKey`], events at *ordinals* 1, 2, 3…, without gaps and never reused.
+//! [`SessionLog`] defines this exactly; `bus-testkit` has one test for each law.
 //!
 //! - [`InMemorySessionLog`] is the reference: the laws in their simplest form.
 //! - [`LogWriter`] writes in the background; [`SessionAuditSink`] and [`LogSink`] are its faces.
-//! - [`follow`] gives a thread's events as they come, from any log, also written by other processes;
-//!   [`Followers`] is for many at once.
-//! - [`LiveChannel`] carries what is only live to other machines, as [`LiveWord`]s.
+//! - [`follow`] gives a thread's events as they come, from any log, including those that other processes write;
+//!   use [`Followers`] to follow many threads.
+//! - [`LiveChannel`] carries live-only events to other machines, as [`LiveWord`]s.
 //!
 //! # Example
 //!

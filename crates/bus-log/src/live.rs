@@ -17,7 +17,8 @@ pub use word::{LiveSource, LiveWhat, LiveWord};
 /// time, and says nothing of its troubles but by `tracing`. It must
 ///
 /// - give the words of one outlet in their order to one ear;
-/// - take nothing from an outlet while it knows that it can't send;
+/// - take nothing from an outlet while it knows that it can't send, and have it [forgo](LiveOutlet::forgo) what it keeps if
+///   that takes long;
 /// - send an outlet's [mark](LiveOutlet::mark) when it begins with it, when its own connection was lost and is there again,
 ///   and when somebody has begun to [hear](Self::hear), or again has a connection.
 pub trait LiveChannel: Send + Sync + 'static {
@@ -34,8 +35,15 @@ pub trait LiveOutlet: Send + 'static {
     /// The next word; the last one is an [end](LiveWhat::End), then `None`.
     fn poll_word(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<LiveWord>>;
 
-    /// The numbers of the last word that was taken, as a [mark](LiveWhat::Mark).
+    /// The numbers of the last word that was taken, or [forgone](Self::forgo), as a [mark](LiveWhat::Mark).
     fn mark(&self) -> LiveWord;
+
+    /// The channel has not been able to send for a while: one whose bus is gone gives up what it kept of it, and goes on with
+    /// its [end](LiveWhat::End), which has the numbers of all that. True if that is all that it has left to say. One whose
+    /// bus is there does nothing, as the default does for all.
+    fn forgo(self: Pin<&mut Self>) -> bool {
+        false
+    }
 }
 
 /// Who hears words.

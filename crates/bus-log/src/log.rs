@@ -53,6 +53,26 @@ pub const PAGE_BYTES: usize = 4 << 20;
 /// threads and releases its locks (R2); dropping an append's future leaves its batch whole or
 /// absent (C1).
 ///
+/// # Which errors a method gives
+///
+/// What to do about each [kind](crate::LogErrorKind) stands there. ● the method gives it; a provided method gives
+/// what the one gives that it is made of.
+///
+/// | Method | `Unavailable` | `Busy` | `Conflict` | `Invalid` | `Corrupt` | `Closed` | `Unsupported` |
+/// |---|---|---|---|---|---|---|---|
+/// | [`append_entries`](Self::append_entries), [`append`](Self::append), [`append_expecting`](Self::append_expecting) | ● outcome unknown | ● | ● not with [`Expect::Any`] | ● | ● | ● | ● |
+/// | [`read`](Self::read), [`read_raw`](Self::read_raw), [`load_since`](Self::load_since) | ● | ○ | | | ● | ● | ○ |
+/// | [`bounds`](Self::bounds), [`changed`](Self::changed) | ● | ○ | | | ● | ● | ○ |
+/// | [`list`](Self::list), [`tenants`](Self::tenants) | ● | ○ | | | ● | ● | ○ |
+/// | [`archive_before`](Self::archive_before) | ● outcome unknown | ● | | | ● | ● | ● |
+/// | [`erase`](Self::erase) | ● outcome unknown | ● | | | ● | ● | ● |
+///
+/// - ○: rare, and yet a caller must be ready for it. `Busy` from a log that can't read while another writer holds the
+///   thread: treat it as `Unavailable`. `Unsupported` for what a newer version of the software wrote.
+/// - `Unsupported` from a method that writes: the log is open to be read only.
+/// - `Invalid` from a log on a server, also where no ● stands: a value or a batch is past what the server takes.
+/// - `Internal` may come from any method.
+///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// use bus_log::{InMemorySessionLog, LogErrorKind, SessionEvent, SessionLog, TenantId, ThreadKey};
@@ -86,7 +106,8 @@ pub trait SessionLog: Send + Sync + 'static {
     /// a start at 0 and for ordinals past what the log can count; `Busy` if another writer holds the thread;
     /// `Unsupported` if the log is open to be read only; `Closed` if it was closed; `Corrupt` if what is
     /// stored is so damaged that nobody knows where to go on: nothing was written. `Unavailable`: the
-    /// outcome may be unknown; re-read and use [`Expect::Last`].
+    /// outcome may be unknown; re-read and use [`Expect::Last`]. All methods and kinds:
+    /// [the table](#which-errors-a-method-gives).
     async fn append_entries(
         &self,
         key: &ThreadKey,
@@ -99,19 +120,23 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// `Corrupt` if what is stored is damaged: the page is not served in part.
+    /// `Corrupt` if what is stored is damaged: the page is not served in part. `Unavailable` if the log can't be
+    /// asked; `Closed` if it was closed. All methods and kinds: [the table](#which-errors-a-method-gives).
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page>;
 
-    /// Hides all ordinals up to and including `watermark`, and returns how many it hid that were
-    /// not hidden before. A watermark past the last ordinal is taken as the last ordinal; one that
+    /// Hides every ordinal up to and including `watermark`.
+    ///
+    /// The events are hidden for good. Returns how many were newly hidden. A watermark past the last ordinal is taken as the last ordinal; one that
     /// is not higher than the present one changes nothing and returns 0. On an unknown thread it
     /// returns 0 and leaves no trace.
     ///
     /// # Errors
     ///
-    /// By kind. After `Unavailable` the ordinals may be hidden or not, but never some of them: read the
-    /// [`bounds`](Self::bounds), or call again, which then counts only what is newly hidden. After any
-    /// other, among them `Unsupported` if the log is open to be read only, nothing was hidden.
+    /// After `Unavailable` the ordinals may be hidden or not, but never some of them: read the
+    /// [`bounds`](Self::bounds), or call again, which then counts only what is newly hidden. After any other
+    /// nothing was hidden: `Busy` if another writer holds the thread; `Corrupt` if what is stored is so damaged that
+    /// it can't be taken apart; `Closed` if the log was closed; `Unsupported` if it is open to be read only. All
+    /// methods and kinds: [the table](#which-errors-a-method-gives).
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize>;
 
     /// The thread's first and last ordinals and what happened to it; [`Bounds::default`] for an
@@ -120,7 +145,8 @@ pub trait SessionLog: Send + Sync + 'static {
     /// # Errors
     ///
     /// `Unavailable` if the log can't be asked; `Corrupt` if what is stored is so damaged that the bounds
-    /// are unknown: it never gives those of an unknown thread instead; `Closed` if it was closed.
+    /// are unknown: it never gives those of an unknown thread instead; `Closed` if it was closed. All methods
+    /// and kinds: [the table](#which-errors-a-method-gives).
     async fn bounds(&self, key: &ThreadKey) -> Result<Bounds>;
 
     /// Lists at most `limit` of the tenant's threads, in byte order of their ids, those after
@@ -128,8 +154,9 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind. Where damage hides a thread's very name, the page that would be the empty last one is
-    /// `Corrupt`: the others are listed all the same, and nothing is passed over.
+    /// `Corrupt` where damage hides a thread's very name: it is told in place of the empty last page, so that all
+    /// other threads are listed and nothing is passed over. `Unavailable` if the log can't be asked; `Closed` if it
+    /// was closed. All methods and kinds: [the table](#which-errors-a-method-gives).
     async fn list(
         &self,
         tenant: &TenantId,
@@ -141,8 +168,8 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind. Where damage hides a tenant's very name, the page that would be the empty last one is
-    /// `Corrupt`.
+    /// `Corrupt` where damage hides a tenant's very name: it is told in place of the empty last page. Else as
+    /// [`list`](Self::list).
     async fn tenants(&self, after: Option<&TenantId>, limit: usize) -> Result<Vec<TenantId>>;
 
     /// Makes all events of the thread unreadable for good. The key stays known, as erased, and the
@@ -150,7 +177,10 @@ pub trait SessionLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// By kind; the thread may then be erased or not.
+    /// `Unavailable` if the log can't be asked; `Busy` if another writer holds the thread; `Corrupt` if damage
+    /// keeps the log from it; `Closed` if the log was closed; `Unsupported` if it is open to be
+    /// read only. After any of them the thread may be erased or not: call again. All methods and kinds:
+    /// [the table](#which-errors-a-method-gives).
     async fn erase(&self, key: &ThreadKey) -> Result<()>;
 
     /// Appends events that happen now, whatever the last ordinal is, and returns the new one.

@@ -123,7 +123,7 @@ impl ShippingLog {
         remote: Arc<dyn SessionLog>,
         config: ShippingConfig,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(local, remote, config.bounded()));
+        let shared = Arc::new(Shared::new(local, remote, config));
         Ok(Self {
             shipper: Shipper::start(shared)?,
         })

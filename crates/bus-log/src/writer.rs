@@ -127,7 +127,7 @@ impl LogWriter {
     pub fn with_config(log: Arc<dyn SessionLog>, config: LogWriterConfig) -> Self {
         Self {
             inner: Arc::new(Inner {
-                account: Account::new(config.bounded()),
+                account: Account::new(config),
                 thread: LogThread::of(log),
             }),
         }

@@ -1,6 +1,6 @@
 //! A log URL in, a session log out.
 //!
-//! **Who this crate is for.** Whoever lets an operator choose the log: take a URL from the
+//! **Who this crate is for.** An application whose operator chooses the log: take a URL from the
 //! configuration and hand the [`SessionLog`] to the bus. Each backend is a cargo feature.
 //!
 //! | URL | log | feature |
@@ -37,7 +37,7 @@ mod server;
 mod url;
 
 pub use live::WithLive;
-pub use open::{LogUsage, ReadOnly, TornEnd, open};
+pub use open::{LogUsage, ReadOnly, TornSession, open};
 pub use url::{LogUrl, SCHEMES};
 
 // What the signatures above name, so that one `use` is enough.

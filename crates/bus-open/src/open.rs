@@ -168,7 +168,7 @@ impl LogUrl {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn torn_ends(&self) -> Result<Vec<TornEnd>> {
+    pub fn torn_ends(&self) -> Result<Vec<TornSession>> {
         match self.place() {
             Place::Directory(path) if path.exists() => torn_in_directory(path),
             Place::Directory(_) | Place::Memory => Ok(Vec::new()),
@@ -183,10 +183,10 @@ impl LogUrl {
     }
 }
 
-/// A stored session that ends too early.
+/// A stored session that ends too early, of whatever log. (`bus_log_file::TornEnd` is the file log's own account of one.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TornEnd {
+pub struct TornSession {
     /// The thread, if it can be told.
     pub key: Option<ThreadKey>,
     /// File and byte, for people.
@@ -242,9 +242,9 @@ fn usage_of_directory(path: &Path) -> Result<LogUsage> {
 }
 
 #[cfg(feature = "file")]
-fn torn_in_directory(path: &Path) -> Result<Vec<TornEnd>> {
+fn torn_in_directory(path: &Path) -> Result<Vec<TornSession>> {
     let ends = bus_log_file::FileLogReader::open(path)?.torn_ends()?;
-    let ends = ends.into_iter().map(|end| TornEnd {
+    let ends = ends.into_iter().map(|end| TornSession {
         place: format!("{}: byte {}", end.path.display(), end.byte),
         key: end.key,
         last: end.last,
@@ -255,7 +255,7 @@ fn torn_in_directory(path: &Path) -> Result<Vec<TornEnd>> {
 }
 
 #[cfg(not(feature = "file"))]
-fn torn_in_directory(_path: &Path) -> Result<Vec<TornEnd>> {
+fn torn_in_directory(_path: &Path) -> Result<Vec<TornSession>> {
     Err(crate::url::not_built_in("file"))
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bus_log::{LogError, Result};
+use bus_log::{LogError, Result, SinkThread};
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Builder, Handle};
 use tokio::select;
@@ -42,6 +42,7 @@ impl IoThread {
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<BoxFuture<'static, ()>>();
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
+            let _own = SinkThread::enter();
             runtime.block_on(async {
                 if let Ok(farewell) = stopped.await {
                     // Late or not, the sockets are closed right after.

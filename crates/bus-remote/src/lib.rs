@@ -1,14 +1,15 @@
-//! What session logs on servers have in common.
+//! The shared parts of session logs on servers.
 //!
-//! **Who this crate is for.** Authors of a [`SessionLog`](bus_log::SessionLog) that talks to a server. Nobody else needs it: it
-//! is what `bus-log-postgres` and its like are made of, and holds nothing that a driver is needed for.
+//! **Who this crate is for.** Authors of a [`SessionLog`](bus_log::SessionLog) that talks to a server. Nobody else needs it:
+//! `bus-log-postgres` and the other logs on servers are built on it. It contains nothing that needs a driver.
 //!
-//! - [`IoThread`]: the thread and runtime that a log brings along, so that its futures work under any executor
-//!   and after anybody's runtime has ended (law R1), and an append whose future was dropped goes on to its end (C1);
+//! - [`IoThread`]: the thread and runtime that a log brings along. They make its futures work under any executor
+//!   and after the application's runtime has ended (law R1), and finish an append whose future was dropped (C1);
 //! - [`Turns`]: one change at a time per thread key, in the order of the calls;
-//! - [`Watches`]: who waits for which thread in this process;
-//! - [`Batch`] and [`Stored`]: entries as the bytes that are sent, and what comes back as events, byte for byte (A7);
-//! - [`options`]: what stands behind the `?` of a log's URL, without ever repeating a password.
+//! - [`Watches`]: the waiters of this process, by thread;
+//! - [`Batch`] and [`Stored`]: entries as the bytes that are sent, and the bytes that come back as events, byte for byte (A7);
+//! - `roots`, by the feature `tls`: the certificates that a connection trusts;
+//! - [`options`]: the options after the `?` of a log's URL; no error repeats a password.
 //!
 //! ```
 //! use bus_remote::{Batch, Stored, TYPED};
@@ -24,10 +25,14 @@
 mod batch;
 mod io;
 pub mod options;
+#[cfg(feature = "tls")]
+mod tls;
 mod turns;
 mod watches;
 
 pub use batch::{Batch, RAW, Reading, Stored, TYPED};
 pub use io::IoThread;
+#[cfg(feature = "tls")]
+pub use tls::roots;
 pub use turns::{Place, Turn, Turns};
 pub use watches::{Watch, Watches};

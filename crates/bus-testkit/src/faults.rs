@@ -1,11 +1,11 @@
 //! What goes wrong between a log and its server, as tests: one public function per promise.
 //!
-//! **Who this is for.** Whoever writes a log that is on a server implements [`OnServer`] for a server of a test's own,
-//! and has with one line a test per promise, each failing under its own name:
+//! **Who this is for.** Whoever writes a log that is on a server implements [`ServedLog`], and
+//! has with one line a test per promise, each failing under its own name:
 //!
 //! ```text
 //! // In tests/it/faults.rs this gives tests such as `faults::redis::a_server_that_is_paused_costs_time_only`.
-//! bus_testkit::faults!(redis, RedisServer::start);
+//! bus_testkit::faults!(redis, Log);
 //! ```
 //!
 //! What is promised is always the same: an append is there if it said so, and is wholly there or not at all if it said
@@ -16,6 +16,7 @@
 //! prints, and each of them checks that there was something to do.
 
 mod cuts;
+mod disk;
 mod gone;
 mod killed;
 mod network;
@@ -34,6 +35,7 @@ pub use cuts::{
     an_archiving_that_is_cut_at_any_byte_hides_all_or_nothing,
     an_erasure_that_is_cut_at_any_byte_takes_all_or_nothing,
 };
+pub use disk::a_server_whose_disk_is_full_loses_nothing_and_doubles_nothing;
 pub use gone::{
     a_server_that_is_emptied_while_it_runs_is_no_place_to_go_on,
     an_empty_data_folder_is_no_place_to_go_on,
@@ -67,7 +69,7 @@ pub use processes::{
 };
 pub use reading::a_log_that_is_open_to_read_only_reads;
 pub use recipe::{append, append_among_others, append_for_sure, texts, until_done};
-pub use server::{Deed, Exchange, OnServer, rounds};
+pub use server::{Exchange, OnServer, ServedLog, rounds};
 pub use settling::{
     an_append_is_there_once_wherever_the_answers_that_settle_it_are_cut,
     an_append_is_there_once_wherever_the_questions_that_settle_it_are_cut,

@@ -1,29 +1,32 @@
 //! The laws of a session log as tests, one public function per law.
 //!
-//! **Who this crate is for.** Whoever writes a backend of [`SessionLog`](bus_log::SessionLog) takes
-//! it as a dev-dependency, implements [`Harness`] for the backend, and has with one line a test per
-//! law, each failing under its own name:
+//! **Who this crate is for.** Authors of a backend of [`SessionLog`](bus_log::SessionLog). Take
+//! it as a dev-dependency and implement [`Harness`] for the backend. One line then makes one test per
+//! law, each with a name of its own:
 //!
 //! ```
 //! bus_testkit::laws!(memory, bus_testkit::MemoryHarness::new);
 //! # fn main() {}
 //! ```
 //!
-//! What the backend can't do its [`Profile`] says, with the reason; what is skipped for that is
-//! printed, never silent. A law's message names the law, the log, and the fact that does not hold.
+//! The backend's [`Profile`] says what the backend can't do, and why. A test that is skipped for that reason is
+//! printed, never silent. The message of a failed law names the law, the log, and the fact that does not hold.
 //!
-//! - [`mod@laws`]: the laws. Each is kept honest by logs that are broken in just its way: the crate's
-//!   own tests.
+//! - [`mod@laws`]: the laws. The crate's own tests run each law on a log that breaks just this law, and check that
+//!   it fails.
 //! - [`model`]: random operations against the in-memory reference, and the reference itself against
 //!   a more naive model.
-//! - [`mod@faults`]: what goes wrong between a log and its server, for logs that are on one; [`faults!`] makes a test of each.
+//! - [`mod@faults`]: failures between a log and its server; [`faults!`] makes a test of each.
 //! - [`Remote`], [`RemoteHarness`]: the laws on a log that is on a server.
-//! - [`FaultProxy`]: a network that cuts, holds and refuses, for logs that are on a server.
+//! - [`FaultProxy`]: a network that cuts, holds and refuses connections, for logs on servers.
 //! - [`LocalLive`]: a live channel in memory that cuts, loses and repeats.
-//! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`]: for other tests too.
+//! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`],
+//!   [`server_url`], [`unique_name`], [`shown`], [`unavailable`]: useful in other tests too.
 
 mod alone;
 mod counting;
+mod env;
+mod errors;
 mod executor;
 pub mod faults;
 mod faulty;
@@ -42,6 +45,8 @@ mod trial;
 
 pub use alone::alone;
 pub use counting::CountingLog;
+pub use env::{server_url, unique_name};
+pub use errors::{shown, unavailable};
 pub use executor::{block_on, eventually, runtime};
 pub use faulty::{Fault, FaultyLog, Gate};
 pub use harness::{Behind, Harness, MemoryHarness};

@@ -81,6 +81,14 @@ impl LocalLive {
         self.shared.unpark();
     }
 
+    /// Has every outlet [forgo](LiveOutlet::forgo) what it keeps, as while there is no connection for long. Returns how many
+    /// have no more than their end left to say.
+    pub fn forgo(&self) -> usize {
+        let outlets = lock(&self.shared.outlets).clone();
+        let forgo = |outlet: &&Arc<Outlet>| lock(&outlet.outlet).as_mut().forgo();
+        outlets.iter().filter(forgo).count()
+    }
+
     /// How many words were said, marks and those that were lost included, repetitions not.
     #[must_use]
     pub fn said(&self) -> u64 {

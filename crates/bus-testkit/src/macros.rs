@@ -68,21 +68,26 @@ macro_rules! laws {
 
 /// Makes a module of tests for a log on a server: one per promise of [`faults`](mod@crate::faults).
 ///
-/// `$start` starts an [`OnServer`](crate::faults::OnServer), a server of the test's own, each time it is called.
+/// `$log` is a [`ServedLog`](crate::faults::ServedLog). Each test has an [`OnServer`](crate::faults::OnServer), a server of
+/// its own in the folder that cargo gives a crate's integration tests.
 ///
 /// ```text
 /// // In tests/it/faults.rs this gives tests such as `faults::redis::a_server_that_is_paused_costs_time_only`.
-/// bus_testkit::faults!(redis, RedisServer::start);
+/// bus_testkit::faults!(redis, Log);
 /// ```
 #[macro_export]
 macro_rules! faults {
-    ($name:ident, $start:expr $(,)?) => {
+    ($name:ident, $log:ty $(,)?) => {
         mod $name {
-            // What `$start` names is named beside the module.
+            // What `$log` names is named beside the module.
             #[allow(unused_imports, reason = "a path from the root needs none of it")]
             use super::*;
 
-            $crate::faults! { @each $start;
+            fn start() -> $crate::faults::OnServer<$log> {
+                $crate::faults::OnServer::start(env!("CARGO_TARGET_TMPDIR"))
+            }
+
+            $crate::faults! { @each
                 a_question_that_is_cut_at_any_byte_is_whole_or_absent
                 an_answer_that_is_cut_at_any_byte_is_whole_or_absent
                 an_archiving_that_is_cut_at_any_byte_hides_all_or_nothing
@@ -114,27 +119,27 @@ macro_rules! faults {
             /// What the processes of the tests below do; without them, nothing.
             #[test]
             fn child_that_appends_by_the_recipe() {
-                $crate::faults::child_that_appends_by_the_recipe(&$start);
+                $crate::faults::child_that_appends_by_the_recipe(&start);
             }
 
             const CHILD: &str = concat!(module_path!(), "::child_that_appends_by_the_recipe");
 
             #[test]
             fn two_processes_write_one_thread_and_every_batch_stays_whole() {
-                $crate::faults::two_processes_write_one_thread_and_every_batch_stays_whole(&$start, CHILD);
+                $crate::faults::two_processes_write_one_thread_and_every_batch_stays_whole(&start, CHILD);
             }
 
             #[test]
             fn two_processes_on_one_thread_lose_and_double_nothing_whatever_fails() {
-                $crate::faults::two_processes_on_one_thread_lose_and_double_nothing_whatever_fails(&$start, CHILD);
+                $crate::faults::two_processes_on_one_thread_lose_and_double_nothing_whatever_fails(&start, CHILD);
             }
         }
     };
-    (@each $start:expr; $($promise:ident)*) => {
+    (@each $($promise:ident)*) => {
         $(
             #[test]
             fn $promise() {
-                $crate::faults::$promise(&$start);
+                $crate::faults::$promise(&start);
             }
         )*
     };

@@ -180,7 +180,7 @@ impl Profile {
     }
 
     pub(crate) fn skip_promise(&self, promise: &str, reason: &str) {
-        self.note(&format!("{promise}: skipped on {}: {reason}", self.name));
+        self.note(&format!("skipped: {promise} on {}: {reason}", self.name));
     }
 
     /// Writes to stderr itself: what `eprintln` prints, the test runner keeps to itself.

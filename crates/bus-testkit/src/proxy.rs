@@ -6,7 +6,7 @@ mod link;
 use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     server: SocketAddr,
     faults: Mutex<Faults>,
     refuses: AtomicBool,
+    refused: AtomicU64,
     closed: AtomicBool,
     links: Mutex<Vec<Arc<Link>>>,
 }
@@ -79,6 +80,7 @@ impl FaultProxy {
             server,
             faults: Mutex::default(),
             refuses: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             links: Mutex::default(),
         });
@@ -130,6 +132,12 @@ impl FaultProxy {
         self.shared.refuses.store(refuses, Ordering::SeqCst);
     }
 
+    /// How many connections were cut for that.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::SeqCst)
+    }
+
     /// Holds back what goes that way on the connections that there are now, new ones are not touched.
     /// What is held arrives after [`release`](Self::release), also when the client has gone meanwhile.
     pub fn hold(&self, way: Way) {
@@ -168,6 +176,7 @@ impl Shared {
             let Ok(client) = client else { continue };
             // Dropped, it is cut.
             if self.refuses.load(Ordering::SeqCst) {
+                self.refused.fetch_add(1, Ordering::SeqCst);
                 continue;
             }
             let Ok(server) = TcpStream::connect(self.server) else {

@@ -75,8 +75,7 @@ impl SessionBus {
     pub async fn close(&self) -> Option<AuditStats> {
         let lent = self
             .core()
-            .sinks
-            .as_ref()
+            .sinks()
             .is_some_and(|sinks| sinks.is_writer_lent());
         match self.audit_face() {
             Some(_) if lent => {
@@ -113,7 +112,7 @@ impl SessionBus {
     }
 
     fn audit_face(&self) -> Option<&SessionAuditSink> {
-        self.core().sinks.as_ref()?.audit()
+        self.core().sinks()?.audit()
     }
 
     /// Puts a mark behind everything in line, and waits for what it is to tell.
@@ -139,7 +138,7 @@ impl BusAudit {
             meta: Meta::default(),
             event: event.into(),
         };
-        let Some(sinks) = &core.sinks else {
+        let Some(sinks) = core.sinks() else {
             core.broadcast_entry(entry);
             return;
         };

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::delivered::waiting;
 use crate::emit::must_not_wait;
 use crate::legacy::Legacy;
-use crate::line::{Cargo, Line, Parcel};
+use crate::line::{Cargo, Line, Parcel, let_go};
 use crate::ring::{Feeds, Ring};
 use crate::sinks::Sinks;
 use crate::{EnvelopeSubscriber, Subscriber};
@@ -46,20 +46,18 @@ pub struct SessionBus {
 #[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) line: Arc<Line>,
-    pub(crate) sinks: Option<Arc<Sinks>>,
+    sinks: Option<Arc<Shared>>,
     pub(crate) legacy: Option<Arc<Legacy>>,
     policy: DurabilityPolicy,
 }
 
+/// Sinks, as handles of whichever other settings share them. What is on its way to them holds them as well, but not this:
+/// so it is known which handle is the last to let go.
+struct Shared(Arc<Sinks>);
+
 impl Drop for Core {
-    /// What waits to be handed in is, before its sinks are let go: so that they are, when this returns.
     fn drop(&mut self) {
-        if self.sinks.is_none() || must_not_wait() || self.line.is_held_here() {
-            return;
-        }
-        let (to, waiting) = waiting();
-        self.line.leave(Parcel::mark(Cargo::HandedIn(to)));
-        waiting.wait();
+        self.let_go();
     }
 }
 
@@ -130,7 +128,7 @@ impl SessionBus {
     /// refused by the sink and broadcast at once.
     #[must_use]
     pub fn with_durable_sink(self, sink: Arc<dyn DurableSink>) -> Self {
-        self.with(|core| core.sinks = Some(Arc::new(Sinks::new(sink))))
+        self.with(|core| core.set_sinks(Sinks::new(sink)))
     }
 
     /// The same with `log` behind it: its durable events, audit and custom events included, go to the
@@ -174,18 +172,13 @@ impl SessionBus {
     /// [`close`](Self::close), are then one.
     #[must_use]
     pub fn with_log_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
-        self.with(|core| {
-            core.sinks = Some(Arc::new(Sinks::of_log(writer, key)));
-        })
+        self.with(|core| core.set_sinks(Sinks::of_log(writer, key)))
     }
 
     /// As [`with_log_writer`](Self::with_log_writer), on a writer that outlives the bus's
     /// [`close`](Self::close).
     pub(crate) fn with_lent_writer(self, writer: &LogWriter, key: ThreadKey) -> Self {
-        self.with(|core| {
-            let sinks = Sinks::of_log(writer, key).on_lent_writer();
-            core.sinks = Some(Arc::new(sinks));
-        })
+        self.with(|core| core.set_sinks(Sinks::of_log(writer, key).on_lent_writer()))
     }
 
     /// The same with every session event going to `tx` as well, after the sink has it and before any
@@ -262,9 +255,36 @@ impl SessionBus {
 }
 
 impl Core {
+    pub(crate) fn sinks(&self) -> Option<&Arc<Sinks>> {
+        self.sinks.as_deref().map(|shared| &shared.0)
+    }
+
+    fn set_sinks(&mut self, sinks: Sinks) {
+        self.let_go();
+        self.sinks = Some(Arc::new(Shared(Arc::new(sinks))));
+    }
+
+    /// Lets go of its sinks. The last handle that has them first waits until they have taken what is on its way, so
+    /// that nothing holds them when this returns; but not where others may wait for this thread.
+    fn let_go(&mut self) {
+        let Some(Shared(sinks)) = self.sinks.take().and_then(Arc::into_inner) else {
+            return;
+        };
+        if must_not_wait() || self.line.is_held_here() {
+            // To drop them may join a log's thread.
+            if let Some(sinks) = Arc::into_inner(sinks) {
+                let_go(sinks);
+            }
+            return;
+        }
+        let (to, waiting) = waiting();
+        self.line.leave(Parcel::mark(Cargo::HandedIn(to)));
+        waiting.wait();
+    }
+
     /// Who must have `event` before anybody sees it.
     pub(crate) fn sinks_for(&self, event: &Event) -> Option<&Arc<Sinks>> {
-        let sinks = self.sinks.as_ref()?;
+        let sinks = self.sinks()?;
         self.policy.covers_event(event).then_some(sinks)
     }
 }

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use bus_core::{DateTime, Event, EventEmitter, Meta, SessionEvent, Utc};
-use bus_log::{Entry, LogWriter};
+use bus_core::{DateTime, Event, EventEmitter, Meta, SessionEvent, SinkThread, Utc};
+use bus_log::Entry;
 
 use crate::bus::Core;
 use crate::clock;
@@ -29,7 +29,9 @@ impl SessionBus {
     /// [`publish`](Self::publish) is the same without blocking.
     ///
     /// Called from within a delivery, or on a log's own thread (by a waker, or by a `tracing`
-    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for.
+    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for. So is one
+    /// that just does a log's work because it waits for an event; a thread of a sink of your own is,
+    /// if the sink [says so](SinkThread).
     pub fn emit(&self, event: SessionEvent) {
         self.emit_event(event);
     }
@@ -140,9 +142,10 @@ impl EventEmitter for SessionBus {
         Self::emit(self, event);
     }
 
-    fn emit_with_meta(&self, event: Event, meta: Meta) {
+    fn emit_with_meta(&self, event: Event, meta: Meta) -> bool {
         let entry = entry_of(event);
         self.emit_entry(Entry { meta, ..entry });
+        true
     }
 }
 
@@ -177,7 +180,11 @@ impl Core {
         if must_not_wait() {
             match self.line.drop_off(parcel) {
                 Ok(()) => told_now(waiting),
-                Err(parcel) => self.pass_by(*parcel),
+                Err(parcel) => {
+                    // It hears of it here, and of nothing else.
+                    drop(waiting.now());
+                    self.pass_by(*parcel)
+                }
             }
         } else {
             // This thread blocks either way: it may as well do the sink's work.
@@ -225,7 +232,7 @@ impl Core {
 
 /// Whether this thread may be the very one that others wait for.
 pub(crate) fn must_not_wait() -> bool {
-    delivers() || LogWriter::on_writer_thread()
+    delivers() || SinkThread::is_current()
 }
 
 /// The result of an emit that must not wait.

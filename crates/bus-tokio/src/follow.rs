@@ -59,7 +59,7 @@ impl SessionBus {
     /// [`Unsupported`](bus_log::LogErrorKind::Unsupported) if this bus has no log, or if another
     /// handle of it has another one that is being followed: the followers of one bus follow one thread.
     pub fn follow(&self, cursor: u64) -> Result<Follow> {
-        let home = self.core().sinks.as_ref().and_then(|sinks| sinks.home());
+        let home = self.core().sinks().and_then(|sinks| sinks.home());
         let home = home.ok_or_else(|| LogError::unsupported("bus without a log"))?;
         let (receiver, start) = self.core().line.ring().follow(home.origin).ok_or_else(|| {
             LogError::unsupported("bus that is followed in another thread of a log")
@@ -187,6 +187,11 @@ impl Follow {
     /// The next item; `None` when it is over.
     ///
     /// Cancel-safe: a future that is dropped before it is ready has taken nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any that the log gives to whoever reads it: see [`SessionLog`](bus_log::SessionLog#which-errors-a-method-gives).
+    /// After `Unavailable` and `Busy` it goes on where it was, after a short pause; after any other error it is over.
     pub async fn next(&mut self) -> Option<Result<Followed>> {
         poll_fn(|cx| self.poll(cx)).await
     }
@@ -320,7 +325,10 @@ impl Follow {
                 self.held = Some(envelope);
                 return item;
             }
-        } else if let Live::Elsewhere(patience) = &mut self.whose {
+        }
+        if self.cursor() >= before
+            && let Live::Elsewhere(patience) = &mut self.whose
+        {
             patience.renew();
         }
         Poll::Ready(match ordinal {
@@ -377,3 +385,6 @@ impl fmt::Debug for Follow {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

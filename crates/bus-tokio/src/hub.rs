@@ -41,11 +41,11 @@ pub use config::HubConfig;
 ///
 /// For one key there is never more than one bus alive: whoever asks gets a clone of it, as long as
 /// anybody has a clone, an audit sink, a subscriber or a follower of it, or something is on its way
-/// into the log. One that nobody uses is let go after [`idle`](HubConfig::idle), and the next who asks
-/// gets a new one, which counts [`seq`](Envelope::seq) anew; ordinals go on. Those are found when buses
-/// are asked for: four are looked at for each new one, so that at most about a third are there in vain,
-/// and one for each that there was. Nothing is let go while nobody asks; [`let_go`](Self::let_go) looks
-/// at all, for a process that may ask for none in a long time.
+/// into the log. A bus that nobody uses is let go after [`idle`](HubConfig::idle). The next who asks
+/// gets a new one, which counts [`seq`](Envelope::seq) from the start; ordinals go on. The hub looks for idle buses
+/// while buses are asked for. Each new bus checks four others for idleness, each lookup of an existing one checks one;
+/// so at most about a third of all buses are idle leftovers. While nobody asks, nothing is let go:
+/// [`let_go`](Self::let_go) checks all buses, for a process that may not ask for one in a long time.
 ///
 /// # Memory
 ///
@@ -101,22 +101,13 @@ impl SessionHub {
     }
 
     /// A hub over `log`.
-    ///
-    /// # Panics
-    ///
-    /// Panics if a capacity is 0, or greater than `usize::MAX / 2`.
     #[must_use]
     pub fn with_config(log: Arc<dyn SessionLog>, config: HubConfig) -> Self {
-        let hub_capacity = SessionBus::rounded(config.hub_capacity);
         Self {
             inner: Arc::new(Inner {
-                sessions: Mutex::new(Sessions::new(hub_capacity)),
+                sessions: Mutex::new(Sessions::new(config.hub_capacity)),
                 writer: LogWriter::with_config(log, config.writer.clone()),
-                config: HubConfig {
-                    capacity: SessionBus::rounded(config.capacity),
-                    hub_capacity,
-                    ..config
-                },
+                config,
             }),
         }
     }

@@ -1,9 +1,8 @@
-//! One emit: live to every subscriber, and on disk where it must be.
+//! One emit: live to every subscriber, and on disk if it must be durable.
 //!
-//! **Who this crate is for.** An application that runs agents makes a [`SessionBus`] per session,
-//! plugs it into the framework (as its [`EventEmitter`] and [`AuditSink`], which is all that the
-//! framework knows), and subscribes its screens. It takes a log backend beside it; `bus-log-file`
-//! is the embedded default.
+//! **Who this crate is for.** An application that runs agents. It makes one [`SessionBus`] per session,
+//! gives it to the framework as its [`EventEmitter`] and [`AuditSink`] (the framework knows nothing else),
+//! and subscribes its screens. It also needs a log backend; `bus-log-file` is the embedded default.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -33,42 +32,42 @@
 //!
 //! | Who | May lose | When | How it is told |
 //! |---|---|---|---|
-//! | the log | nothing that [`emit`](SessionBus::emit) returned for without a warning | – | – |
+//! | the log | no durable event for which [`emit`](SessionBus::emit) returned without a warning | – | – |
 //! | the log | a durable event | the sink fails, panics, or stays down for longer than it retries | a `warn`; [`EmitError`] from [`try_emit`](SessionBus::try_emit) and [`publish`](SessionBus::publish) |
-//! | the log | an audit record | the log stays down until the queue is full, or until it is given up at the end | counted in [`audit_stats`](SessionBus::audit_stats), and noted in the log as an [`AuditGap`](GraphEvent::AuditGap) once it takes writes again |
+//! | the log | an audit record | the log stays down until the queue is full, or until the writer gives up at the end | counted in [`audit_stats`](SessionBus::audit_stats), and noted in the log as an [`AuditGap`](GraphEvent::AuditGap) once it takes writes again |
 //! | the log | an audit record | it is made after [`close`](SessionBus::close) | counted |
-//! | a durable sink that is no log | an audit record | the sink fails, or can't take such events | a `warn` |
+//! | a durable sink that is not a log | an audit record | the sink fails, or can't take such events | a `warn` |
 //! | the log | a durable event that is being emitted | the process is killed before `emit` returned | it did not return |
 //! | a subscriber | the oldest envelopes | it is more than the bus's capacity behind | [`Lagged(n)`](RecvError::Lagged), exactly `n` envelopes |
-//! | a follower | nothing of the log; of what is live only, the oldest | it is more than the bus's capacity behind | [`Gap`](Followed::Gap), exactly how many |
+//! | a follower | no recorded event; the oldest live-only events | it is more than the bus's capacity behind | [`Gap`](Followed::Gap), exactly how many |
 //! | a subscriber | nothing else: not if the sink fails, nor if another subscriber is slow | | |
-//! | the legacy channel | what it has no room for; everything once it is closed | at once | no one (a `debug` if it is full) |
+//! | the legacy channel | events for which it has no room; all events once it is closed | at once | to nobody (a `debug` if it is full) |
 //!
-//! What a subscriber lost of the durable events is in the log, at the ordinals after that of the
-//! last envelope it saw.
+//! Durable events that a subscriber lost are in the log, at the ordinals after that of the
+//! last envelope that it saw.
 //!
 //! # Order
 //!
-//! *Durable events have one order.* Whoever emits them, from however many threads, every subscriber
-//! sees them in the order in which the sink took them, which is the order of the log. A sink whose
-//! [`submit`](DurableSink::submit) fixes an event's place before the disk has it lets many emitters
-//! share one sync; with a sink that has only [`write`](DurableSink::write), emitters queue.
+//! *Durable events have one order.* However many threads emit them, every subscriber
+//! sees them in the order in which the sink took them, which is the order of the log. If a sink's
+//! [`submit`](DurableSink::submit) fixes an event's place before the disk has it, many emitters can
+//! share one sync; if a sink has only [`write`](DurableSink::write), emitters queue.
 //!
 //! *An ephemeral event waits for nothing*: it is broadcast at once, ahead of durable events that
-//! still wait for the disk. One thread's own events stay in order all the same, because its durable
-//! ones are broadcast before `emit` returns; only audit records, which nobody waits for, may be seen
-//! after an ephemeral event that the same thread emitted later.
+//! still wait for the disk. The events of one thread stay in order all the same, because its durable
+//! events are broadcast before `emit` returns. Only audit records are an exception, because recording one does not
+//! wait: a subscriber may see a record after an ephemeral event that the same thread emitted later.
 //!
 //! [`Envelope::seq`] counts both kinds as they are broadcast, without gaps.
 //!
 //! # Lag
 //!
 //! The bus keeps an envelope until every subscriber has read it, but at most `capacity` of them. A
-//! subscriber that falls further behind loses the oldest, and its next call says how many: the count
-//! is exact, and counts envelopes of every kind, whichever it asks for. Then it goes on with the
-//! oldest that is left. The emitter does not notice, nor does any other subscriber.
+//! subscriber that falls further behind loses the oldest, and its next call says how many. The count
+//! is exact; it counts envelopes of every kind, also those that this subscriber would not get. Then the subscriber
+//! continues with the oldest envelope that is left. The emitter does not notice, nor does any other subscriber.
 //!
-//! A subscriber that is asked for one takes up to 32 from the bus and hands them out one by one: it
+//! When you ask a subscriber for one envelope, it takes up to 32 from the bus and hands them out one by one: so it
 //! may fall behind by that many more. A bus without subscribers keeps nothing.
 //!
 //! ```
@@ -89,10 +88,10 @@
 //!
 //! # Following
 //!
-//! A subscriber that connects late, or lags, has to read the log for what it missed, and to find the
-//! seam. [`follow`](SessionBus::follow) does that: everything durable after a cursor from the log,
-//! then live, each once and in order, with a number for what was live only and is lost: see
-//! [`Follow`].
+//! A subscriber that connects late, or lags, would have to read from the log what it missed, and to find the place where
+//! the log ends and its live events begin. [`follow`](SessionBus::follow) does that: it gives everything durable after a
+//! cursor from the log, and then what is live, each event once and in order. Live-only events that are lost are
+//! counted: see [`Follow`].
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -112,21 +111,22 @@
 //!
 //! # On another machine
 //!
-//! [`RemoteSession`] follows a session whose bus is elsewhere: what is durable from the log that both reach, what is only live
-//! from a [`LiveChannel`], as that of `bus-log-nats`, on which the bus says it: [`SessionBus::with_live`].
+//! [`RemoteSession`] follows a session whose bus is on another machine. It reads the durable events from a log that both
+//! machines reach. The live-only events come over a [`LiveChannel`], such as that of `bus-log-nats`; the bus sends them there
+//! if it was made with [`SessionBus::with_live`].
 //!
 //! # Many sessions
 //!
-//! [`SessionHub`] makes a bus for each session when it is asked for, over one log and one writer, lets
-//! go of those that nobody uses, and shows all of them, or a tenant's, to one subscriber.
+//! [`SessionHub`] makes a bus for each session when it is asked for; all share one log and one writer. It releases
+//! buses that nobody uses, and lets one subscriber see the events of all sessions, or of a tenant's.
 //!
 //! # Runtimes
 //!
-//! Emitting works on any thread, in or out of a runtime, and every future of this crate under any
-//! executor. What an emit costs does not grow with the subscribers that wait: of more than two in
-//! tasks of one tokio runtime, a task that the bus spawns there wakes all but one; of more than 32
-//! elsewhere, a thread that all buses share does. In async code, [`publish`](SessionBus::publish) durable events:
-//! [`emit`](SessionBus::emit) blocks its thread until they are on disk.
+//! You can emit on any thread, in or out of a runtime, and every future of this crate works under any
+//! executor. The cost of an emit does not grow with the number of waiting subscribers. If more than two of them wait in
+//! tasks of one tokio runtime, the emitter wakes one, and a task that the bus spawns there wakes the others. If more than 32
+//! wait elsewhere, a thread that all buses share wakes them. In async code, use [`publish`](SessionBus::publish) for
+//! durable events: [`emit`](SessionBus::emit) blocks its thread until they are on disk.
 
 mod audit;
 mod bus;

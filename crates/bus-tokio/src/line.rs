@@ -25,6 +25,7 @@ use std::time::Instant;
 use bus_core::{DateTime, Event, Helper, Meta, Ticket, TicketOutcome, Utc};
 use tokio::sync::Semaphore;
 
+use crate::emit::must_not_wait;
 use crate::envelope::Origin;
 use crate::legacy::Legacy;
 use crate::ring::Ring;
@@ -34,7 +35,7 @@ use hand_in::HandIn;
 use handover::{Handover, Next, Passed};
 
 pub(crate) use parcel::{Addressee, Cargo, Parcel};
-pub(crate) use reentrancy::delivers;
+pub(crate) use reentrancy::{delivering, delivers};
 
 /// Places for parcels that wait to be handed in and have nobody who is blocked until they are. A parcel takes
 /// one for each KiB that it is made of, and at least one.
@@ -218,7 +219,8 @@ impl Line {
             Stuck::Full(_) | Stuck::Many => waiter::call(self),
             Stuck::MayBlock => self.hand_in.call(self),
         };
-        if !called {
+        // On a thread that the sink may need, what is left waits for who comes next.
+        if !called && !must_not_wait() {
             // There is no thread to be had: rather wait here than for good.
             while let Some(Stuck::Many) = self.pump_by(Wait::ForRoom) {}
         }
@@ -287,7 +289,7 @@ impl Line {
 
 /// Drops sinks that nobody holds any more, as of a bus that was dropped within a delivery. That may join a thread which
 /// hangs in its log, so that this one, which others wait for, is not to do it.
-fn let_go(sinks: Sinks) {
+pub(crate) fn let_go(sinks: Sinks) {
     let thread = thread::Builder::new().name("bus-let-go".into());
     // Where there is no thread to be had, they are dropped in here; what is dropped is somebody else's.
     let _ = catch_unwind(AssertUnwindSafe(|| {

@@ -1,10 +1,11 @@
 //! A session whose bus is on another machine.
 
+mod age;
 mod ledger;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bus_log::{
     Followers, LiveChannel, LiveEar, LiveHearing, LiveWhat, LiveWord, LogError, Meta, Result,
@@ -13,9 +14,11 @@ use bus_log::{
 
 use crate::envelope::{Origin, Tally};
 use crate::follow::Patience;
+use crate::line::delivering;
 use crate::ring::Ring;
 use crate::{Envelope, Follow, SessionBus};
 
+pub(crate) use age::Age;
 use ledger::{Ledger, Verdict};
 
 /// How many envelopes who follows may be behind, if not told otherwise.
@@ -39,8 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 ///   that is heard of it on, live events given and those in gaps add up to those that it broadcast as live only. A loss shows
 ///   also if nothing is emitted after it, once the channel has a connection again. Of a bus that begins more
 ///   than a second after the listening did, everything counts, as long as no word is on its way for longer than that.
-/// - **Not counted** can be what a bus broadcast last before it was killed, or cut off for good, and told nobody; and what
-///   was broadcast before the first follower here began.
+/// - **Not counted** can be what a bus broadcast last before it was killed, or cut off for good, and told nobody, as one is that
+///   ends without a connection when very many have before it; what it broadcast last before it ended, if there was no
+///   connection here then nor soon after; and what was broadcast before the first follower here began. How long something has
+///   been there is known by clocks: a follower's wall clock that is set forward may have what was before counted as missed, and
+///   a bus's may have what it lost before it was heard of not counted.
 ///
 /// # In which order
 ///
@@ -102,7 +108,7 @@ struct Listening {
 struct Post {
     ring: Arc<Ring>,
     ledger: Mutex<Ledger>,
-    begun: Instant,
+    begun: Age,
 }
 
 impl RemoteSession {
@@ -187,7 +193,7 @@ impl Inner {
             let post = Arc::new(Post {
                 ring: Arc::new(Ring::new(self.capacity)),
                 ledger: Mutex::default(),
-                begun: Instant::now(),
+                begun: Age::begin(),
             });
             let ear = Arc::clone(&post);
             Listening {
@@ -206,15 +212,18 @@ impl Drop for Listening {
 
 impl LiveEar for Post {
     fn hear(&self, word: LiveWord) {
-        let listened = self.begun.elapsed();
-        self.ring.push_heard(|| {
+        let listened = self.begun.so_far();
+        let count = || {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             let verdict = ledger.hear(&word, listened);
             drop(ledger);
             let (unrecorded, at, event, meta, origin) = match (verdict, word.what) {
-                (Verdict::Give(total), LiveWhat::Event { at, event, meta }) => {
-                    (total, at, event, meta, Origin::UNKNOWN)
-                }
+                (
+                    Verdict::Give(total),
+                    LiveWhat::Event {
+                        at, event, meta, ..
+                    },
+                ) => (total, at, event, meta, Origin::UNKNOWN),
                 (Verdict::Missing(total), _) => (
                     total,
                     Utc::now(),
@@ -237,7 +246,9 @@ impl LiveEar for Post {
                 },
                 thread: None,
             })
-        });
+        };
+        // Wakers run in there, on a thread of the channel's, which is not to wait for what they emit.
+        delivering(|| self.ring.push_heard(count));
     }
 }
 

@@ -7,10 +7,11 @@ thread_local! {
     static SPEAKING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Never called under a lock of ours.
+/// Never called under a lock of ours. `seq` is 0 if the event was not broadcast.
 pub(crate) fn warn_not_durable(seq: u64, error: &io::Error) {
-    once(|| {
-        tracing::warn!(seq, %error, "event may not be durable; it was broadcast all the same");
+    once(|| match seq {
+        0 => tracing::warn!(%error, "event was not broadcast, and may not be durable"),
+        _ => tracing::warn!(seq, %error, "event may not be durable; it was broadcast all the same"),
     });
 }
 

@@ -1,10 +1,10 @@
-//! Private servers from this machine's own packages: each with a data folder and a port of its own.
+//! Private servers from this machine's own packages: each with its own data folder and port.
 //!
-//! **Who this crate is for.** Tests and measurements that need a real server, and do things to it that
-//! nobody does to a server that somebody else uses: kill it, pause it, empty its folder. `cargo xtask
-//! services` is a door to it. It knows no crate of the bus, so that it runs when they do not compile.
+//! **Who this crate is for.** Tests and measurements that need a real server of their own, because they kill it, pause
+//! it, or empty its folder. `cargo xtask services` is its command line. It depends on no crate of the bus, so that it
+//! works even if they do not compile.
 //!
-//! A server never runs as root: where we are root, it runs as the user that its package made.
+//! A server never runs as root: if we are root, it runs as the user that its package created.
 //!
 //! ```no_run
 //! use local_servers::Postgres;
@@ -19,14 +19,21 @@
 //! ```
 
 mod account;
+mod certificates;
 mod nats;
 mod place;
 mod port;
 mod postgres;
 mod process;
+mod program;
 mod redis;
+mod scratch;
+mod server;
 
-pub use nats::{Nats, NatsCluster, ScratchNats};
+pub use certificates::Certificates;
+pub use nats::{Nats, NatsCluster};
 pub use place::folder_below;
-pub use postgres::{Part, Postgres, ScratchPostgres, may_mount};
-pub use redis::{Redis, ScratchRedis};
+pub use postgres::Postgres;
+pub use redis::Redis;
+pub use scratch::{Part, Scratch, ScratchNats, ScratchPostgres, ScratchRedis, may_mount};
+pub use server::{Deed, Kind, Server};

@@ -3,7 +3,6 @@
 mod apart;
 mod ask;
 mod cluster;
-mod scratch;
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -18,9 +17,10 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::account::Account;
+use crate::program::{first, named};
+use crate::server::Kind;
 use crate::{port, process};
 pub use cluster::NatsCluster;
-pub use scratch::ScratchNats;
 
 /// The user that Debian's package makes.
 const USER: &str = "nats";
@@ -52,7 +52,7 @@ pub struct Nats {
     address: Ipv4Addr,
     /// The network namespace that it runs in.
     namespace: Option<String>,
-    port: u16,
+    pub(crate) port: u16,
     /// Lines of its configuration, besides those that it always has.
     settings: Vec<String>,
     jet_stream: bool,
@@ -168,7 +168,7 @@ impl Nats {
 
     /// The URL of another port of 127.0.0.1, such as that of a proxy.
     #[must_use]
-    pub fn url_at(port: u16) -> String {
+    pub fn url_at(&self, port: u16) -> String {
         format!("nats://127.0.0.1:{port}")
     }
 
@@ -212,12 +212,7 @@ impl Nats {
                 None => Ok(ask::greeting(at).is_ok_and(|greeting| greeting.contains(&said))),
             }
         });
-        ready.map_err(|error| {
-            let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(20).collect();
-            let end: Vec<&str> = lines.into_iter().rev().collect();
-            io::Error::new(error.kind(), format!("{error}\n{}", end.join("\n")))
-        })
+        ready.map_err(|error| process::with_log(&error, &self.log_file()))
     }
 
     /// Whether it runs, whoever started it.
@@ -375,6 +370,21 @@ impl Nats {
     }
 }
 
+impl Kind for Nats {
+    const NAME: &'static str = "nats";
+    const PACKAGE: &'static str = Self::PACKAGE;
+    const USER: &'static str = USER;
+    const PORT_TAKEN: &'static str = "address already in use";
+
+    fn is_installed() -> bool {
+        Self::is_installed()
+    }
+
+    fn at(folder: &Path) -> io::Result<Self> {
+        Self::prepare(folder)
+    }
+}
+
 /// A server that was started here ends here.
 impl Drop for Nats {
     fn drop(&mut self) {
@@ -387,18 +397,8 @@ impl Drop for Nats {
 }
 
 fn program() -> Option<PathBuf> {
-    let packaged = || {
-        PROGRAMS
-            .iter()
-            .map(PathBuf::from)
-            .find(|program| program.exists())
-    };
-    named(PROGRAM).or_else(packaged)
+    named(PROGRAM).or_else(|| first(&PROGRAMS))
 }
 
-/// The program that an environment variable names.
-fn named(variable: &str) -> Option<PathBuf> {
-    std::env::var_os(variable)
-        .filter(|name| !name.is_empty())
-        .map(PathBuf::from)
-}
+#[cfg(test)]
+mod tests;

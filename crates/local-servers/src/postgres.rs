@@ -1,7 +1,6 @@
 //! PostgreSQL.
 
 mod init;
-mod scratch;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -9,15 +8,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::account::Account;
-use crate::{port, process};
-use init::told;
-pub use scratch::{Part, ScratchPostgres, may_mount};
+use crate::server::Kind;
+use crate::{Scratch, port, process};
 
 /// The user that Debian's package makes.
 const USER: &str = "postgres";
@@ -43,7 +41,7 @@ pub struct Postgres {
     folder: PathBuf,
     programs: PathBuf,
     account: Option<Account>,
-    port: u16,
+    pub(crate) port: u16,
     settings: Vec<(String, String)>,
     child: Option<Child>,
 }
@@ -64,10 +62,8 @@ impl Postgres {
     ///
     /// `NotFound` if PostgreSQL is not installed; otherwise what its programs say.
     pub fn prepare(folder: &Path) -> io::Result<Self> {
-        let server = Self::at(folder)?;
-        if !server.made().exists() {
-            server.init()?;
-        }
+        let mut server = Self::at(folder)?;
+        server.make()?;
         Ok(server)
     }
 
@@ -198,12 +194,7 @@ impl Postgres {
                 None => Ok(self.status().is_some_and(|(_, _, ready)| ready)),
             }
         });
-        ready.map_err(|error| {
-            let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(20).collect();
-            let end: Vec<&str> = lines.into_iter().rev().collect();
-            io::Error::new(error.kind(), format!("{error}\n{}", end.join("\n")))
-        })
+        ready.map_err(|error| process::with_log(&error, &self.log_file()))
     }
 
     /// Whether it runs, whoever started it.
@@ -283,6 +274,11 @@ impl Postgres {
         self.init()
     }
 
+    /// Lets it run on after this process has ended.
+    pub fn leave_running(mut self) {
+        self.child = None;
+    }
+
     fn signal_all(&self, signal: Signal) -> io::Result<()> {
         let Some((pid, _, _)) = self.status() else {
             return Ok(());
@@ -349,6 +345,45 @@ impl Postgres {
     }
 }
 
+impl Kind for Postgres {
+    const NAME: &'static str = "postgres";
+    const PACKAGE: &'static str = Self::PACKAGE;
+    const USER: &'static str = USER;
+    const PORT_TAKEN: &'static str = "could not create any TCP/IP sockets";
+
+    fn is_installed() -> bool {
+        Self::is_installed()
+    }
+
+    fn at(folder: &Path) -> io::Result<Self> {
+        Self::at(folder)
+    }
+
+    fn make(&mut self) -> io::Result<()> {
+        if self.made().exists() {
+            return Ok(());
+        }
+        self.init()
+    }
+
+    fn end_connections(&self) -> io::Result<Option<u32>> {
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{ROLE}'"
+        );
+        let mut psql = Command::new(self.programs.join("psql"));
+        psql.args(["-X", "-A", "-t", "-c", &sql, &self.admin_url()]);
+        let output = psql.stdin(Stdio::null()).output()?;
+        let ended = String::from_utf8_lossy(&output.stdout).trim().parse();
+        process::told(output, "psql")?;
+        ended.map(Some).map_err(io::Error::other)
+    }
+
+    /// In good order: what it shares with its processes would stay in the machine's memory otherwise.
+    fn end(&mut self) -> io::Result<()> {
+        self.stop()
+    }
+}
+
 /// A server that was started here ends here.
 impl Drop for Postgres {
     fn drop(&mut self) {
@@ -360,10 +395,17 @@ impl Drop for Postgres {
     }
 }
 
-impl Postgres {
-    /// Lets it run on after this process has ended.
-    pub fn leave_running(mut self) {
-        self.child = None;
+impl Scratch<Postgres> {
+    /// Makes and starts a standby of another server, which must run.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn standby_of(primary: &Postgres, parent: &Path) -> io::Result<Self> {
+        let mut scratch = Self::below(parent)?;
+        scratch.copy_of(primary)?;
+        scratch.start_at_a_free_port()?;
+        Ok(scratch)
     }
 }
 

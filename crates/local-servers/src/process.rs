@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
+use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -65,6 +67,27 @@ pub(crate) fn wait_until(
         thread::sleep(LOOK_AGAIN);
     }
     Ok(())
+}
+
+/// The error of a server that does not come up, with the end of its log.
+pub(crate) fn with_log(error: &io::Error, log: &Path) -> io::Error {
+    let log = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().rev().take(20).collect();
+    let end: Vec<&str> = lines.into_iter().rev().collect();
+    io::Error::new(error.kind(), format!("{error}\n{}", end.join("\n")))
+}
+
+/// What a program says when it fails, as an error.
+pub(crate) fn told(output: Output, program: &str) -> io::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(format!(
+        "{program}: {}: {}",
+        output.status,
+        said.trim()
+    )))
 }
 
 /// From `/proc/PID/stat`: the name stands in parentheses and may hold anything.

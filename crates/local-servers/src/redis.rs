@@ -1,7 +1,6 @@
 //! Redis.
 
 mod ask;
-mod scratch;
 
 use std::fs::{self, File};
 use std::io;
@@ -13,13 +12,17 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::account::Account;
+use crate::program::{first, named};
+use crate::server::Kind;
 use crate::{port, process};
-pub use scratch::ScratchRedis;
 
 /// The user that Debian's package makes.
 const USER: &str = "redis";
 
-/// Where the server's program may be.
+/// Names another program than those, of any version: the server itself, which shows its own name and no script's.
+const PROGRAM: &str = "BUS_TEST_REDIS_SERVER";
+
+/// Where Debian's package, or an operator, puts the program.
 const PROGRAMS: &[&str] = &["/usr/bin/redis-server", "/usr/local/bin/redis-server"];
 
 /// How long it may take to come up, which includes reading its file, or to go down.
@@ -51,7 +54,7 @@ pub struct Redis {
     folder: PathBuf,
     program: PathBuf,
     account: Option<Account>,
-    port: u16,
+    pub(crate) port: u16,
     settings: Vec<(String, String)>,
     is_sentinel: bool,
     child: Option<Child>,
@@ -67,7 +70,7 @@ impl Redis {
         program().is_some()
     }
 
-    /// The server in a folder.
+    /// The server in a folder. It is the one that `BUS_TEST_REDIS_SERVER` names, if that is set, or the package's.
     ///
     /// # Errors
     ///
@@ -212,12 +215,7 @@ impl Redis {
                 None => Ok(self.running().is_some() && self.is_ready()),
             }
         });
-        ready.map_err(|error| {
-            let log = fs::read_to_string(self.log_file()).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(20).collect();
-            let end: Vec<&str> = lines.into_iter().rev().collect();
-            io::Error::new(error.kind(), format!("{error}\n{}", end.join("\n")))
-        })
+        ready.map_err(|error| process::with_log(&error, &self.log_file()))
     }
 
     /// Whether it runs, whoever started it.
@@ -357,8 +355,9 @@ impl Redis {
         let port = text.lines().next()?.strip_prefix("port ")?.parse().ok()?;
         // The file of one that was killed stays, and its process id may be another's by now. It shows
         // its port as its name.
+        let name = self.program.file_name().unwrap_or_default();
         let is_it = process::is_alive(pid)
-            && process::was_started_with(pid, "redis-server")
+            && process::was_started_with(pid, &name.to_string_lossy())
             && process::was_started_with(pid, &format!(":{port}"));
         is_it.then_some((pid, port))
     }
@@ -385,6 +384,32 @@ fn line(name: &str, value: &str) -> String {
     }
 }
 
+impl Kind for Redis {
+    const NAME: &'static str = "redis";
+    const PACKAGE: &'static str = Self::PACKAGE;
+    const USER: &'static str = USER;
+    const PORT_TAKEN: &'static str = "Address already in use";
+
+    fn is_installed() -> bool {
+        Self::is_installed()
+    }
+
+    fn at(folder: &Path) -> io::Result<Self> {
+        Self::prepare(folder)
+    }
+
+    fn end_connections(&self) -> io::Result<Option<u32>> {
+        let mut ended = 0;
+        for kind in ["normal", "pubsub"] {
+            // All but the one that asks.
+            let answer = self.ask(&format!("CLIENT KILL TYPE {kind}"))?;
+            let count = answer.trim_start_matches(':').parse::<u32>();
+            ended += count.map_err(io::Error::other)?;
+        }
+        Ok(Some(ended))
+    }
+}
+
 /// A server that was started here ends here.
 impl Drop for Redis {
     fn drop(&mut self) {
@@ -397,6 +422,5 @@ impl Drop for Redis {
 }
 
 fn program() -> Option<PathBuf> {
-    let mut programs = PROGRAMS.iter().map(PathBuf::from);
-    programs.find(|program| program.exists())
+    named(PROGRAM).or_else(|| first(PROGRAMS))
 }

@@ -153,6 +153,12 @@ impl Report {
             .collect()
     }
 
+    /// Whether a law does not hold on a log of this package.
+    pub(super) fn fails(&self, package: &str) -> bool {
+        let mut columns = self.columns.iter().filter(|c| c.package == package);
+        columns.any(|column| column.cells.values().any(|cell| *cell == Cell::Fail))
+    }
+
     #[cfg(test)]
     pub(super) fn cell(&self, log: &str, law: &str) -> Option<Cell> {
         self.columns
@@ -162,6 +168,31 @@ impl Report {
             .get(law)
             .copied()
     }
+}
+
+/// What was printed of laws, out of the output of all tests of a package: another test may have a name, or leave a note,
+/// that would land in a column too.
+pub(super) fn of_laws(text: &str) -> String {
+    const MODULE: &str = "laws::";
+    // Whether the next plain `ok` is of a law, where output came between it and its name.
+    let mut waits = false;
+    let of_law = |line: &&str| {
+        let test = line.strip_prefix("test ");
+        if let Some((name, rest)) = test.and_then(|test| test.split_once(" ... ")) {
+            waits = name.starts_with(MODULE) && status(rest).is_none();
+            return name.starts_with(MODULE);
+        }
+        if let Some(skip) = skip(line) {
+            return skip.test.is_none_or(|test| test.starts_with(MODULE));
+        }
+        let ends = waits && status(line).is_some();
+        waits &= !ends;
+        ends || line.starts_with("---- ") || line.starts_with("test result")
+    };
+    text.lines()
+        .filter(of_law)
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// How many tests passed, by the lines `test result: ok. 3 passed; …`.

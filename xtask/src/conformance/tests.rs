@@ -1,4 +1,4 @@
-use super::report::{Cell, LAWS, Report, passed};
+use super::report::{Cell, LAWS, Report, of_laws, passed};
 use super::*;
 
 const SHOWN: &str = "
@@ -170,4 +170,83 @@ fn passed_tests_are_summed_over_all_binaries() {
         passed("running 0 tests\ntest result: ok. 0 passed; 0 failed\n"),
         0
     );
+}
+
+/// What all tests of a package print, those of laws among them.
+const ALL: &str = "
+running 6 tests
+test codec::a2_is_a_size_of_paper ... FAILED
+test laws::nats::a2_concurrent_appends ... ok
+test faults::nats::c1_is_a_vitamin ... some output
+FAILED
+test laws::nats::c1_followers ... some output
+ok
+test laws::cluster::a2_concurrent_appends ... FAILED
+
+failures:
+
+---- codec::a2_is_a_size_of_paper stdout ----
+law A2 skipped on nats [codec::a2_is_a_size_of_paper]: no paper
+
+test result: FAILED. 3 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out
+law C1 skipped on nats [faults::nats::c1_is_a_vitamin]: no fruit
+law C1 skipped in part (of old age) on nats [laws::nats::c1_followers]: too young
+";
+
+#[test]
+fn no_test_but_those_of_laws_lands_in_the_table() {
+    let report = read(&of_laws(ALL));
+    assert_eq!(report.cell("nats", "A2"), Some(Cell::Pass));
+    assert_eq!(report.cell("nats", "C1"), Some(Cell::Part));
+    assert_eq!(report.cell("cluster", "A2"), Some(Cell::Fail));
+    assert_eq!(report.cell("memory", "A2"), None);
+    assert_eq!(report.cell("codec", "A2"), None);
+    let reasons: Vec<&str> = report.skips.iter().map(|s| s.reason.as_str()).collect();
+    assert_eq!(reasons, ["too young"]);
+    assert!(report.fails("bus-log") && !report.fails("bus-log-nats"));
+}
+
+#[test]
+fn what_laws_print_alone_reads_the_same() {
+    assert_eq!(read(&of_laws(SHOWN)).to_string(), read(SHOWN).to_string());
+}
+
+#[test]
+fn a_table_out_of_all_tests_wants_every_log_and_the_kit() {
+    let metadata = Metadata::of(&crate::root()).unwrap();
+    let every: String = LAWS
+        .map(|law| format!("test laws::a_log::{}_holds ... ok\n", law.to_lowercase()))
+        .concat();
+    let ran = |package: &str, text: &str| Ran {
+        package: package.to_owned(),
+        target: TESTS.to_owned(),
+        text: format!("{text}test result: ok. 21 passed; 0 failed\n"),
+        fault: None,
+    };
+    let mut all: Vec<Ran> = metadata
+        .members()
+        .filter(|package| is_log(&package.name) || package.name == KIT)
+        .map(|package| ran(&package.name, &every))
+        .collect();
+    of(&metadata, &all).unwrap();
+    let failed = |all: &[Ran]| of(&metadata, all).unwrap_err().to_string();
+
+    let without_e1 = every.replace("test laws::a_log::e1_holds ... ok\n", "");
+    all[0] = ran(&all[0].package, &without_e1);
+    assert_eq!(failed(&all), format!("failed: {}", all[0].package));
+    all[0] = ran(
+        &all[0].package,
+        &every.replace("x1_holds ... ok", "x1_holds ... FAILED"),
+    );
+    assert_eq!(failed(&all), format!("failed: {}", all[0].package));
+    let first = all.remove(0);
+    assert_eq!(failed(&all), format!("failed: {}", first.package));
+    all.insert(0, ran(&first.package, &every));
+
+    let kit = all.iter_mut().find(|ran| ran.package == KIT).unwrap();
+    kit.fault = Some("failed".to_owned());
+    assert_eq!(failed(&all), format!("failed: {KIT}"));
+    all.retain(|ran| ran.package != KIT);
+    assert_eq!(failed(&all), format!("failed: {KIT}"));
+    assert_eq!(failed(&[]), "no test ran");
 }

@@ -13,3 +13,17 @@ fn what_a_test_printed_is_read_with_its_name() {
     ];
     assert_eq!(said(text), expected);
 }
+
+#[test]
+fn a_test_that_printed_nothing_is_named_too() {
+    let text = "running 5 tests\ntest faults::a ... ok\ntest faults::b ... law X skipped\nok\n\
+                test live::c ... FAILED\ntest live::d - should panic ... ok\nok\n\nsuccesses:\n\n\
+                ---- faults::a stdout ----\n3 kills, none lost\n4 pauses\n\n\
+                successes:\n    faults::a\n    faults::b\n\ntest result: ok. 3 passed\n";
+    assert_eq!(passed(text), ["faults::a", "faults::b", "live::d"]);
+    let expected = "| bus-log-x | faults::a | 3 kills, none lost |\n\
+                    | bus-log-x | faults::a | 4 pauses |\n\
+                    | bus-log-x | faults::b | passed |\n\
+                    | bus-log-x | live::d | passed |\n";
+    assert_eq!(table("bus-log-x", text), expected);
+}

@@ -1,3 +1,5 @@
+use std::sync::Barrier;
+
 use super::*;
 
 #[test]
@@ -25,4 +27,18 @@ fn every_fuzz_crate_has_targets_and_every_target_has_seeds() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn two_targets_run_at_the_same_time_and_a_finding_stays_with_its_own() {
+    let names = ["one".to_owned(), "two".to_owned()];
+    // Neither ends before both have begun.
+    let both = Barrier::new(2);
+    let outcomes = at_once(&names, |name| {
+        both.wait();
+        ensure!(name == "one", "{name} crashed");
+        Ok(7)
+    });
+    assert_eq!(*outcomes[0].as_ref().unwrap(), 7);
+    assert_eq!(outcomes[1].as_ref().unwrap_err().to_string(), "two crashed");
 }

@@ -23,7 +23,9 @@ fn may_use(user: &str, used: &str) -> Option<bool> {
         // What logs on servers have in common, apart from their drivers.
         "bus-remote" => used == "bus-log",
         _ if is_backend(user) => matches!(used, "bus-log" | "bus-remote"),
-        "bus-testkit" | "bus-tokio" => matches!(used, "bus-core" | "bus-log"),
+        // Its faults are done to real servers. Both are for tests only.
+        "bus-testkit" => matches!(used, "bus-core" | "bus-log" | "local-servers"),
+        "bus-tokio" => matches!(used, "bus-core" | "bus-log"),
         "bus-open" => matches!(used, "bus-core" | "bus-log") || is_backend(used),
         "bus-http" => matches!(used, "bus-core" | "bus-log" | "bus-tokio"),
         "bus-cli" => used != "bus-bench",

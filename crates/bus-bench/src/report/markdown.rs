@@ -96,8 +96,8 @@ fn how_to_read(page: &mut String, report: &Report) -> std::fmt::Result {
          - Contenders of a row run in turn, A B C A B C, {} rounds unless a row says otherwise, after a warm-up that \
          also finds how many iterations a round has. A figure is the median of the rounds; the least and the most stand \
          beside it.\n\
-         - *Times better* is how many times better ours is: above 1× we win. *Seed-style* is the plain way that both \
-         our peers took; *best peer* the published crate with the best median in this run; *limit* what the machine gave \
+         - *Times better* is how many times better ours is: above 1× we win. *Baseline* is the plain way to do the \
+         same by hand; *best peer* the published crate with the best median in this run; *limit* what the machine gave \
          to a loop that does nothing else.\n\
          - A goal gets **no verdict** where others used more than {:.0} % of the machine. Otherwise it has one if every \
          round is on the same side of it by {CLEAR}×. If not, it gets none where (max − min) / median of the rounds' \
@@ -193,7 +193,7 @@ fn losses(page: &mut String, report: &Report) -> std::fmt::Result {
     for row in report.sections.iter().flat_map(|section| &section.rows) {
         let columns = columns(row);
         for (who, cell) in [
-            ("the seed-style", columns.seed),
+            ("the baseline", columns.seed),
             ("the best peer", columns.peer),
         ] {
             if let Some(Cell {
@@ -227,7 +227,7 @@ fn family(page: &mut String, section: &Section) -> std::fmt::Result {
     writeln!(page, "## {}\n\n{}\n", section.title, section.method)?;
     writeln!(
         page,
-        "| Row | Ours | Seed-style | Best peer | Limit | Times better than seed / peer / limit |\n|---|---|---|---|---|---|"
+        "| Row | Ours | Baseline | Best peer | Limit | Times better than baseline / peer / limit |\n|---|---|---|---|---|---|"
     )?;
     for row in &section.rows {
         let columns = columns(row);

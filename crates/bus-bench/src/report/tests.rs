@@ -34,7 +34,7 @@ fn absent(name: &str) -> Ran {
 
 fn report() -> Report {
     let goal = |verdict| Judged {
-        goal: "≥ 2× the seed-style".into(),
+        goal: "≥ 2× the baseline".into(),
         found: Some(1.5),
         range: Some((1.4, 1.6)),
         against: Some("plain".into()),
@@ -110,7 +110,7 @@ fn the_page_tells_where_we_lose() {
         page.contains("- emit, x: the best peer (fast) has 6000/s, ours 3000/s: 0.50×"),
         "{page}"
     );
-    assert!(!page.contains("the seed-style (plain) has"), "there we win");
+    assert!(!page.contains("the baseline (plain) has"), "there we win");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn goals_are_counted_by_verdict() {
     let page = markdown::page(&report());
     assert!(
         page.contains(
-            "| emit, x | ≥ 2× the seed-style (plain) | 1.50× | 1.40× – 1.60× | **missed** |"
+            "| emit, x | ≥ 2× the baseline (plain) | 1.50× | 1.40× – 1.60× | **missed** |"
         ),
         "{page}"
     );

@@ -16,7 +16,7 @@ pub(crate) enum Against {
 impl fmt::Display for Against {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seed => f.write_str("the seed-style"),
+            Self::Seed => f.write_str("the baseline"),
             Self::BestPeer => f.write_str("the best peer"),
             Self::Limit => f.write_str("the measured limit"),
             Self::Named(name) => f.write_str(name),

@@ -17,7 +17,7 @@ pub(crate) fn family(effort: Effort) -> Family {
         title: "PostgreSQL",
         method: "A private server of Debian's package on this machine, one for each row: `fsync`, \
                  `full_page_writes` and `synchronous_commit` on, 64 MB of shared buffers. Ours is the whole product, \
-                 with row-level security in force for the role, and followers notified. *Seed-style*: a transaction \
+                 with row-level security in force for the role, and followers notified. *Baseline*: a transaction \
                  with an INSERT for each event, into a table with neither; ordinals by `max(ordinal) + 1`. Every \
                  writer has a session and a connection of its own. *Audit*: as the family of that name says. *Shipped*: \
                  from the first append to a `ShippingLog` over a file log until all is on the server. *Copied*: the mix, \

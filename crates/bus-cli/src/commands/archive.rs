@@ -14,7 +14,7 @@ use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:
-  bus archive THREAD --before 1000      hides 1 to 1000; the first is now 1001
+  bus archive THREAD --through 1000     hides 1 to 1000; the first is now 1001
 
 Hidden for good: ordinals go on as before, and nothing brings the events back. A
 number past the end hides all. Keys of --json: thread, hidden (newly), first and
@@ -26,9 +26,9 @@ last (ordinals).";
 pub(crate) struct ArchiveArgs {
     /// The thread, as `bus ls` names it
     thread: String,
-    /// Hide the ordinals up to this one, it included: the archival watermark, as everywhere
-    #[arg(long, value_name = "N")]
-    before: u64,
+    /// Hides ordinals up to and including N, for good: N is the new archival watermark
+    #[arg(long, alias = "before", value_name = "N")]
+    through: u64,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -41,7 +41,8 @@ struct ArchiveLine<'a> {
     last: u64,
 }
 
-/// Hides the ordinals up to `--before`, which means what `archive_before` means.
+/// Hides the ordinals up to and including `--through`: the watermark of `archive_before`. `--before`, the option's
+/// hidden alias, means the same: "before 1000" sounds as if it kept 1000, and nothing brings 1000 back.
 pub(crate) async fn run(
     logs: &Logs,
     args: &ArchiveArgs,
@@ -49,7 +50,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
     // Nobody can look for damage in what is hidden.
-    let until = args.before.min(bounds.last);
+    let until = args.through.min(bounds.last);
     let mut pages = Pages::new(logs.log.as_ref(), &key, bounds.watermark, until);
     loop {
         match pages.next().await {
@@ -62,7 +63,7 @@ pub(crate) async fn run(
             Err(error) => return Err(error.into()),
         }
     }
-    let hidden = logs.log.archive_before(&key, args.before).await;
+    let hidden = logs.log.archive_before(&key, args.through).await;
     let hidden = hidden.map_err(wants_room)?;
     let bounds = logs.log.bounds(&key).await?;
     if out.is_json() {

@@ -125,7 +125,7 @@ pub(crate) async fn run(logs: &Logs, size: bool, out: &mut Out) -> anyhow::Resul
     };
     if !out.is_json() && (listed > 0 || unnamed.is_none()) {
         if listed == 0 {
-            none(logs, out)?;
+            none(logs, out).await?;
         } else {
             table.write(out, "")?;
             let (listed, events) = (counted(listed, "thread"), counted(events, "event"));
@@ -165,11 +165,17 @@ pub(crate) async fn run(logs: &Logs, size: bool, out: &mut Out) -> anyhow::Resul
     }
 }
 
-/// Says that there is nothing to list.
-pub(super) fn none(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
+/// Says that there is nothing to list, and of which tenants there may be something.
+pub(super) async fn none(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
     let tenant = logs.tenant.as_str();
+    let others = logs.other_tenants().await;
+    let hint = if others.is_empty() {
+        String::new()
+    } else {
+        format!(" (other tenants: {}; see --tenant)", others.join(", "))
+    };
     out.line(format_args!(
-        "no threads of tenant {tenant:?} in {}",
+        "no threads of tenant {tenant:?} in {}{hint}",
         logs.url
     ))
 }

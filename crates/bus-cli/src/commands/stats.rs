@@ -203,7 +203,7 @@ async fn all(logs: &Logs, out: &mut Out) -> anyhow::Result<()> {
         table.write(out, "")?;
         breakdown.write(out)?;
     } else if !out.is_json() && damaged.is_none() {
-        ls::none(logs, out)?;
+        ls::none(logs, out).await?;
     }
     match damaged {
         Some(error) => {

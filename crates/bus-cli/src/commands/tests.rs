@@ -306,7 +306,7 @@ async fn a_fork_that_is_refused_writes_nothing() {
 #[tokio::test]
 async fn archive_hides_all_up_to_the_ordinal_given() {
     let logs = log_of(10).await;
-    let three = args(&["t", "--before", "3"]);
+    let three = args(&["t", "--through", "3"]);
     let (text, _) = output!(true, |out| super::archive::run(&logs, &three, out));
     assert_eq!(json_lines(&text)[0]["hidden"], 3);
     assert_eq!(
@@ -317,10 +317,11 @@ async fn archive_hides_all_up_to_the_ordinal_given() {
             .first,
         4
     );
-    let none = args(&["t", "--before", "1"]);
+    // The option's old name is still taken, and means the same.
+    let none = args(&["t", "--before", "3"]);
     let (text, _) = output!(true, |out| super::archive::run(&logs, &none, out));
     assert_eq!(json_lines(&text)[0]["hidden"], 0);
-    let all = args(&["t", "--before", "1000"]);
+    let all = args(&["t", "--through", "1000"]);
     let (text, _) = output!(false, |out| super::archive::run(&logs, &all, out));
     assert_eq!(
         text,
@@ -363,7 +364,7 @@ async fn unknown_threads_are_refused_by_every_command_that_names_one() {
         super::show::run(&logs, &args(&["x"]), &mut out).await,
         super::tail::run(&logs, &args(&["x", "-f"]), &mut out).await,
         super::stats::run(&logs, &args(&["x"]), &mut out).await,
-        super::archive::run(&logs, &args(&["x", "--before", "1"]), &mut out).await,
+        super::archive::run(&logs, &args(&["x", "--through", "1"]), &mut out).await,
         super::erase::run(&logs, &args(&["x", "--yes"]), &mut out).await,
     ];
     for outcome in refused {

@@ -31,7 +31,7 @@ fn usage_errors_end_with_2() {
         &["show"],
         &["show", "t", "--since", "x"],
         &["show", "t", "--type", "[a"],
-        &["archive", "t", "--before", "-1"],
+        &["archive", "t", "--through", "-1"],
         &["record"],
         &["record", "--thread", "t", "--durability", "some"],
         &["import"],
@@ -101,13 +101,13 @@ fn unknown_threads_end_with_1_and_a_hint() {
         &["tail", "session-alpa", "-f"],
         &["stats", "session-alpa"],
         &["fork", "session-alpa", "--at", "1", "--into", "x"],
-        &["archive", "session-alpa", "--before", "1"],
+        &["archive", "session-alpa", "--through", "1"],
         &["erase", "session-alpa", "--yes"],
     ] {
         let done = log.run(args);
         assert_eq!(done.code, Some(1), "{args:?}");
         assert!(done.stdout.is_empty(), "{args:?}");
-        let expected = "error: no thread \"session-alpa\" of tenant \"local\"";
+        let expected = "error: no thread \"session-alpa\" of tenant \"default\"";
         assert!(done.stderr.starts_with(expected), "{}", done.stderr);
         assert!(done.stderr.contains("\"session-alpha\""), "{}", done.stderr);
     }
@@ -163,31 +163,6 @@ fn the_size_of_the_log_is_told_in_both_forms_and_not_of_one_that_is_not_there() 
     assert!(part("sessions") >= lines[0]["bytes"].as_u64().unwrap());
     let parts = part("sessions") + part("journals") + part("other");
     assert_eq!(part("total"), parts);
-}
-
-#[test]
-fn tenants_are_apart() {
-    let log = Log::new();
-    log.fill("t", 1);
-    let other = log.feed(
-        &["--tenant", "acme", "record", "--thread", "t"],
-        "{\"type\":\"acme.note\"}\n{\"type\":\"acme.note\"}\n",
-    );
-    assert_eq!(other.code, Some(0), "{}", other.stderr);
-    assert_eq!(log.json(&["ls"])[0]["last"], 1);
-    assert_eq!(log.json(&["--tenant", "acme", "ls"])[0]["last"], 2);
-    assert_eq!(log.json(&["verify"]).len(), 2);
-    assert_eq!(log.json(&["--tenant", "acme", "verify"]).len(), 1);
-    let output = log
-        .command(&["ls", "--json"])
-        .env("BUS_TENANT", "acme")
-        .output()
-        .unwrap();
-    assert!(
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .contains("\"last\":2")
-    );
 }
 
 #[test]
@@ -263,7 +238,10 @@ fn a_fork_of_a_thread_that_is_written_leaves_nothing_behind() {
 fn archived_and_erased_events_are_gone_and_ordinals_go_on() {
     let log = Log::new();
     log.fill("t", 10);
-    assert_eq!(log.json(&["archive", "t", "--before", "3"])[0]["hidden"], 3);
+    assert_eq!(
+        log.json(&["archive", "t", "--through", "3"])[0]["hidden"],
+        3
+    );
     assert_eq!(log.json(&["show", "t"])[0]["ordinal"], 4);
 
     let done = log.run(&["erase", "t"]);
@@ -418,7 +396,7 @@ fn damage_is_no_end_of_what_can_be_shown_and_is_named_before_it_is_hidden() {
         ordinals(&log.json(&["show", "t", "--since", "3"])),
         [4, 5, 6, 7, 8, 9]
     );
-    let done = log.run(&["archive", "t", "--before", "5"]);
+    let done = log.run(&["archive", "t", "--through", "5"]);
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stderr.contains("ordinal 3"), "{done:?}");
     log.ok(&["verify"]);

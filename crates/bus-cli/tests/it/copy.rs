@@ -64,7 +64,7 @@ fn a_difference_is_named_and_ends_with_one() {
     );
     let copied = here.run(&["copy", "--to", &there.url()]);
     assert_eq!(copied.code, Some(1), "{}", copied.stderr);
-    assert!(copied.stdout.contains("local/a"), "{}", copied.stdout);
+    assert!(copied.stdout.contains("default/a"), "{}", copied.stdout);
     assert_eq!(
         ordinals(&there.json(&["show", "a"])),
         (1..=7).collect::<Vec<_>>()

@@ -11,4 +11,5 @@ mod record;
 mod servers;
 mod strace;
 mod support;
+mod tenants;
 mod transcripts;

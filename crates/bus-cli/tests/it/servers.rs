@@ -1,5 +1,6 @@
 //! Every command on a log on a server, of each kind.
 
+mod apart;
 mod chain;
 mod live;
 mod transcripts;
@@ -8,11 +9,22 @@ use std::any::Any;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use bus_tokio::{SessionEvent, TokenDelta, TokenSource};
 use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
 use serde_json::Value;
 
 use crate::support::{Done, Lines, bus, json_lines, spawn, wait};
 use crate::transcripts::path;
+
+fn durable() -> SessionEvent {
+    SessionEvent::TokenUsage(TokenDelta {
+        source: TokenSource::Root,
+        model: "m".into(),
+        prompt_tokens: 1,
+        completion_tokens: 0,
+        duration_ms: 0,
+    })
+}
 
 /// A server with an empty log.
 struct Server {
@@ -119,7 +131,7 @@ fn every_command(server: &Server) {
     let imported = server.json(&["ls"]).len();
     server.ok(&["fork", "t", "--at", "2", "--into", "forked"]);
     assert_eq!(server.json(&["ls"]).len(), imported + 1);
-    server.ok(&["archive", "t", "--before", "1"]);
+    server.ok(&["archive", "t", "--through", "1"]);
     assert_eq!(server.json(&["show", "t"]).len(), 4);
     server.ok(&["erase", "forked", "--yes"]);
     server.ok(&["demo", "--log", &server.url()]);

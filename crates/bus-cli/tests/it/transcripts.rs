@@ -254,7 +254,7 @@ fn what_was_erased_or_archived_does_not_come_back() {
     let part1 = path("codex/codex-0.125.0-part1.jsonl");
     let lines = log.json(&["import", &part1]);
     let thread = lines[0]["thread"].as_str().unwrap();
-    log.ok(&["archive", thread, "--before", "50"]);
+    log.ok(&["archive", thread, "--through", "50"]);
     assert_eq!(sum(&log.json(&["import", &part1]), "appended"), 0);
     log.ok(&["erase", thread, "--yes"]);
     assert_eq!(sum(&log.json(&["import", &part1]), "appended"), 0);

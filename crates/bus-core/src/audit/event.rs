@@ -86,7 +86,9 @@ graph_events! {
     "audit.branch_created" BranchCreated {
         /// The new thread.
         branch_id: String,
-        /// 0-based index of the last event that both share; its ordinal is one more.
+        /// The ordinal, in the parent, of the last event that both share, minus 1. An index into a
+        /// [`SessionGraph`](crate::SessionGraph) is that only if the graph holds every event of the thread from
+        /// ordinal 1.
         parent_event: usize,
     }
     /// The state at this place was saved.

@@ -7,9 +7,11 @@ use crate::{ContentPart, GraphEvent, Message, Role};
 
 /// The audit trail of one thread, in memory, and what can be folded out of it.
 ///
-/// Positions are 0-based indices: an event at index `i` has the ordinal `i + 1`, so that
-/// `events_since(cursor)` means the same as a log's `load_since(cursor)`, everything with an ordinal
-/// greater than `cursor`.
+/// Positions are 0-based indices. An index counts this graph's events. It is a log's ordinal − 1 only if the
+/// graph holds every event of the thread from ordinal 1. A thread that a bus writes has session events between
+/// its audit events, and one that was archived does not begin at ordinal 1: of these, keep the ordinals that
+/// the log gave, beside the graph. Where indices and ordinals agree, `events_since(cursor)` means the same as
+/// a log's `load_since(cursor)`: everything with an ordinal greater than `cursor`.
 ///
 /// ```
 /// use bus_core::{ContentPart, GraphEvent, SessionGraph, Utc};
@@ -25,7 +27,8 @@ use crate::{ContentPart, GraphEvent, Message, Role};
 pub struct SessionGraph {
     /// The thread.
     pub thread_id: String,
-    /// Its events, oldest first.
+    /// Its events, oldest first. To remove one moves all behind it to other indices;
+    /// [`archival_watermark`](Self::archival_watermark) is then at most the number of events that are left.
     pub events: Vec<GraphEvent>,
     archival_watermark: usize,
 }
@@ -42,6 +45,8 @@ impl SessionGraph {
 
     /// Adds an event and returns its index.
     pub fn append(&mut self, event: GraphEvent) -> usize {
+        // So that no new event is taken for an archived one where `events` was cut.
+        self.archival_watermark = self.archival_watermark();
         self.events.push(event);
         self.events.len() - 1
     }
@@ -82,6 +87,10 @@ impl SessionGraph {
 
     /// A new graph with the events up to and including index `at`. The fork is recorded here, as
     /// [`GraphEvent::BranchCreated`]. `None`, and nothing recorded, if there is no such index.
+    ///
+    /// What is recorded as `parent_event` is `at`. That is what the field is defined as, the ordinal of the last
+    /// shared event − 1, only if this graph holds every event of the thread from ordinal 1; before the
+    /// mark of another graph goes to a log, put the log's ordinal − 1 there.
     pub fn fork(&mut self, at: usize, new_thread_id: impl Into<String>) -> Option<Self> {
         let shared = self.events.get(..=at)?.to_vec();
         let branch = Self {
@@ -96,7 +105,8 @@ impl SessionGraph {
         Some(branch)
     }
 
-    /// The forks recorded here: new thread and index of the last shared event.
+    /// The forks recorded here: the new thread, and the `parent_event` of
+    /// [`GraphEvent::BranchCreated`].
     pub fn branch_events(&self) -> impl Iterator<Item = (&str, usize)> {
         self.events.iter().filter_map(|event| match event {
             GraphEvent::BranchCreated {
@@ -111,15 +121,20 @@ impl SessionGraph {
     /// Notes that the first `watermark` events are archived. Only ever rises; a value that does not,
     /// or lies past the end, changes nothing.
     pub const fn archive_before(&mut self, watermark: usize) {
-        if watermark > self.archival_watermark && watermark <= self.events.len() {
+        if watermark > self.archival_watermark() && watermark <= self.events.len() {
             self.archival_watermark = watermark;
         }
     }
 
-    /// How many of the first events are archived.
+    /// How many of the first events are archived: never more than there are.
     #[must_use]
     pub const fn archival_watermark(&self) -> usize {
-        self.archival_watermark
+        // `events` is public, and a graph that is read from JSON may say anything.
+        if self.archival_watermark < self.events.len() {
+            self.archival_watermark
+        } else {
+            self.events.len()
+        }
     }
 }
 

@@ -82,6 +82,21 @@ fn the_archival_watermark_only_rises_and_never_passes_the_end() {
 }
 
 #[test]
+fn the_archival_watermark_never_passes_an_end_that_was_cut() {
+    let mut graph = graph(&["a", "b", "c"]);
+    graph.archive_before(3);
+    graph.events.truncate(1);
+    assert_eq!(graph.archival_watermark(), 1);
+    graph.append(user("b"));
+    assert_eq!(graph.archival_watermark(), 1);
+    graph.archive_before(2);
+    assert_eq!(graph.archival_watermark(), 2);
+    let read = r#"{"thread_id":"t","events":[],"archival_watermark":9}"#;
+    let read: SessionGraph = serde_json::from_str(read).unwrap();
+    assert_eq!(read.archival_watermark(), 0);
+}
+
+#[test]
 fn replay_into_folds_oldest_first() {
     let texts = graph(&["a", "b"]).replay_into(String::new(), |all, event| {
         if let GraphEvent::UserMessage { content, .. } = event {

@@ -63,11 +63,7 @@ fn a_known_key_of_another_type_reads_as_absent() {
 
 #[test]
 fn source_round_trips() {
-    let source = SourceRef {
-        file: "a.jsonl".into(),
-        line: 3,
-        record: Some("r".into()),
-    };
+    let source = SourceRef::new("a.jsonl", 3).with_record(Some("r".into()));
     let meta = Meta::default().with("source", &source).unwrap();
     assert_eq!(meta.source(), Some(source));
 }

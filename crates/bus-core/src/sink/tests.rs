@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::*;
-use crate::{CustomEvent, GraphEvent, Utc};
+use crate::{CustomEvent, GraphEvent, Json, Utc};
 
 struct Counting(AtomicUsize);
 
@@ -268,11 +268,44 @@ impl EventEmitter for Heard {
 }
 
 #[test]
-fn an_emitter_that_knows_only_emit_hears_session_events_without_their_meta() {
+fn an_emitter_that_knows_only_emit_takes_session_events_without_their_meta_and_says_what_it_lost() {
     let heard = Arc::new(Heard::default());
     let emitter: Arc<dyn EventEmitter> = Arc::clone(&heard) as _;
     let meta = || Meta::default().with("id", "e-1").unwrap();
-    emitter.emit_with_meta(SessionEvent::Done.into(), meta());
-    emitter.emit_with_meta(GraphEvent::resumed("c").into(), meta());
+    assert!(emitter.emit_with_meta(SessionEvent::Done.into(), meta()));
+    assert!(!emitter.emit_with_meta(GraphEvent::resumed("c").into(), meta()));
+    let custom = CustomEvent::new("acme.x", Json::parse("1").unwrap()).unwrap();
+    assert!(!emitter.emit_with_meta(custom.into(), meta()));
     assert_eq!(*heard.0.lock().unwrap(), [SessionEvent::Done]);
+}
+
+/// Notes whether the thread that works is marked.
+#[derive(Default)]
+struct Noting(std::sync::Mutex<(Option<Completer>, Vec<bool>)>);
+
+impl Driver for Noting {
+    fn help(&self, _: &dyn Fn() -> bool) {
+        let mut state = self.0.lock().unwrap();
+        state.1.push(SinkThread::is_current());
+        let completer = state.0.take();
+        drop(state);
+        completer.unwrap().complete(Ok(None));
+    }
+
+    fn start(&self) {}
+}
+
+#[test]
+fn a_thread_that_works_for_what_it_waits_for_is_one_of_the_sinks_meanwhile() {
+    let driver = Arc::new(Noting::default());
+    let ticket = || {
+        let (ticket, completer) = Ticket::pending_driven(driver.clone());
+        driver.0.lock().unwrap().0 = Some(completer);
+        ticket
+    };
+    ticket().wait().unwrap();
+    assert!(!SinkThread::is_current());
+    ticket().on_ready_helping(|_| {}).help();
+    assert!(!SinkThread::is_current());
+    assert_eq!(driver.0.lock().unwrap().1, [true, true]);
 }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::thread::SinkThread;
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// What a [`Ticket`] tells in the end: the event's ordinal where the sink knows one, or why the
@@ -49,7 +50,7 @@ pub trait Driver: Send + Sync + 'static {
     /// the ticket has told. It may return at any time; the thread then blocks, so the work must be
     /// going on elsewhere.
     ///
-    /// It may run the callbacks and wakers of other tickets.
+    /// It may run the callbacks and wakers of other tickets. The thread is a [`SinkThread`] meanwhile.
     fn help(&self, told: &dyn Fn() -> bool);
 
     /// As [`help`](Self::help), by a thread that is about to block until the ticket's callback was called.
@@ -72,12 +73,14 @@ struct Pending {
 impl Pending {
     fn help(&mut self) {
         if let Some(driver) = self.take_driver() {
+            let _working = SinkThread::enter();
             driver.help(&|| self.shared.lock().is_told());
         }
     }
 
     fn help_callback(&mut self) {
         if let Some(driver) = self.take_driver() {
+            let _working = SinkThread::enter();
             driver.help_callback(&|| self.shared.lock().is_told());
         }
     }

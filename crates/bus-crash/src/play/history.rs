@@ -218,16 +218,6 @@ impl History {
         }
     }
 
-    /// A log was closed on a disk that refuses: what it had acknowledged before its sync, and nobody saw, may be lost.
-    pub(super) fn may_lose_unseen(&mut self) {
-        let appends = self.sessions.iter_mut().flat_map(|past| &mut past.appends);
-        for append in appends.filter(|append| append.seen.is_none()) {
-            if let Told::Last(_) = append.told {
-                append.told = Told::Unknown;
-            }
-        }
-    }
-
     /// From now on the disk may lack something of a session file.
     pub(super) fn doubt(&mut self, now: u64) {
         self.doubts.push([now, u64::MAX]);

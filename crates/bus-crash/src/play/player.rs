@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{Event, LogError, LogErrorKind, SessionEvent, SessionLog};
-use bus_log_file::Durability;
 use futures_util::future::join_all;
 
 use super::check::check;
@@ -115,9 +114,6 @@ impl<'s> Player<'s> {
     /// Has a process close the log.
     pub fn close(&mut self, process: usize) {
         self.seats[process].log = None;
-        if self.is_ill() && self.settings.durability != Durability::Sync {
-            self.history.may_lose_unseen();
-        }
     }
 
     /// Has all close the log.

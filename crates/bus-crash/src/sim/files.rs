@@ -220,10 +220,7 @@ impl Drop for SimFile {
 }
 
 fn metadata(disk: &Disk, node: NodeId) -> Metadata {
-    let id = FileId {
-        device: 1,
-        number: node,
-    };
+    let id = FileId::new(1, node);
     let len = disk.file(node).map_or(0, |file| file.cache.len());
     Metadata::new(id, len as u64).with_links(disk.links(node))
 }

@@ -43,6 +43,20 @@ pub struct Fault {
     pub lasting: bool,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let trouble = match self.trouble {
+            Trouble::Full => "the disk is full",
+            Trouble::Broken => "the disk does not answer",
+            Trouble::BrokenLate => "the disk does what it is asked, and does not answer",
+            Trouble::Unreadable => "the disk does not answer who looks",
+            Trouble::Killed => "the process is killed",
+        };
+        let times = if self.lasting { "from then on" } else { "once" };
+        write!(f, "{trouble}, {times}")
+    }
+}
+
 /// Called after a change, with no lock held.
 type Watcher = Arc<dyn Fn() + Send + Sync>;
 

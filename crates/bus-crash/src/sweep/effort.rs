@@ -11,6 +11,8 @@ pub struct Effort {
     pub rolls: u64,
     /// At how many points of each recovery there is a second fault.
     pub nested: u64,
+    /// Of so many points that follow each other one is tried, by chance; all if 1.
+    pub share: u64,
     /// How many points are tried, by chance, where there are thousands, or each waits for a clock; all if none.
     pub sample: Option<usize>,
     /// Only this point.
@@ -32,8 +34,20 @@ impl Effort {
     pub(crate) fn points(&self, last: u64) -> Vec<u64> {
         match self.point {
             Some(point) => (0..=last).filter(|n| *n == point).collect(),
-            None => (0..=last).collect(),
+            None => self.shared(last),
         }
+    }
+
+    /// One of each row of points.
+    fn shared(&self, last: u64) -> Vec<u64> {
+        let share = self.share.max(1);
+        let rows = 0..=last / share;
+        rows.map(|row| {
+            let first = row * share;
+            let row_end = last.min(first + (share - 1));
+            self.dice(&[last, row]).u64(first..=row_end)
+        })
+        .collect()
     }
 
     /// As [`points`](Self::points), but a sample of them.
@@ -55,8 +69,12 @@ impl Default for Effort {
             jobs: 1,
             rolls: 1,
             nested: 1,
+            share: 1,
             sample: None,
             point: None,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,7 +309,8 @@ impl Out {
         );
     }
 
-    /// The conversation goes on from an earlier place of the thread: `parent_event` is its 0-based index.
+    /// The conversation goes on from an earlier place of the thread: `parent_event` is the ordinal of the last
+    /// event before it, minus 1.
     pub(crate) fn branched(&mut self, thread: ThreadIx, branch: &str, parent_event: u64) {
         self.emit(
             thread,

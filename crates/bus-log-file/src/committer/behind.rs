@@ -117,7 +117,10 @@ impl Shared {
             if let Some(closed) = self.queue.is_closed() {
                 return Poll::Ready(Err(closed.into()));
             }
-            waiting.push(cx.waker().clone());
+            // Who waits with a deadline, and comes again, may be there already.
+            if !waiting.iter().any(|known| known.will_wake(cx.waker())) {
+                waiting.push(cx.waker().clone());
+            }
             drop(waiting);
             if !std::mem::replace(&mut asked, true) {
                 self.queue.want_flush(None);

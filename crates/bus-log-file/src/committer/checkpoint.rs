@@ -197,8 +197,9 @@ impl Shared {
     /// Makes every session file whole that is not. Returns those that can't be.
     pub(super) fn mend(&self, writer: &mut Writer, files: &mut Files) -> Bad {
         let mut bad = Bad::new();
-        // The journal may have the only copy of what was written into a file that is gone.
-        for (id, held) in files.held.iter_mut().filter(|(_, held)| held.dirty) {
+        // The journal may have the only copy of what was written into a file that is gone, or is just to be.
+        let written = |held: &Held| held.dirty || held.pending.is_some();
+        for (id, held) in files.held.iter_mut().filter(|(_, held)| written(held)) {
             if let Err(error) = held.look_again(&self.layout) {
                 held.suspect();
                 bad.push((*id, error));
@@ -318,7 +319,7 @@ impl Shared {
         }
         // What the journal has of these is needed, and may stand in a segment that was to go.
         let needed = |(id, held): (&ThreadId, &Held)| {
-            (held.suspect || held.unsynced) && !job.carried.contains(id)
+            (held.suspect || held.unsynced || held.replaced) && !job.carried.contains(id)
         };
         writer.grows |= job.up_to > 0 && files.held.iter().any(needed);
         if let Some(error) = dirs_failed {

@@ -1,5 +1,6 @@
 //! The commit stage: planning, journaling and showing one group.
 
+use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::{MutexGuard, TryLockError};
 use std::time::Instant;
@@ -102,7 +103,12 @@ impl Shared {
             self.close(Closed::Failed);
             return false;
         }
-        if let Some(request) = self.queue.take_rewrite() {
+        let mut wakers = Vec::new();
+        let rewrite = self.queue.take_rewrite(&mut wakers);
+        if !wakers.is_empty() {
+            self.tell.push(wakers.into_iter().map(Item::Wake));
+        }
+        if let Some(request) = rewrite {
             if rewrites {
                 self.rewrite(lead, request);
                 return true;
@@ -111,10 +117,14 @@ impl Shared {
             self.queue.want();
             return false;
         }
+        if self.queue.is_empty() {
+            // All that waited was given up.
+            return false;
+        }
         self.wait_for_room(&mut lead);
         match self.config.durability {
             Durability::Sync => self.commit_group(lead),
-            Durability::Os => self.write_group(&mut lead),
+            Durability::Os => self.write_group(lead),
             Durability::Interval(window) => self.accept_group(&mut lead, window),
         }
     }
@@ -177,6 +187,7 @@ impl Shared {
         self.cohort.took(appends.len());
         self.plan_into(&mut plan, &mut group, appends);
         drop(plan);
+        let mut failed = None;
         if !group.is_empty() {
             let synced = self
                 .write(&mut lead, &group)
@@ -184,13 +195,13 @@ impl Shared {
             match synced {
                 Ok(()) => self.count(&group),
                 Err(error) => {
-                    tracing::warn!(%error, "a group of appends failed");
                     if lead.journal.as_ref().is_some_and(Journal::is_lost) {
                         // It takes no more before a sync has told so.
                         let _ = self.sync(&mut lead);
                     }
                     self.plan().take_back(&group);
                     group.fail(&error);
+                    failed = Some(error);
                 }
             }
         }
@@ -209,6 +220,11 @@ impl Shared {
         }
         if doubtful {
             self.try_again_soon(&mut files);
+        }
+        drop(files);
+        // Whoever hears of it may append.
+        if let Some(error) = failed {
+            warn_failed(&error);
         }
         true
     }
@@ -243,7 +259,8 @@ impl Shared {
         (self.config.open_threads / 4).max(1)
     }
 
-    /// Makes sessions ready that are not. Returns what is to be planned, and why nothing can be.
+    /// Makes sessions ready that are not. Returns what is to be planned, and why nothing can be. From the first session on
+    /// that there is no place for, all wait for the next group: none is planned for that was not looked at.
     fn prepare(
         &self,
         writer: &mut Writer,
@@ -252,36 +269,37 @@ impl Shared {
         appends: Vec<Append>,
         now: Instant,
     ) -> (Vec<Append>, Option<DiskError>) {
-        let mut waiting = appends;
+        let mut waiting = VecDeque::from(appends);
         let prepared = self.whole(writer, plan, |whole| {
-            let appends = std::mem::take(&mut waiting);
-            let mut ready = Vec::with_capacity(appends.len());
+            let mut ready = Vec::with_capacity(waiting.len());
             let mut names = IdMap::<()>::default();
-            for append in appends {
+            while let Some(append) = waiting.pop_front() {
                 let id = append.name.id;
                 // For more of them others of this group would be let go.
-                if names.contains_key(&id) || names.len() < self.most_parts() {
-                    match whole.make_ready(&append, now) {
-                        Ok(Ready::Yes) => {
-                            names.insert(id, ());
-                        }
-                        Ok(Ready::Told(last)) => {
-                            answers.push(Answer::alone(append.reply, Ok(Some(last))));
-                            continue;
-                        }
-                        Err(error) => {
-                            answers.push(Answer::alone(append.reply, Err(error)));
-                            continue;
-                        }
-                    }
+                if !names.contains_key(&id) && names.len() >= self.most_parts() {
+                    waiting.push_front(append);
+                    break;
                 }
-                ready.push(append);
+                match whole.make_ready(&append, now) {
+                    Ok(Ready::Yes) => {
+                        names.insert(id, ());
+                        ready.push(append);
+                    }
+                    Ok(Ready::Told(last)) => {
+                        answers.push(Answer::alone(append.reply, Ok(Some(last))));
+                    }
+                    Err(error) => answers.push(Answer::alone(append.reply, Err(error))),
+                }
             }
             ready
         });
         match prepared {
-            Ok(ready) => (ready, None),
-            Err(error) => (waiting, Some(error)),
+            Ok(ready) => {
+                self.queue
+                    .put_back(waiting.into_iter().map(Request::Append));
+                (ready, None)
+            }
+            Err(error) => (waiting.into(), Some(error)),
         }
     }
 
@@ -373,6 +391,10 @@ impl Shared {
             }
             Request::Mend { ids, found, reply } => {
                 let mend = |whole: &mut Whole<'_>| Ok(whole.mend_found(&ids));
+                // Its reader may have given it up meanwhile.
+                let Some(found) = found.upgrade() else {
+                    return reply.forget();
+                };
                 let mended = flushed.and_then(|()| self.alone(&mut lead, mend));
                 (
                     reply,
@@ -398,6 +420,11 @@ impl Shared {
         let mut plan = self.plan();
         self.whole(lead, &mut plan, work)?
     }
+}
+
+/// Never called under a lock.
+pub(super) fn warn_failed(error: &DiskError) {
+    tracing::warn!(%error, "a group of appends failed");
 }
 
 /// Closes the log, as any panic of its writer does: what was committed is in the journal, for whoever opens it next.

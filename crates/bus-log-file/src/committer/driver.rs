@@ -149,6 +149,8 @@ impl Shared {
 
     fn close_all(&self) -> bool {
         let mut lead = self.lead();
+        // What is given up is said with the plan locked: whoever hears of it may submit.
+        let _busy = self.busy();
         let mut plan = self.plan();
         if self.queue.failed() {
             // Nothing is known of what was planned: what is in the journal is recovered by whoever opens the log

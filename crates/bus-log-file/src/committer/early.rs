@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bus_log::{Expect, Result};
 
 use super::Shared;
-use super::commit::Lead;
+use super::commit::{Lead, warn_failed};
 use super::flush::Owed;
 use super::group::{Answer, Group};
 use super::plan::{Plan, place};
@@ -109,18 +109,19 @@ impl Shared {
     }
 
     /// Writes what was queued, and tells of it before it is synced.
-    pub(super) fn write_group(&self, lead: &mut Lead<'_>) -> bool {
+    pub(super) fn write_group(&self, mut lead: Lead<'_>) -> bool {
         let mut plan = self.plan();
         let mut group = Group::default();
-        let Some(appends) = self.take_ready(lead, &mut plan, &mut group.answers) else {
+        let Some(appends) = self.take_ready(&mut lead, &mut plan, &mut group.answers) else {
             return false;
         };
         self.plan_into(&mut plan, &mut group, appends);
+        let mut failed = None;
         if !group.is_empty() {
-            match self.write(lead, &group) {
+            match self.write(&mut lead, &group) {
                 Ok(()) => self.count(&group),
                 Err(error) => {
-                    tracing::warn!(%error, "a group of appends failed");
+                    failed = Some(error.again());
                     plan.take_back(&group);
                     group.fail(&error);
                     // What was told before it may be lost with it: no more is, before that is mended.
@@ -136,6 +137,11 @@ impl Shared {
             lead.owed.push(Owed::written(group));
         }
         self.tell.push(outcomes);
+        drop(lead);
+        // Whoever hears of it may append.
+        if let Some(error) = failed {
+            warn_failed(&error);
+        }
         true
     }
 }

@@ -38,7 +38,9 @@ impl Shared {
         collect(writer, &mut plan);
         drop(plan);
         let flushed = self.make_true(writer);
-        self.note_flush(&mut self.plan(), flushed)
+        let noted = self.note_flush(&mut self.plan(), flushed);
+        say(&noted);
+        noted
     }
 
     /// As [`flush`](Self::flush), while nobody plans: nothing is acknowledged that is not durable when this
@@ -50,7 +52,10 @@ impl Shared {
         let _busy = self.busy();
         collect(writer, plan);
         let flushed = self.make_true(writer);
-        self.note_flush(plan, flushed)
+        let noted = self.note_flush(plan, flushed);
+        // Said with the plan locked, but for long: whoever hears of it and appends does not wait for the plan.
+        say(&noted);
+        noted
     }
 
     /// Whether what was acknowledged is to be flushed before more is.
@@ -64,8 +69,7 @@ impl Shared {
     fn note_flush(&self, plan: &mut Plan, flushed: fs::Result<()>) -> fs::Result<()> {
         self.behind.count_round(flushed.is_err());
         self.wake_readers();
-        if let Err(error) = &flushed {
-            tracing::warn!(%error, "what was acknowledged is not durable yet; it is kept and tried again");
+        if flushed.is_err() {
             self.queue.want_flush(Some(Instant::now() + FLUSH_AGAIN));
         }
         plan.refusal = flushed.as_ref().err().map(fs::DiskError::again);
@@ -144,11 +148,19 @@ impl Shared {
         if lost > 0 {
             Counters::add(&self.counters.lost_events, lost);
             tracing::error!(
+                log = %self.layout.root().display(),
                 events = lost,
                 "the log was closed before acknowledged events were durable"
             );
         }
         self.wake_readers();
+    }
+}
+
+/// Not with the plan locked, unless that is [`busy`](Shared::busy).
+fn say(flushed: &fs::Result<()>) {
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "what was acknowledged is not durable yet; it is kept and tried again");
     }
 }
 

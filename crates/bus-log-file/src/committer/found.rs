@@ -45,7 +45,7 @@ impl Shared {
         let found = Arc::<Mutex<Found>>::default();
         let request = Request::Mend {
             ids,
-            found: Arc::clone(&found),
+            found: Arc::downgrade(&found),
             reply,
         };
         let mended = async {

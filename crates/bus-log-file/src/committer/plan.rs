@@ -34,7 +34,7 @@ pub(super) struct Planned {
     view: Arc<View>,
     /// The file of the session's lock.
     lock: Arc<DiskFile>,
-    /// When the paths were looked at.
+    /// When the paths were looked at last, and were what they should be.
     looked: Instant,
     /// When the file was found whole.
     sound: Option<Instant>,
@@ -110,11 +110,12 @@ impl Planned {
             return true;
         }
         let path_too = now.saturating_duration_since(self.looked) >= LOOK_AT_PATH;
-        if path_too {
-            self.looked = now;
-        }
         let owned = !path_too || self.lock.is_current().unwrap_or(false);
         let whole = owned && self.view.is_whole(path_too);
+        if path_too && whole {
+            // What was found wrong is found again, until the session was looked after.
+            self.looked = now;
+        }
         self.sound = whole.then_some(now);
         whole
     }

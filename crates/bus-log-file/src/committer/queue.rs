@@ -1,5 +1,7 @@
 //! What waits to be committed, bounded in bytes, and who is to be woken for it.
 
+mod take;
+
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result};
 
-use super::request::{Append, Request};
+use super::request::Request;
 
 /// How often one of the log's threads looks, while events come, whether one waits that nobody asks for.
 const LOOK: Duration = Duration::from_millis(1);
@@ -94,7 +96,7 @@ struct State {
 
 impl State {
     /// Whether so many bytes may be added: what is too large in any case, where nothing else is. Only taking bytes
-    /// out changes that, so that only [`Queue::take`] and [`Queue::close`] tell of it.
+    /// out changes that, so that only [`Queue::take`], [`Queue::take_rewrite`] and [`Queue::close`] tell of it.
     fn has_room(&self, bytes: usize, capacity: usize) -> bool {
         self.bytes == 0 || self.bytes.saturating_add(bytes) <= capacity
     }
@@ -387,64 +389,6 @@ impl Queue {
                 }
             }
         }
-    }
-
-    /// Takes the request in front if it is not an append.
-    pub(super) fn take_rewrite(&self) -> Option<Request> {
-        let mut state = self.state();
-        if matches!(state.requests.front()?, Request::Append(_)) {
-            return None;
-        }
-        self.pop(&mut state)
-    }
-
-    /// Takes the appends that wait up to the next rewrite: at least one, and no more than `limit` bytes
-    /// of others.
-    ///
-    /// The tasks that waited for room are added to `wakers`, to be woken when no lock is held.
-    pub(super) fn take(&self, limit: usize, wakers: &mut Vec<Waker>) -> Vec<Append> {
-        let mut state = self.state();
-        let mut bytes = 0;
-        let mut appends = Vec::with_capacity(state.requests.len());
-        while let Some(next @ Request::Append(_)) = state.requests.front() {
-            bytes += next.bytes();
-            if bytes > limit && !appends.is_empty() {
-                break;
-            }
-            if let Some(Request::Append(append)) = self.pop(&mut state) {
-                appends.push(append);
-            }
-        }
-        wakers.append(&mut state.wakers);
-        let blocked = state.blocked > 0;
-        drop(state);
-        if blocked {
-            self.room.notify_all();
-        }
-        appends
-    }
-
-    fn pop(&self, state: &mut State) -> Option<Request> {
-        let request = state.requests.pop_front()?;
-        state.bytes -= request.bytes();
-        state.taken += 1;
-        self.len.store(state.requests.len(), Ordering::SeqCst);
-        Some(request)
-    }
-
-    /// Puts back in front what was taken and has no place yet.
-    pub(super) fn put_back(
-        &self,
-        requests: impl IntoIterator<Item = Request, IntoIter: DoubleEndedIterator>,
-    ) {
-        let mut state = self.state();
-        for request in requests.into_iter().rev() {
-            state.taken -= 1;
-            state.bytes += request.bytes();
-            state.requests.push_front(request);
-        }
-        self.len.store(state.requests.len(), Ordering::SeqCst);
-        self.wake_looker(state);
     }
 
     /// Has a server look every millisecond, if none does.

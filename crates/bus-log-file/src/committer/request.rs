@@ -1,6 +1,6 @@
 //! What the log is asked for.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use bus_log::Expect;
 
@@ -26,8 +26,8 @@ pub(crate) enum Request {
     /// A reader found damage in these sessions.
     Mend {
         ids: Vec<ThreadId>,
-        /// What came of it, once that is told.
-        found: Arc<Mutex<Found>>,
+        /// What came of it, once that is told. The reader has it as long as it waits.
+        found: Weak<Mutex<Found>>,
         reply: Reply,
     },
 }
@@ -50,6 +50,11 @@ impl Request {
             // Who gives it up may ask again, and again.
             Self::Mend { ids, .. } => size_of_val(ids.as_slice()) + size_of::<Self>(),
         }
+    }
+
+    /// Whether nobody waits for it any more, and nothing would be lost if it were not done.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(self, Self::Mend { found, .. } if found.strong_count() == 0)
     }
 
     /// Who is to be told what came of it.

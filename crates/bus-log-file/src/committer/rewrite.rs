@@ -198,6 +198,10 @@ fn replace(
         if let (Some(damage), Found::Refused) = (&copy.damage, found) {
             return Err(damage.clone());
         }
+        // The keeper may just be syncing the old one. Where others did something to that, it is to say so.
+        if found == Found::Refused {
+            say_replaced(held, true);
+        }
         let renamed = layout.disk.rename(&held.paths.aside, &held.paths.session);
         match renamed {
             // A disk may do what it is asked and still answer with an error.
@@ -208,6 +212,7 @@ fn replace(
     let copy = match made {
         Ok(copy) => copy,
         Err(error) => {
+            say_replaced(held, false);
             // The next one to own the session removes it where this fails.
             let _ = layout.disk.remove(&held.paths.aside);
             return Err(error);
@@ -230,6 +235,12 @@ fn replace(
     }
     held.sync_name(layout)?;
     Ok(())
+}
+
+fn say_replaced(held: &Held, replaced: bool) {
+    if let Some(old) = &held.file {
+        old.set_replaced(replaced);
+    }
 }
 
 /// Makes a session file again that somebody removed while we have it open.

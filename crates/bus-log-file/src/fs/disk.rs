@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{
@@ -47,6 +48,7 @@ impl Disk {
             disk: self.clone(),
             path: path.to_owned(),
             id: OnceLock::new(),
+            replaced: AtomicBool::new(false),
         }))
     }
 
@@ -118,6 +120,8 @@ pub(crate) struct DiskFile {
     path: PathBuf,
     /// Asked for once: it never changes.
     id: OnceLock<FileId>,
+    /// Its path names another file, or is just about to, by our own doing.
+    replaced: AtomicBool,
 }
 
 impl DiskFile {
@@ -184,6 +188,16 @@ impl DiskFile {
     pub(crate) fn unlock(&self) {
         // Closing the file does the same where this fails.
         let _ = self.file.unlock();
+    }
+
+    /// Says before a rename that this file's path is to name another one, or that it does not come to that.
+    pub(crate) fn set_replaced(&self, replaced: bool) {
+        self.replaced.store(replaced, Ordering::SeqCst);
+    }
+
+    /// True if it is we who gave its path to another file.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::SeqCst)
     }
 
     /// How many names the file still has, and bytes.

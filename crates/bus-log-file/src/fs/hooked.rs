@@ -25,6 +25,8 @@ pub(crate) enum Asked {
     /// With the new name.
     Rename,
     SyncDir,
+    RemoveDir,
+    Lock,
 }
 
 type Hook = dyn Fn(Asked, &Path) -> io::Result<()> + Send + Sync;
@@ -98,6 +100,7 @@ impl FileSystem for HookedFs {
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.ask(Asked::RemoveDir, path)?;
         OsFileSystem.remove_dir(path)
     }
 
@@ -141,6 +144,7 @@ impl File for HookedFile {
     }
 
     fn try_lock(&self) -> io::Result<Locked> {
+        self.disk.ask(Asked::Lock, &self.path)?;
         self.file.try_lock()
     }
 

@@ -198,9 +198,18 @@ impl Metadata {
 
 /// Tells a file from every other one there is at that time, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct FileId {
     /// The device it is on.
     pub device: u64,
     /// Its number there (inode).
     pub number: u64,
+}
+
+impl FileId {
+    /// The file of this number (inode) on this device.
+    #[must_use]
+    pub const fn new(device: u64, number: u64) -> Self {
+        Self { device, number }
+    }
 }

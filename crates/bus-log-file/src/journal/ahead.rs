@@ -9,6 +9,8 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use bus_log::SinkThread;
+
 use super::scan::segment_name;
 use crate::fs::{self, Disk, DiskFile};
 use crate::stats::{Counters, JournalCounters};
@@ -207,7 +209,10 @@ impl Ahead {
         };
         let thread = thread::Builder::new()
             .name("bus-file-ahead".to_owned())
-            .spawn(move || maker.run(&orders, &done))?;
+            .spawn(move || {
+                let _own = SinkThread::enter();
+                maker.run(&orders, &done);
+            })?;
         Ok(Worker {
             jobs,
             made,

@@ -7,7 +7,7 @@ use bus_log::{LogError, Result, ThreadKey};
 
 use super::apply::{Durable, apply};
 use super::index::{RecordAt, index, records_of};
-use super::scan::Scan;
+use super::scan::{Scan, segments};
 use super::writer::remove_segments;
 use crate::fs::{DiskFile, Locked};
 use crate::layout::{Layout, unhex};
@@ -57,16 +57,22 @@ pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryRep
             continue;
         };
         let dir = layout.journal(name);
-        let Some(lock) = layout.disk.create(&dir.join("lock"))? else {
+        let Some(lock) = lock_of(layout, &dir)? else {
             continue;
         };
         if lock.try_lock()? == Locked::Held {
             // Its process lives.
             continue;
         }
+        if !lock.is_current()? {
+            // It was closed in order just now.
+            continue;
+        }
         // Its locks say where it had sessions, and are removed with the last of them.
         sync_replaced(layout)?;
         let scan = Scan::of(&layout.disk, &dir, id)?;
+        // The process may have made a segment, and not have come to syncing its name: session files are written from it.
+        layout.disk.sync_dir(&dir)?;
         let one = bring_home(layout, name, &scan)?;
         remove(layout, &dir, scan.newest(), lock)?;
         tracing::warn!(
@@ -79,6 +85,20 @@ pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryRep
     }
     drop(guard);
     Ok(report)
+}
+
+/// The open lock of a journal, made where somebody removed it; `None` if there is no journal any more. Whoever closes one in
+/// order removes the lock when all else is gone, and the folder after it.
+fn lock_of(layout: &Layout, dir: &Path) -> Result<Option<DiskFile>> {
+    let path = dir.join("lock");
+    if let Some(lock) = layout.disk.open_rw(&path)? {
+        return Ok(Some(lock));
+    }
+    if segments(&layout.disk, dir)?.is_empty() {
+        layout.disk.remove_dir(dir);
+        return Ok(None);
+    }
+    Ok(layout.disk.create(&path)?)
 }
 
 fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport> {

@@ -29,15 +29,18 @@ impl Asked {
     }
 }
 
-/// The last real damage of each session, by the words in which it is told.
+/// How many of a session are kept in mind: readers that stand in different places meet different ones.
+const MOST: usize = 8;
+
+/// The last real damages of each session, the latest at the end, by the words in which they are told, and what met them last.
 #[derive(Debug, Default)]
 pub(super) struct RealDamage {
-    known: Mutex<IdMap<(Asked, String)>>,
+    known: Mutex<IdMap<Vec<(Asked, String)>>>,
     any: AtomicBool,
 }
 
 impl RealDamage {
-    fn with<T>(&self, work: impl FnOnce(&mut IdMap<(Asked, String)>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut IdMap<Vec<(Asked, String)>>) -> T) -> T {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut known);
         self.any.store(!known.is_empty(), Ordering::Relaxed);
@@ -49,18 +52,33 @@ impl RealDamage {
     }
 
     pub(super) fn has(&self, id: &ThreadId, damage: &LogError) -> bool {
-        let same = |(_, text): &(Asked, String)| *text == damage.to_string();
-        self.is_any() && self.with(|known| known.get(id).is_some_and(same))
+        if !self.is_any() {
+            return false;
+        }
+        let damage = damage.to_string();
+        let same = |of: &Vec<(Asked, String)>| of.iter().any(|(_, text)| *text == damage);
+        self.with(|known| known.get(id).is_some_and(same))
     }
 
     pub(super) fn note(&self, id: ThreadId, asked: Asked, damage: &LogError) {
-        self.with(|known| known.insert(id, (asked, damage.to_string())));
+        let damage = damage.to_string();
+        self.with(|known| {
+            let of = known.entry(id).or_default();
+            // What is asked meets one of them.
+            of.retain(|(met, text)| *met != asked && *text != damage);
+            if of.len() == MOST {
+                of.remove(0);
+            }
+            of.push((asked, damage));
+        });
     }
 
     /// What met it reads well: the file is another one now.
     pub(super) fn forget(&self, id: &ThreadId, asked: Asked) {
         self.with(|known| {
-            if known.get(id).is_some_and(|(met, _)| *met == asked) {
+            let Some(of) = known.get_mut(id) else { return };
+            of.retain(|(met, _)| *met != asked);
+            if of.is_empty() {
                 known.remove(id);
             }
         });

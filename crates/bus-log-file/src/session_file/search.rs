@@ -48,20 +48,27 @@ pub(crate) fn find(file: &DiskFile, snapshot: &Snapshot, ordinal: u64) -> Result
         guess = span.len() <= before / 2;
     }
     let mut found = line_of(file, snapshot, span.low, ordinal)?;
-    if found.is_none() && span.low > snapshot.header_len {
-        found = line_of(file, snapshot, snapshot.header_len, ordinal)?;
+    if !matches!(found, Some(Found::Whole(_))) && span.low > snapshot.header_len {
+        // A damaged line that shows it may be another one, and the search have been led there by it.
+        found = line_of(file, snapshot, snapshot.header_len, ordinal)?.or(found);
     }
     match found {
-        Some(position) => Ok(position),
+        Some(Found::Whole(position) | Found::Damaged(position)) => Ok(position),
         None => Err(first_damage(file, snapshot, ordinal)),
     }
 }
 
+/// Where a line begins that shows the ordinal which is looked for.
+enum Found {
+    Whole(u64),
+    /// It is that line, or another one.
+    Damaged(u64),
+}
+
 /// The line from `low` on that shows `ordinal`: a whole one, or else the first; none behind a whole line of a higher one.
-fn line_of(file: &DiskFile, snapshot: &Snapshot, low: u64, ordinal: u64) -> Result<Option<u64>> {
+fn line_of(file: &DiskFile, snapshot: &Snapshot, low: u64, ordinal: u64) -> Result<Option<Found>> {
     let id = ThreadId::new(&snapshot.header.key);
     let mut lines = LineReader::new(file, low, snapshot.end);
-    // A damaged line that shows the ordinal is that line, or another one.
     let mut damaged = None;
     loop {
         let position = lines.position();
@@ -71,13 +78,13 @@ fn line_of(file: &DiskFile, snapshot: &Snapshot, low: u64, ordinal: u64) -> Resu
                     damaged = damaged.or((found == ordinal).then_some(position));
                     true
                 }
-                Some(_) if found == ordinal => return Ok(Some(position)),
+                Some(_) if found == ordinal => return Ok(Some(Found::Whole(position))),
                 _ => false,
             },
             _ => lines.skip()?,
         };
         if !more {
-            return Ok(damaged);
+            return Ok(damaged.map(Found::Damaged));
         }
     }
 }

@@ -1,8 +1,12 @@
+use bus_log::{Event, Meta, SessionEvent, TenantId, ThreadKey, Utc};
 use proptest::prelude::*;
 
 use super::lines::line_start;
 use super::*;
 use crate::fs::Disk;
+use crate::header::Header;
+use crate::layout::ThreadId;
+use crate::line::{Lines, prefix_of};
 
 fn file(bytes: &[u8]) -> (tempfile::TempDir, DiskFile) {
     let dir = tempfile::tempdir().unwrap();
@@ -79,4 +83,49 @@ fn damage_is_read_again_before_it_is_told() {
     assert_eq!(read.unwrap(), 3);
     let lasting: Result<()> = stable(|| Err(LogError::corrupt("lasting")));
     assert!(lasting.is_err());
+}
+
+/// A session file of lines with so many bytes of text, and where each of them begins.
+fn session(texts: impl Iterator<Item = usize>) -> (ThreadKey, Vec<u8>, Vec<u64>) {
+    let key = ThreadKey::new(TenantId::new("t"), "a");
+    let mut bytes = Header::first(key.clone(), 0).to_line();
+    let mut starts = Vec::new();
+    for (ordinal, len) in (1..).zip(texts) {
+        let event = Event::from(SessionEvent::TextComplete("x".repeat(len)));
+        let mut line = Lines::default();
+        line.push(1, 1, Utc::now(), &Meta::default(), &event)
+            .unwrap();
+        line.stamp(&ThreadId::new(&key), ordinal);
+        starts.push(bytes.len() as u64);
+        bytes.extend_from_slice(line.as_bytes());
+    }
+    (key, bytes, starts)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_whole_line_is_found_whatever_a_damaged_one_behind_it_shows(
+        count in 20..60_usize,
+        turns in any::<prop::sample::Index>(),
+        [before, after] in [prop_oneof![0..200_usize, 800..2000_usize], prop_oneof![0..200_usize, 800..2000_usize]],
+    ) {
+        let turns = turns.index(count);
+        let texts = (0..count).map(|n| if n < turns { before } else { after });
+        let (key, bytes, starts) = session(texts);
+        let (_dir, file) = file(&bytes);
+        // The last line tells how far the session reaches.
+        for liar in 1..count - 1 {
+            let at = starts[liar];
+            let line = &bytes[at as usize..][..crate::line::PEEK];
+            for shown in 1..=liar as u64 {
+                file.write_at(&prefix_of(shown, 0)[..line.len()], at).unwrap();
+                let snapshot = Snapshot::of(&file, Some(&key)).unwrap().unwrap();
+                let found = find(&file, &snapshot, shown).unwrap();
+                prop_assert_eq!(found, starts[shown as usize - 1], "line {} shows {}", liar + 1, shown);
+            }
+            file.write_at(line, at).unwrap();
+        }
+    }
 }

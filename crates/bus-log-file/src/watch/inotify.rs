@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use bus_log::SinkThread;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
@@ -91,6 +92,7 @@ impl Kernel {
         let thread = thread::Builder::new()
             .name("bus-file-news".to_owned())
             .spawn(move || {
+                let _own = SinkThread::enter();
                 own.run();
                 own.end();
             })?;

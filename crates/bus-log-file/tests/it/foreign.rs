@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog};
-use bus_log_file::FileSessionLog;
+use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
+use crate::disk::{Asked, HookedFs, is_kind};
 use crate::reported;
 use crate::support::{append, block_on, key, load, of_kind, scratch, session_file};
 
@@ -122,6 +125,33 @@ fn what_was_written_is_not_lost_with_a_file_removed_before_the_log_is_closed() {
     drop(log);
     let log = FileSessionLog::open(dir.path()).unwrap();
     assert_eq!(load(&log, &key("a")).unwrap(), ["one"]);
+}
+
+#[test]
+fn what_was_acknowledged_early_is_not_lost_with_a_file_removed_before_it_was_shown() {
+    for durability in [Durability::Interval(Duration::MAX), Durability::Os] {
+        let (dir, disk) = (scratch(), HookedFs::new());
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        append(&log, &key("a"), &["1"]).unwrap();
+        drop(log);
+        let (session, removed) = (session_file(dir.path()), AtomicBool::new(false));
+        disk.set(move |what, path| {
+            let syncs = what == Asked::Sync && is_kind(path, "wal");
+            match syncs && !removed.swap(true, Ordering::SeqCst) {
+                true => fs::remove_file(&session),
+                false => Ok(()),
+            }
+        });
+        let config = FileLogConfig::default()
+            .with_durability(durability)
+            .with_file_system(disk.disk());
+        let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+        assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
+        drop(log);
+        let log = FileSessionLog::open(dir.path()).unwrap();
+        let all = load(&log, &key("a")).unwrap();
+        assert_eq!(all, ["1", "2"], "{durability:?}");
+    }
 }
 
 #[test]

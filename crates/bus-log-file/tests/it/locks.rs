@@ -1,15 +1,21 @@
 //! One writer per session, any number of processes per folder.
 
 use std::fs;
-use std::sync::{Mutex, mpsc};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, SessionEvent, SessionLog};
+use bus_log::{Expect, LogErrorKind, SessionEvent, SessionLog};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, FileSystem, HookedFs, Locked, OpenMode, OsFileSystem};
+use crate::gate::{Gate, SyncOutcome};
 use crate::support::{
-    append, block_on, files, image, key, load, of_kind, scratch, session_file, wait_for,
+    Signal, append, block_on, copy_into, files, image, is_file_of, key, load, of_kind, scratch,
+    session_file, text, wait_for,
 };
 
 #[test]
@@ -261,6 +267,51 @@ fn a_session_whose_lock_file_was_removed_still_has_one_writer() {
 }
 
 #[test]
+fn nothing_is_planned_for_a_session_that_there_was_no_time_to_look_at() {
+    let (dir, gate) = (scratch(), Gate::new("wal"));
+    // A group has two sessions at most.
+    let config = FileLogConfig::default()
+        .with_open_threads(8)
+        .with_file_system(gate.disk());
+    let first = FileSessionLog::open_with(dir.path(), config).unwrap();
+    for thread in ["a", "b", "c"] {
+        append(&first, &key(thread), &["1"]).unwrap();
+    }
+    let locks = files(&dir.path().join("threads"));
+    let lock = locks.iter().find(|path| is_file_of(path, "c", "lock"));
+    fs::remove_file(lock.unwrap()).unwrap();
+    let second = FileSessionLog::open(dir.path()).unwrap();
+    let wrong = [text("no").into()];
+    let asked = |log: &FileSessionLog, thread: &str| {
+        block_on(log.append_entries(&key(thread), Expect::Last(99), &wrong))
+    };
+    assert_eq!(
+        asked(&second, "c").unwrap_err().kind(),
+        LogErrorKind::Conflict
+    );
+    wait_for_the_next_look();
+    gate.set(SyncOutcome::Waits);
+    std::thread::scope(|scope| {
+        scope.spawn(|| append(&first, &key("a"), &["2"]).unwrap());
+        wait_for("the sync", || gate.waiting() > 0);
+        let (of_a, of_b, of_c) = (key("a"), key("b"), key("c"));
+        // In this order, and in one group: neither conflict adds a session to it.
+        let mut a = pin!(first.append_entries(&of_a, Expect::Last(99), &wrong));
+        let mut b = pin!(first.append_entries(&of_b, Expect::Last(99), &wrong));
+        let mut c = pin!(first.append_entries(&of_c, Expect::Any, &wrong));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(a.as_mut().poll(&mut cx).is_pending());
+        assert!(b.as_mut().poll(&mut cx).is_pending());
+        assert!(c.as_mut().poll(&mut cx).is_pending());
+        gate.set(SyncOutcome::Passes);
+        assert_eq!(block_on(a).unwrap_err().kind(), LogErrorKind::Conflict);
+        assert_eq!(block_on(b).unwrap_err().kind(), LogErrorKind::Conflict);
+        assert_eq!(block_on(c).unwrap_err().kind(), LogErrorKind::Busy);
+    });
+    assert_eq!(append(&second, &key("c"), &["2"]).unwrap(), 2);
+}
+
+#[test]
 fn what_two_writers_of_a_session_without_a_lock_acknowledged_is_not_lost() {
     let dir = scratch();
     let first = FileSessionLog::open(dir.path()).unwrap();
@@ -323,4 +374,105 @@ fn a_process_that_recovers_for_long_keeps_no_writer_waiting_for_long() {
     assert!(begun.elapsed() < Duration::from_secs(30));
     drop(recovers);
     assert_eq!(append(&log, &key("a"), &["1"]).unwrap(), 1);
+}
+
+#[test]
+fn the_names_of_a_dead_process_s_segments_are_durable_before_sessions_are_written_from_them() {
+    let dir = orphan(&["1", "2"]);
+    let disk = HookedFs::new();
+    let asked = Arc::<Mutex<Vec<Asked>>>::default();
+    let own = Arc::clone(&asked);
+    disk.set(move |what, path| {
+        let of_journal = path.parent().is_some_and(|up| up.ends_with("journal"));
+        let of_session = is_file_of(path, "a", "jsonl");
+        if what == Asked::SyncDir && of_journal || what == Asked::Write && of_session {
+            own.lock().unwrap().push(what);
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    assert_eq!(log.recovery().journals, 1);
+    let asked = asked.lock().unwrap();
+    let written = asked.iter().position(|what| *what == Asked::Write);
+    let synced = asked.iter().position(|what| *what == Asked::SyncDir);
+    assert!(written.is_some() && synced < written, "{asked:?}");
+    assert!(synced.is_some(), "{asked:?}");
+}
+
+#[test]
+fn a_session_that_another_process_recovers_is_not_busy_in_the_name_of_the_dead() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("b"), &["1"]).unwrap();
+    copy_into(orphan(&["1", "2"]).path(), dir.path());
+    let (recovers, goes_on) = (Arc::<Signal>::default(), Arc::<Signal>::default());
+    let (recover, go_on) = (Arc::clone(&recovers), Arc::clone(&goes_on));
+    let disk = HookedFs::new();
+    disk.set(move |what, path| {
+        // It has the session's lock.
+        if what == Asked::Open && is_file_of(path, "a", "jsonl") {
+            recover.give();
+            go_on.wait();
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| FileSessionLog::open_with(dir.path(), config).unwrap());
+        recovers.wait();
+        // Nobody is kept waiting: the locks that all appends need are held meanwhile.
+        let asked = Instant::now();
+        let told = [(); 4].map(|()| append(&log, &key("a"), &["3"]));
+        let took = asked.elapsed();
+        goes_on.give();
+        for told in told {
+            let error = told.unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error}");
+        }
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert_eq!(other.join().unwrap().recovery().journals, 1);
+    });
+    assert_eq!(append(&log, &key("a"), &["3"]).unwrap(), 3);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_log_that_is_just_closed_in_order_is_not_taken_for_a_dead_one() {
+    let dir = scratch();
+    let disk = HookedFs::new();
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    let (root, looked) = (dir.path().to_owned(), Arc::<AtomicBool>::default());
+    let own = Arc::clone(&looked);
+    disk.set(move |what, path| {
+        if what == Asked::RemoveDir && path.parent().unwrap().ends_with("journal") {
+            let other = FileSessionLog::open(&root).unwrap();
+            assert!(other.recovery().is_clean(), "{:?}", other.recovery());
+            own.store(true, Ordering::SeqCst);
+        }
+        Ok(())
+    });
+    drop(log);
+    assert!(looked.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_log_that_is_closed_in_order_once_its_lock_was_opened_is_not_taken_for_a_dead_one() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    let closes = Mutex::new(Some(log));
+    let disk = HookedFs::new();
+    disk.set(move |what, path| {
+        if what == Asked::Lock && path.ends_with("lock") {
+            drop(closes.lock().unwrap().take());
+        }
+        Ok(())
+    });
+    let config = FileLogConfig::default().with_file_system(disk.disk());
+    let other = FileSessionLog::open_with(dir.path(), config).unwrap();
+    assert!(other.recovery().is_clean(), "{:?}", other.recovery());
+    assert!(of_kind(dir.path(), "wal").is_empty());
 }

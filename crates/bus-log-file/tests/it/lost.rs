@@ -220,6 +220,32 @@ fn damage_that_the_journal_does_not_have_is_named_and_the_journal_is_read_once_f
 }
 
 #[test]
+fn the_journal_is_read_once_for_each_damage_though_readers_meet_them_in_turns() {
+    let (dir, disk, log) = settled();
+    lose_line(&session_file(dir.path()), 10);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let own = Arc::clone(&reads);
+    disk.set(move |what, path| {
+        let read = what == Asked::Read && is_kind(path, "wal");
+        own.fetch_add(usize::from(read), Ordering::SeqCst);
+        Ok(())
+    });
+    let mut after = Vec::new();
+    for n in 0..3_u64 {
+        for (cursor, place) in [(0, "line 6, ordinal 5"), (6, "line 10, ordinal 9")] {
+            let error = block_on(log.load_since(&key("a"), cursor)).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Corrupt, "{error}");
+            assert!(error.to_string().contains(place), "{error}");
+            let text = (13 + after.len()).to_string();
+            append(&log, &key("a"), &[&text]).unwrap();
+            after.push(reads.load(Ordering::SeqCst));
+        }
+        assert_eq!(after.last(), after.get(1), "{after:?}, round {n}");
+    }
+    assert!(after[0] > 0, "{after:?}");
+}
+
+#[test]
 fn a_reader_in_another_process_tells_what_can_be_mended_from_what_is_lost() {
     let losing = Losing::line(6);
     let reader = FileLogReader::open(losing.dir.path()).unwrap();

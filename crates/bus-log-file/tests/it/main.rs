@@ -17,6 +17,7 @@ mod gate;
 mod golden;
 mod group_commit;
 mod hangs;
+mod heard;
 mod laws;
 mod locks;
 mod losing;

@@ -10,6 +10,7 @@ use bus_log::SessionLog;
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, HookedFs};
+use crate::reported;
 use crate::support::{
     Signal, append, block_on, is_file_of, key, load, lose_line, numbers, scratch, session_file,
     wait_for,
@@ -123,6 +124,35 @@ fn an_archive_copies_nothing_that_a_failed_sync_lost() {
     drop(log);
     let log = FileSessionLog::open(dir.path()).unwrap();
     assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=10));
+}
+
+#[test]
+fn an_archive_while_the_old_file_is_synced_is_not_taken_for_somebody_else_s_doing() {
+    reported::listen();
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let log = open(dir.path(), &disk);
+    append_ten(&log);
+    let [syncs, archived] = [(); 2].map(|()| Arc::<Signal>::default());
+    let (sync, archive) = (Arc::clone(&syncs), Arc::clone(&archived));
+    let first = AtomicBool::new(true);
+    disk.set(move |what, path| {
+        let of_a = what == Asked::Sync && is_file_of(path, "a", "jsonl");
+        if of_a && first.swap(false, Ordering::SeqCst) {
+            sync.give();
+            archive.wait();
+        }
+        Ok(())
+    });
+    end(&log);
+    syncs.wait();
+    assert_eq!(block_on(log.archive_before(&key("a"), 2)).unwrap(), 2);
+    archived.give();
+    assert_eq!(append(&log, &key("a"), &["11"]).unwrap(), 11);
+    drop(log);
+    let warnings = reported::warnings(dir.path());
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    assert_eq!(load(&log, &key("a")).unwrap(), numbers(3..=11));
 }
 
 #[test]

@@ -1,17 +1,15 @@
 //! What the tests share.
 
 use std::fs;
-use std::future::Future;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::sync::{Arc, Condvar, Mutex, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::sync::{Condvar, Mutex, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bus_log::{Event, Recorded, Result, SessionEvent, SessionLog, TenantId, ThreadKey};
 use bus_log_file::{FileLogReader, FileSessionLog};
+pub(crate) use bus_testkit::block_on;
 use tempfile::TempDir;
 
 /// A folder for a log. In memory where the system has such a place: most tests ask what stands in files,
@@ -40,24 +38,6 @@ pub(crate) fn texts(events: &[Recorded]) -> Vec<String> {
 
 pub(crate) fn numbers(range: std::ops::RangeInclusive<u64>) -> Vec<String> {
     range.map(|n| n.to_string()).collect()
-}
-
-/// Runs a future with nothing around it.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 pub(crate) fn append(log: &FileSessionLog, key: &ThreadKey, events: &[&str]) -> Result<u64> {

@@ -28,7 +28,7 @@ fn server(allows_words: bool) -> (NatsConfig, Arc<Mutex<Heard>>) {
         }
     });
     let config = NatsConfig::parse(&url).unwrap();
-    (config.with_timeout(Duration::from_millis(100)), heard)
+    (config.with_call_timeout(Duration::from_millis(100)), heard)
 }
 
 /// The client's end of the connection ends it.

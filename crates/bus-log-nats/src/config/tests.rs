@@ -27,7 +27,7 @@ fn a_url_says_all_that_there_is_to_say() {
         (Some(3), Some(Storage::Memory))
     );
     assert_eq!(
-        (config.timeout(), config.connect_timeout()),
+        (config.call_timeout(), config.connect_timeout()),
         (Duration::from_secs(3), Duration::from_secs(2))
     );
     assert!(config.asks_for_tls() && config.creates() && !config.is_read_only());
@@ -74,18 +74,22 @@ fn a_time_that_no_clock_holds_is_the_nearest_that_one_does() {
     let config = NatsConfig::parse("nats://host?sslrootcert=/ca.pem").unwrap();
     assert_eq!(config.tls_ca(), Some(Path::new("/ca.pem")));
     let long = config
-        .with_timeout(Duration::MAX)
+        .with_call_timeout(Duration::MAX)
         .with_connect_timeout(Duration::MAX)
         .with_poll_interval(Duration::MAX);
-    for time in [long.timeout(), long.connect_timeout(), long.poll_interval()] {
+    for time in [
+        long.call_timeout(),
+        long.connect_timeout(),
+        long.poll_interval(),
+    ] {
         assert_eq!(time, MOST);
     }
     let short = long
-        .with_timeout(Duration::ZERO)
+        .with_call_timeout(Duration::ZERO)
         .with_connect_timeout(Duration::ZERO)
         .with_poll_interval(Duration::ZERO);
     for time in [
-        short.timeout(),
+        short.call_timeout(),
         short.connect_timeout(),
         short.poll_interval(),
     ] {

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Wire;
 
 /// How often everybody is asked for the numbers.
-const HELLO: Duration = Duration::from_secs(5);
+pub(super) const HELLO: Duration = Duration::from_secs(5);
 
 /// How soon they are asked again after a new connection: in a cluster the other servers may not have known of it yet.
 const SOON: Duration = Duration::from_millis(250);

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::Subscriber;
 use bus_log::{LiveOutlet, LiveWord, ThreadKey};
@@ -10,8 +11,14 @@ use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt};
 use tokio::select;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::Wire;
+use super::listen::HELLO;
+
+/// How long a bus that has ended gives its numbers to who asks: its end is said once, and who had no connection just then
+/// asks within [`HELLO`] of having it again.
+const STAYS: Duration = Duration::from_secs(2 * HELLO.as_secs());
 
 /// Says what `outlet` has to say, until it ends or the log is closed.
 pub(super) async fn tell(
@@ -28,26 +35,43 @@ pub(super) async fn tell(
         return;
     };
     let mut marked = None;
+    // Among those that have no more than their numbers.
+    let mut place = None;
+    // From when it has ended.
+    let mut until = None;
     loop {
         // Nothing is taken while it can't be sent: it is the bus that counts what goes by meanwhile.
-        let Some(epoch) = wire.another(None).await else {
+        let Some(epoch) = wire.connected(&mut outlet, &mut place).await else {
             return;
         };
         if marked.replace(epoch) != Some(epoch) {
+            until = until.map(|_| Instant::now() + STAYS);
             wire.say(&words, wire.bytes(&outlet.mark())).await;
         }
         let bytes = select! {
             biased;
             () = wire.lost(epoch) => continue,
             () = all_that_is_there(&mut hellos) => wire.bytes(&outlet.mark()),
-            word = poll_fn(|cx| outlet.as_mut().poll_word(cx)) => match word {
+            word = poll_fn(|cx| outlet.as_mut().poll_word(cx)), if until.is_none() => match word {
                 Some(word) => wire.bytes(&word),
+                None if wire.has_place(&mut place) => {
+                    until = Some(Instant::now() + STAYS);
+                    continue;
+                }
                 None => return,
             },
+            () = over(until) => return,
             // The last branch: nothing was there to be said.
             _ = closing.wait_for(|closing| *closing) => return,
         };
         wire.say(&words, bytes).await;
+    }
+}
+
+async fn over(until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(until).await,
+        None => std::future::pending().await,
     }
 }
 

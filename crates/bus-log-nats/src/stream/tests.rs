@@ -1,6 +1,11 @@
+use std::time::Duration;
+
 use bus_log::LogErrorKind;
+use bus_testkit::block_on;
 
 use super::*;
+use crate::NatsSessionLog;
+use crate::scripted::{self, Shown};
 
 const SUBJECTS: &str = "bus_log.v1.0123456789abcdef.>";
 
@@ -135,4 +140,24 @@ fn a_limit_by_bytes_is_refused_where_the_server_deletes_to_keep_it() {
         let found = checked(limited(), &config(URL), version, LogError::unsupported);
         assert_eq!(found.is_ok(), is_fit, "{version}");
     }
+}
+
+#[test]
+fn a_stream_that_several_keep_is_waited_for_however_little_time_an_answer_may_take() {
+    let (shown, mut is_made) = (Shown::new(), false);
+    let config = scripted::server(move |subject: &str, asked: &[u8]| {
+        if subject.contains("STREAM.CREATE") {
+            is_made = true;
+            return shown.answer("$JS.API.STREAM.INFO.bus_log", b"{}");
+        }
+        if is_made {
+            return shown.answer(subject, asked);
+        }
+        let told = "stream not found";
+        Some(
+            serde_json::json!({ "error": { "code": 404, "err_code": 10059, "description": told } }),
+        )
+    });
+    let config = config.with_call_timeout(Duration::from_millis(500));
+    block_on(NatsSessionLog::open_with(config)).unwrap();
 }

@@ -7,12 +7,15 @@
 mod cluster;
 mod crowd;
 mod deposed;
+mod disk;
 mod full;
 mod lost;
+mod named;
 mod partition;
 mod rotation;
-mod server;
+mod words;
 
-use crate::support::NatsServer;
+use crate::support::Stream;
+pub(crate) use cluster::{LONG, keeps_what_it_took};
 
-bus_testkit::faults!(nats, NatsServer::start);
+bus_testkit::faults!(nats, Stream);

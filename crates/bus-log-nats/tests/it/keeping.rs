@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bus_log::{Entry, Expect, SessionLog, TenantId, ThreadKey};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 
-use crate::support::{Stream, append, texts};
+use crate::support::Stream;
 
 /// A batch that takes several messages.
 fn large(name: &str, count: usize, bytes: usize) -> Vec<Entry> {
@@ -84,6 +85,30 @@ fn chunks_go_with_what_is_archived_and_erased_and_those_of_others_stay() {
         80
     );
     assert_eq!(texts(&stream.open(), &key).len(), 20);
+}
+
+#[test]
+fn a_batch_that_the_server_lost_takes_no_chunks_of_its_neighbours_along() {
+    let stream = Stream::new();
+    let (log, key) = (stream.open(), samples::key("s"));
+    let append_large = |name| {
+        let batch = large(name, 20, 100_000);
+        block_on(log.append_entries(&key, Expect::Any, &batch)).unwrap()
+    };
+    append_large("a");
+    assert_eq!(append_large("d"), 40);
+    let raw = stream.raw();
+    let last = "{\"last_by_subj\":\"*.*.*.t.>\"}";
+    let commit = raw.call(&format!("STREAM.MSG.GET.{}", stream.name()), last);
+    let commit: serde_json::Value = serde_json::from_str(&commit).unwrap();
+    let commit = format!("{{\"seq\":{}}}", commit["message"]["seq"]);
+    append(&log, &key, "e", 1).unwrap();
+    let deleted = raw.call(&format!("STREAM.MSG.DELETE.{}", stream.name()), &commit);
+    assert!(deleted.contains("\"success\":true"), "{deleted}");
+    assert_eq!(block_on(log.archive_before(&key, 5)).unwrap(), 5);
+    let page = block_on(stream.open().read(&key, 5, 15)).unwrap();
+    let ordinals = page.events.iter().map(|event| event.ordinal);
+    assert!(ordinals.eq(6..=20));
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use bus_log::{Expect, LogErrorKind, SessionLog, TenantId, ThreadKey};
 use bus_log_nats::MAX_NAME_BYTES;
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 
-use crate::support::{Stream, append, texts};
+use crate::support::Stream;
 
 #[test]
 fn the_longest_names_are_kept_and_longer_ones_are_refused_and_unknown() {

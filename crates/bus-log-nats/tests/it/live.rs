@@ -8,11 +8,13 @@ use std::time::Duration;
 use bus_log::{LiveWhat, SessionLog};
 use bus_log_nats::{NatsConfig, NatsSessionLog};
 use bus_testkit::faults::rounds;
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{FaultProxy, Way, eventually, samples};
 use local_servers::NatsCluster;
 
-use crate::support::{Stream, address, append, open, own, texts, url};
 use double::{Bus, Ear};
+
+use crate::support::{Stream, address, open, own, url};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -138,6 +140,28 @@ fn a_server_that_is_killed_costs_words_and_their_number_is_known() {
         "killed {} times: {given} heard, {missed} in gaps",
         rounds(3)
     );
+}
+
+#[test]
+fn a_bus_that_ends_while_the_server_is_away_for_long_keeps_no_events_and_says_how_many_there_were()
+{
+    let mut server = own();
+    let stream = Stream::at(&server.url());
+    let (from, to) = (stream.open(), stream.open());
+    let (bus, ear) = met(&from, &to);
+    server.kill().unwrap();
+    let is_noticed = || {
+        bus.say("while it is away");
+        bus.kept() >= 50
+    };
+    assert!(eventually(LIMIT, is_noticed));
+    bus.end();
+    assert!(eventually(LIMIT, || bus.kept() == 0));
+    server.start().unwrap();
+    // Who hears may be there again later than who says it, and asks.
+    let (_, missed) = settled(&bus, &ear);
+    assert!(missed >= 50, "{missed} missed");
+    assert!(eventually(LIMIT, || bus.is_let_go()));
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
 use bus_log_nats::NatsSessionLog;
+use bus_testkit::faults::append;
 use bus_testkit::{block_on, samples};
 
-use crate::support::{Stream, append};
+use crate::support::Stream;
 
 /// A batch that takes several messages.
 fn large() -> Vec<Entry> {

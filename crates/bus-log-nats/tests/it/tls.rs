@@ -1,53 +1,27 @@
 //! Connections by TLS: to a server that is who it says, and to no other.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::append;
 use bus_testkit::{block_on, samples};
-use local_servers::ScratchNats;
+use local_servers::{Certificates, ScratchNats};
 
-use crate::support::{Stream, append, open};
-
-fn openssl(folder: &Path, arguments: &str) {
-    let mut command = Command::new("openssl");
-    let output = command
-        .current_dir(folder)
-        .args(arguments.split(' '))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "openssl {arguments}: {said}");
-}
+use crate::support::{Stream, open};
 
 /// A server with a certificate for `localhost`. In its folder lie `ca.pem`, of the authority that signed, and `foreign.pem`,
 /// of one that did not.
 fn encrypted() -> ScratchNats {
     let mut server = ScratchNats::prepare(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
-    let folder = server.folder().to_owned();
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
-    for name in ["ca", "foreign"] {
-        let made = format!(
-            "-newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 2 -subj /CN={name}"
-        );
-        openssl(&folder, &format!("req -x509 {made}"));
+    let made = Certificates::make(server.folder(), "localhost").unwrap();
+    for file in [&made.certificate, &made.key] {
+        server.adopt(file).unwrap();
     }
-    openssl(
-        &folder,
-        "req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=localhost",
-    );
-    openssl(
-        &folder,
-        "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out own.pem -days 2 -extfile names",
-    );
-    for name in ["own.pem", "own.key"] {
-        server.adopt(&folder.join(name)).unwrap();
-    }
-    let folder = folder.display();
     server.set(format!(
-        "tls {{ cert_file: \"{folder}/own.pem\", key_file: \"{folder}/own.key\" }}"
+        "tls {{ cert_file: \"{}\", key_file: \"{}\" }}",
+        made.certificate.display(),
+        made.key.display()
     ));
     server.set("authorization { user: bus, password: not-a-secret }");
     server.start().unwrap();

@@ -4,6 +4,7 @@ use bus_log::LogErrorKind;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
 use super::{PostgresConfig, TlsMode};
+use crate::tls::Tls;
 
 #[test]
 fn a_url_is_read_as_libpq_reads_it() {
@@ -22,10 +23,10 @@ fn a_url_is_read_as_libpq_reads_it() {
     );
     assert_eq!(config.driver().get_ssl_mode(), SslMode::Require);
     assert_eq!(config.tls_mode(), TlsMode::VerifyFull);
-    assert_eq!(config.tls_root().unwrap().to_str(), Some("/etc/ca.pem"));
+    assert_eq!(config.tls_ca().unwrap().to_str(), Some("/etc/ca.pem"));
     assert_eq!(config.schema(), "s_1");
     assert_eq!(config.max_connections(), 3);
-    assert_eq!(config.statement_timeout(), Duration::from_secs(7));
+    assert_eq!(config.call_timeout(), Duration::from_secs(7));
     assert_eq!(config.pool_timeout(), Duration::from_secs(2));
 }
 
@@ -82,25 +83,45 @@ fn a_schema_is_a_plain_name() {
 }
 
 #[test]
-fn a_time_that_the_server_can_not_count_is_refused_or_brought_within() {
+fn a_time_that_is_none_is_refused_or_brought_within() {
     for option in [
         "statement_timeout=18446744073709551615",
-        "statement_timeout=2147484",
+        "statement_timeout=86401",
         "statement_timeout=0",
+        "call_timeout=0",
+        "connect_timeout=0",
         "pool_timeout=18446744073709551615",
     ] {
         let error = PostgresConfig::parse(&format!("postgres://h/d?{option}")).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Invalid, "{option}");
     }
-    let longest = PostgresConfig::parse("postgres://h/d?statement_timeout=2147483").unwrap();
-    assert!(longest.patience() > Duration::from_secs(2_147_483));
-    let with = |limit| {
-        longest
-            .clone()
-            .with_statement_timeout(limit)
-            .statement_timeout()
-    };
-    assert_eq!(with(Duration::MAX).as_millis(), 2_147_483_647);
+    let longest = PostgresConfig::parse("postgres://h/d?call_timeout=86400").unwrap();
+    assert!(longest.patience() > Duration::from_hours(24));
+    let with = |limit| longest.clone().with_call_timeout(limit).call_timeout();
+    assert_eq!(with(Duration::MAX), Duration::from_hours(24));
     assert_eq!(with(Duration::ZERO).as_millis(), 1);
     assert_eq!(with(Duration::from_micros(1)).as_millis(), 1);
+}
+
+#[test]
+fn who_names_certificates_to_trust_gets_no_connection_in_the_clear() {
+    for option in ["sslrootcert", "tls_ca"] {
+        let url = format!("postgres://u:s3cret@h/d?{option}=ca.pem");
+        let config = PostgresConfig::parse(&url).unwrap();
+        assert_eq!(config.tls_ca().unwrap().to_str(), Some("ca.pem"));
+        assert_eq!(config.tls_mode(), TlsMode::VerifyFull);
+        assert_eq!(config.driver().get_ssl_mode(), SslMode::Require);
+        for mode in ["disable", "prefer"] {
+            let error = PostgresConfig::parse(&format!("{url}&sslmode={mode}")).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Invalid);
+            assert!(error.to_string().contains("tls_ca"), "{error}");
+        }
+    }
+    let plain = |mode: &str| PostgresConfig::parse(&format!("postgres://h/d{mode}")).unwrap();
+    assert_eq!(plain("").tls_mode(), TlsMode::Prefer);
+    let config = plain("").with_tls_ca("ca.pem");
+    assert_eq!(config.tls_mode(), TlsMode::VerifyFull);
+    assert_eq!(config.driver().get_ssl_mode(), SslMode::Require);
+    let error = Tls::of(&plain("?sslmode=disable").with_tls_ca("ca.pem"));
+    assert_eq!(error.err().unwrap().kind(), LogErrorKind::Invalid);
 }

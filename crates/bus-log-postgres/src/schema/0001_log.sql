@@ -124,22 +124,8 @@ BEGIN
 END
 $$;
 
--- Writes the counter row as it is: that this commits tells that all before it is as safe as this is.
-CREATE FUNCTION {schema}.outlast(p_tenant bytea, p_thread bytea)
-RETURNS void
-LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM set_config('bus_log.tenant', encode(p_tenant, 'hex'), true);
-    UPDATE {schema}.threads t SET last = t.last
-     WHERE t.tenant = p_tenant AND t.thread = p_thread;
-END
-$$;
-
 -- Events after a cursor, at least one if there is one, at most so many, and no more once their bytes
 -- pass the bound. "last" is what the thread's last ordinal was: a batch is seen whole or not at all.
--- STABLE: all its statements see the one moment of the call. Otherwise a purge between the counter row
--- and the events would leave a hole that no watermark tells of. Where an event is missing that is not hidden,
--- the page ends, and what begins there fails.
 CREATE FUNCTION {schema}.read(
     p_tenant bytea,
     p_thread bytea,
@@ -147,35 +133,28 @@ CREATE FUNCTION {schema}.read(
     p_limit  bigint,
     p_bytes  bigint
 ) RETURNS TABLE (o_ordinal bigint, o_at_us bigint, o_meta bytea, o_event bytea, o_last bigint)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_id        bigint;
     v_watermark bigint;
-    v_before    bigint;
     v_bytes     bigint := 0;
     v_any       boolean := false;
 BEGIN
     PERFORM set_config('bus_log.tenant', encode(p_tenant, 'hex'), true);
     SELECT t.id, t.watermark, t.last INTO v_id, v_watermark, o_last FROM {schema}.threads t
      WHERE t.tenant = p_tenant AND t.thread = p_thread;
-    v_before := greatest(p_after, v_watermark);
     FOR o_ordinal, o_at_us, o_meta, o_event IN
         SELECT e.ordinal, e.at_us, e.meta, e.event FROM {schema}.events e
          WHERE e.tenant = p_tenant AND e.thread_id = v_id
-           AND e.ordinal > v_before AND e.ordinal <= o_last
+           AND e.ordinal > greatest(p_after, v_watermark) AND e.ordinal <= o_last
          ORDER BY e.ordinal
          LIMIT p_limit
     LOOP
-        EXIT WHEN o_ordinal - 1 <> v_before;
         v_bytes := v_bytes + octet_length(o_event) + coalesce(octet_length(o_meta), 0);
         EXIT WHEN v_any AND v_bytes > p_bytes;
         v_any := true;
-        v_before := o_ordinal;
         RETURN NEXT;
     END LOOP;
-    IF NOT v_any AND v_before < o_last THEN
-        RAISE EXCEPTION 'event is missing after ordinal %', v_before USING ERRCODE = 'data_corrupted';
-    END IF;
 END
 $$;
 
@@ -222,10 +201,9 @@ BEGIN
 END
 $$;
 
--- Deletes at most so many of the hidden events, and no more once their bytes pass the bound, at least
--- one, and says how many are left to delete. In portions, so that no thread's appends wait long and no
--- statement runs into its time limit.
-CREATE FUNCTION {schema}.purge(p_tenant bytea, p_thread bytea, p_most bigint, p_bytes bigint)
+-- Deletes at most so many of the hidden events and says how many are left to delete. In portions, so
+-- that no thread's appends wait long and no statement runs into its time limit.
+CREATE FUNCTION {schema}.purge(p_tenant bytea, p_thread bytea, p_most bigint)
 RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -244,17 +222,8 @@ BEGIN
     IF NOT FOUND OR v_left = 0 THEN
         RETURN 0;
     END IF;
+    v_left := v_left - v_to;
     v_to := v_from + v_to;
-    SELECT coalesce(max(p.ordinal), v_to) INTO v_to
-      FROM (SELECT e.ordinal,
-                   sum(octet_length(e.event) + coalesce(octet_length(e.meta), 0))
-                       OVER (ORDER BY e.ordinal ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-                       AS before
-              FROM {schema}.events e
-             WHERE e.tenant = p_tenant AND e.thread_id = v_id
-               AND e.ordinal > v_from AND e.ordinal <= v_to) AS p
-     WHERE p.before IS NULL OR p.before < p_bytes;
-    v_left := v_left - (v_to - v_from);
     WITH gone AS (
         DELETE FROM {schema}.events e
          WHERE e.tenant = p_tenant AND e.thread_id = v_id

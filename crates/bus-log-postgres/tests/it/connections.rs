@@ -2,14 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::LogErrorKind;
+use bus_testkit::faults::append;
 use bus_testkit::samples;
 
-use crate::support::{Schema, address, append, open, url};
+use crate::support::{Schema, address, open, url};
 
 /// Passes on all that goes to the server, and of what comes back so many bytes for each connection; then
 /// it is silent. The port that it listens on.
@@ -38,6 +39,93 @@ fn falls_silent_after(bytes: u64) -> u16 {
     port
 }
 
+/// Passes on all, and notes in which order the two sides speak on each connection, and what the client says. The port
+/// that it listens on.
+fn notes() -> (u16, Arc<Mutex<Vec<Talk>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talks: Arc<Mutex<Vec<Talk>>> = Arc::default();
+    let noted = Arc::clone(&talks);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (
+                client.unwrap(),
+                TcpStream::connect(address(&url())).unwrap(),
+            );
+            let connection = {
+                let mut talks = noted.lock().unwrap();
+                talks.push(Talk::default());
+                talks.len() - 1
+            };
+            for asks in [true, false] {
+                let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (mut from, mut to) = if asks { ends } else { (ends.1, ends.0) };
+                let talks = Arc::clone(&noted);
+                thread::spawn(move || {
+                    let mut bytes = vec![0; 1 << 16];
+                    // Ends with either side.
+                    while let Ok(count @ 1..) = from.read(&mut bytes) {
+                        // Before it is passed on: no answer can be noted before its question.
+                        talks.lock().unwrap()[connection].note(asks, &bytes[..count]);
+                        if to.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+            }
+        }
+    });
+    (port, talks)
+}
+
+/// What was said on one connection.
+#[derive(Default)]
+struct Talk {
+    asked: Vec<u8>,
+    /// Whether the client spoke last.
+    asks: bool,
+    round_trips: u32,
+}
+
+impl Talk {
+    fn note(&mut self, asks: bool, bytes: &[u8]) {
+        if asks {
+            self.asked.extend_from_slice(bytes);
+            self.round_trips += u32::from(!self.asks);
+        }
+        self.asks = asks;
+    }
+
+    fn says(&self, what: &str) -> bool {
+        let mut said = self.asked.windows(what.len());
+        said.any(|said| said == what.as_bytes())
+    }
+}
+
+#[test]
+fn an_append_is_one_round_trip() {
+    let schema = Schema::new();
+    let (port, talks) = notes();
+    let at = address(&url()).to_string();
+    let through = url().replace(&at, &format!("127.0.0.1:{port}"));
+    let log = open(schema.config_at(&through).with_max_connections(1)).unwrap();
+    // It opens its connection.
+    append(&log, &samples::key("s"), "warm", 1).unwrap();
+    let of_appends = || {
+        let talks = talks.lock().unwrap();
+        let mut talks = talks.iter().filter(|talk| talk.says("warm"));
+        (talks.next().unwrap().round_trips, talks.count())
+    };
+    let (before, others) = of_appends();
+    assert_eq!(others, 0);
+    for n in 0..10 {
+        append(&log, &samples::key("s"), &format!("of many {n}"), 3).unwrap();
+    }
+    // Whatever else there is to say, news among it, goes by another connection.
+    assert_eq!(of_appends(), (before + 10, 0));
+}
+
 #[test]
 fn a_server_that_falls_silent_at_any_byte_of_opening_is_given_up_in_time() {
     let schema = Schema::new();
@@ -48,7 +136,7 @@ fn a_server_that_falls_silent_at_any_byte_of_opening_is_given_up_in_time() {
         let through = url().replace(&at, &format!("127.0.0.1:{}", falls_silent_after(bytes)));
         let config = schema.config_at(&through).with_connect_timeout(soon);
         let begun = Instant::now();
-        let opened = open(config.with_statement_timeout(soon));
+        let opened = open(config.with_call_timeout(soon));
         assert!(
             begun.elapsed() < Duration::from_secs(20),
             "{bytes}: {opened:?}"
@@ -140,7 +228,7 @@ fn a_pool_run_dry_is_unavailable_after_its_time() {
 #[test]
 fn a_busy_thread_leaves_connections_to_the_others() {
     let schema = Schema::new();
-    let log = Arc::new(open(schema.config().with_max_connections(2)).unwrap());
+    let log = Arc::new(open(schema.config().with_max_connections(3)).unwrap());
     append(&*log, &samples::key("held"), "x", 1).unwrap();
     let lock = locked(&schema);
     let held: Vec<_> = (0..4)
@@ -149,7 +237,7 @@ fn a_busy_thread_leaves_connections_to_the_others() {
             thread::spawn(move || append(&*log, &samples::key("held"), &n.to_string(), 1))
         })
         .collect();
-    // Each of the four waits, but only one of them with a connection.
+    // Each of the four waits, but only one of them with a connection. Of the other two, one is kept for reads.
     for n in 1..=20 {
         assert_eq!(append(&*log, &samples::key("other"), "x", 1).unwrap(), n);
     }
@@ -171,7 +259,7 @@ fn a_statement_that_takes_too_long_is_undone() {
     let log = open(
         schema
             .config()
-            .with_statement_timeout(Duration::from_millis(200)),
+            .with_call_timeout(Duration::from_millis(200)),
     )
     .unwrap();
     let lock = locked(&schema);

@@ -6,9 +6,8 @@
 
 mod failover;
 mod full;
-mod server;
 mod synchronous;
 
-use crate::support::PostgresServer;
+use crate::support::Schema;
 
-bus_testkit::faults!(postgres, PostgresServer::start);
+bus_testkit::faults!(postgres, Schema);

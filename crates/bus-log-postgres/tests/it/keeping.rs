@@ -4,10 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, eventually, samples};
 use futures_util::FutureExt;
 
-use crate::support::{Schema, Sql, append, open, texts};
+use crate::support::{Schema, Sql, open};
 
 fn rows(sql: &Sql, schema: &Schema) -> String {
     let count = format!(

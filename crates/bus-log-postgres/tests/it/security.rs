@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use bus_log::{SessionLog, TenantId, ThreadKey};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 use local_servers::ScratchPostgres;
 
-use crate::support::{Schema, Sql, append, open, texts};
+use crate::support::{Schema, Sql, open};
 
 /// Two tenants with a thread each, and a connection as the owner.
 fn two_tenants() -> (Schema, Sql) {
@@ -180,17 +181,21 @@ fn the_documented_queries_and_index_work() {
 fn a_role_with_the_documented_grants_can_do_all_and_is_held_back_too() {
     let server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let schema = Schema::at(&server.url());
+    // Nothing that is made later can be called by everybody, as careful administrators have it.
+    let sql = schema.sql();
+    sql.run("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC");
     drop(schema.open());
     Sql::connect(&server.admin_url())
         .run("CREATE ROLE app LOGIN PASSWORD 'app' NOSUPERUSER NOBYPASSRLS");
     let name = schema.name();
-    schema.sql().run(&format!(
+    sql.run(&format!(
         "GRANT USAGE ON SCHEMA {name} TO app; GRANT SELECT ON {name}.log TO app; \
-         GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.tenants, {name}.threads, {name}.events TO app"
+         GRANT SELECT, INSERT, UPDATE, DELETE ON {name}.tenants, {name}.threads, {name}.events TO app; \
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {name} TO app"
     ));
     let at = server.url().find('@').unwrap();
     let url = format!("postgres://app:app{}", &server.url()[at..]);
-    let log = open(schema.config_at(&url).without_migration()).unwrap();
+    let log = open(schema.config_at(&url).without_creation()).unwrap();
     let key = samples::key("s");
     assert_eq!(append(&log, &key, "x", 4).unwrap(), 4);
     assert_eq!(block_on(log.archive_before(&key, 2)).unwrap(), 2);

@@ -2,58 +2,38 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use bus_log::LogErrorKind;
+use bus_testkit::faults::append;
 use bus_testkit::samples;
-use local_servers::ScratchPostgres;
+use local_servers::{Certificates, ScratchPostgres};
 
-use crate::support::{Schema, append, open};
+use crate::support::{Schema, open};
 
-/// Certificates by the tool that comes with Debian's PostgreSQL.
-fn openssl(folder: &Path, arguments: &str) {
-    let mut command = Command::new("openssl");
-    let output = command
-        .current_dir(folder)
-        .args(arguments.split(' '))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "openssl {arguments}: {said}");
-}
-
-/// A server with a certificate for `localhost`, signed by the authority whose file is returned.
-fn encrypted() -> (ScratchPostgres, String) {
+/// A server with a certificate for `localhost`.
+fn encrypted() -> (ScratchPostgres, Certificates) {
     let mut server = ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
-    let folder = server.folder().to_owned();
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost").unwrap();
-    openssl(
-        &folder,
-        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=test-authority",
-    );
-    openssl(
-        &folder,
-        "req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=localhost",
-    );
-    openssl(
-        &folder,
-        "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out own.pem -days 2 -extfile names",
-    );
-    for (setting, file) in [("ssl_cert_file", "own.pem"), ("ssl_key_file", "own.key")] {
-        let bytes = fs::read(folder.join(file)).unwrap();
-        let path = server.add_file(&format!("server-{file}"), &bytes).unwrap();
+    let made = Certificates::make(server.folder(), "localhost").unwrap();
+    for (setting, file) in [
+        ("ssl_cert_file", &made.certificate),
+        ("ssl_key_file", &made.key),
+    ] {
+        let (bytes, name) = (fs::read(file).unwrap(), file.file_name().unwrap());
+        let name = format!("server-{}", name.to_str().unwrap());
+        let path = server.add_file(&name, &bytes).unwrap();
         server.set(setting, path.to_str().unwrap());
     }
     server.set("ssl", "on");
     server.stop().unwrap();
     server.start().unwrap();
-    let authority = folder.join("ca.pem").to_str().unwrap().replace('/', "%2F");
-    (server, authority)
+    (server, made)
 }
 
 #[test]
 fn each_sslmode_asks_what_libpq_s_asks() {
-    let (server, authority) = encrypted();
+    let (server, made) = encrypted();
+    let encoded = |file: &Path| file.to_str().unwrap().replace('/', "%2F");
+    let (authority, foreign) = (encoded(&made.authority), encoded(&made.foreign));
     let schema = Schema::at(&server.url());
     let by_name = server.url().replace("127.0.0.1", "localhost");
     let try_at = |url: &str, options: &str| {
@@ -83,16 +63,6 @@ fn each_sslmode_asks_what_libpq_s_asks() {
         append(&log, &samples::key("s"), "x", 1).unwrap();
         assert_eq!(is_encrypted(), [encrypted], "{options}");
     }
-    let folder = server.folder();
-    openssl(
-        folder,
-        "req -x509 -newkey rsa:2048 -nodes -keyout foreign.key -out foreign.pem -days 2 -subj /CN=foreign",
-    );
-    let foreign = folder
-        .join("foreign.pem")
-        .to_str()
-        .unwrap()
-        .replace('/', "%2F");
     for (url, options) in [
         // Whoever names an authority wants no other.
         (

@@ -3,6 +3,7 @@ use std::time::Duration;
 use bus_log::LogErrorKind;
 
 use super::{Durability, RedisConfig};
+use crate::socket::Streams;
 
 fn hosts(url: &str) -> Vec<String> {
     let config = RedisConfig::parse(url).unwrap();
@@ -22,7 +23,7 @@ fn a_url_says_all_that_there_is_to_say() {
     assert_eq!(config.replicas(), 2);
     assert_eq!(config.connect_timeout(), Duration::from_secs(4));
     assert_eq!(config.call_timeout(), Duration::from_secs(7));
-    assert_eq!(config.tls_root().unwrap().to_str(), Some("/etc/ca.pem"));
+    assert_eq!(config.tls_ca().unwrap().to_str(), Some("/etc/ca.pem"));
     assert!(config.has_tls() && config.sentinel().is_none());
 }
 
@@ -31,7 +32,7 @@ fn what_is_not_said_is_the_safe_choice() {
     let config = RedisConfig::parse("redis://h").unwrap();
     assert_eq!(config.durability(), Durability::Fsync);
     assert_eq!((config.database(), config.prefix()), (0, "bus_log"));
-    assert!(!config.has_tls() && config.makes() && !config.is_read_only());
+    assert!(!config.has_tls() && config.creates() && !config.is_read_only());
 }
 
 #[test]
@@ -90,17 +91,30 @@ fn a_prefix_is_a_plain_name() {
 
 #[test]
 fn a_time_that_is_none_is_refused_or_brought_within() {
-    for option in [
-        "call_timeout=0",
-        "connect_timeout=2147483648",
-        "call_timeout=-1",
-    ] {
+    for option in ["call_timeout=0", "connect_timeout=86401", "call_timeout=-1"] {
         let error = RedisConfig::parse(&format!("redis://h?{option}")).unwrap_err();
         assert_eq!(error.kind(), LogErrorKind::Invalid, "{option}");
     }
     let config = RedisConfig::parse("redis://h").unwrap();
     let config = config.with_call_timeout(Duration::MAX);
-    assert_eq!(config.call_timeout().as_secs(), i32::MAX as u64);
+    assert_eq!(config.call_timeout(), Duration::from_hours(24));
+    let shortest = config.clone().with_call_timeout(Duration::ZERO);
+    assert_eq!(shortest.call_timeout(), Duration::from_millis(1));
     let never_rests = config.with_poll_interval(Duration::ZERO);
     assert!(never_rests.poll_interval() >= Duration::from_millis(10));
+}
+
+#[test]
+fn who_names_certificates_to_trust_gets_no_connection_in_the_clear() {
+    for option in ["sslrootcert", "tls_ca"] {
+        let clear = format!("redis://:s3cret@host?{option}=ca.pem");
+        let error = RedisConfig::parse(&clear).unwrap_err();
+        assert_eq!(error.kind(), LogErrorKind::Invalid);
+        assert!(error.to_string().contains("rediss://"), "{error}");
+        let config = RedisConfig::parse(&clear.replace("redis:", "rediss:")).unwrap();
+        assert_eq!(config.tls_ca().unwrap().to_str(), Some("ca.pem"));
+    }
+    let clear = RedisConfig::parse("redis://host").unwrap();
+    let error = Streams::of(&clear.with_tls_ca("ca.pem")).err().unwrap();
+    assert_eq!(error.kind(), LogErrorKind::Invalid);
 }

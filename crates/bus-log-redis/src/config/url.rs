@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus_log::{LogError, Result};
 use bus_remote::options;
 
-use super::{Address, Durability, LONGEST, Login, RedisConfig, Sentinel};
+use super::{Address, Durability, LONGEST, Login, RedisConfig, Sentinel, TLS_WANTED};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -29,7 +29,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig> {
     let mut config = RedisConfig {
         hosts: Vec::new(),
         tls,
-        tls_root: None,
+        tls_ca: None,
         login: self::login(login)?,
         database: self::database(database)?,
         sentinel: None,
@@ -39,7 +39,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig> {
         connect_timeout: Duration::from_secs(10),
         call_timeout: Duration::from_secs(30),
         poll_interval: Duration::from_secs(5),
-        make: true,
+        create: true,
         read_only: false,
     };
     let mut sentinel_login = Login::default();
@@ -52,7 +52,7 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig> {
             "sentinel" => service = Some(value),
             "sentinel_user" => sentinel_login.user = Some(value),
             "sentinel_password" => sentinel_login.password = Some(value),
-            "sslrootcert" => config.tls_root = Some(PathBuf::from(value)),
+            "tls_ca" | "sslrootcert" => config.tls_ca = Some(PathBuf::from(value)),
             "connect_timeout" => config.connect_timeout = seconds(name, &value)?,
             "call_timeout" => config.call_timeout = seconds(name, &value)?,
             other => {
@@ -62,6 +62,9 @@ pub(super) fn parse(url: &str) -> Result<RedisConfig> {
                 )));
             }
         }
+    }
+    if config.tls_ca.is_some() && !tls {
+        return Err(LogError::invalid(TLS_WANTED));
     }
     let port = if service.is_some() {
         SENTINEL_PORT

@@ -1,7 +1,7 @@
 use bus_log::LogErrorKind;
 use redis::{ErrorKind, RedisError};
 
-use super::{code, not_replicated, refused, spoils_connection};
+use super::{code, is_without_slots, not_replicated, refused, spoils_connection};
 
 fn said(code: &str, detail: &str) -> RedisError {
     redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -60,10 +60,12 @@ fn only_what_leads_to_the_wrong_server_costs_the_connection() {
     for (code, detail) in [
         ("READONLY", "You can't write"),
         ("UNBLOCKED", "force unblock from blocking operation"),
-        ("CLUSTERDOWN", "Hash slot not served"),
     ] {
         assert!(spoils_connection(&said(code, detail)), "{code}");
     }
+    // Of one slot: the others' calls are on the same connection.
+    let unserved = said("CLUSTERDOWN", "Hash slot not served");
+    assert!(!spoils_connection(&unserved) && is_without_slots(&unserved));
     assert!(!spoils_connection(&said("OOM", "command not allowed")));
     let broken = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
     assert!(spoils_connection(&broken) && broken.kind() == ErrorKind::Io);

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
+use bus_testkit::faults::append;
 use bus_testkit::{FaultProxy, block_on, eventually, runtime, samples};
 use futures_util::future::join_all;
 
-use crate::faults::own;
-use crate::support::{Ask, Log, Relay, append, open};
+use crate::support::{Ask, Log, Relay, open, own};
 
 /// How many connections the server has had.
 fn connections(ask: &mut Ask) -> u64 {

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, Result};
 use bus_log_redis::RedisSessionLog;
+use bus_testkit::faults::append;
 use bus_testkit::{eventually, samples};
 use local_servers::ScratchRedis;
 
-use crate::faults::own;
-use crate::support::{Ask, Log, append, open};
+use crate::support::{Ask, Log, open, own};
 
 /// Opens a log with so much time to connect.
 fn open_within(made: &Log, limit: Duration) -> Result<RedisSessionLog> {

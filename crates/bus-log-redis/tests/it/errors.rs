@@ -1,32 +1,18 @@
 //! What the errors say, and what they keep to themselves.
 
-use std::error::Error as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use bus_log::{Expect, LogError, LogErrorKind, SessionLog};
+use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_log_redis::{MAX_BATCH_BYTES, MAX_NAME_BYTES, RedisConfig, RedisSessionLog};
-use bus_testkit::{block_on, eventually, samples};
+use bus_testkit::faults::append;
+use bus_testkit::{block_on, eventually, samples, shown};
 
-use crate::faults::own;
-use crate::support::{Log, append, open, url};
-
-/// All that an error shows of itself and its sources.
-fn shown(error: &LogError) -> String {
-    let mut text = format!("{error} {error:?}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(" {cause} {cause:?}");
-        source = cause.source();
-    }
-    text
-}
+use crate::support::{Log, open, own, url};
 
 fn unavailable(url: &str, words: &str) {
     let error = open(RedisConfig::parse(url).unwrap()).unwrap_err();
-    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
-    assert!(error.to_string().contains(words), "{error}");
-    assert!(!shown(&error).contains("s3cret"), "{error:?}");
+    bus_testkit::unavailable(&error, words);
 }
 
 #[test]

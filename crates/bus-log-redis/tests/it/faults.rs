@@ -5,6 +5,7 @@
 //! `cargo xtask faults` sets it.
 
 mod cluster;
+mod disk;
 mod failover;
 mod garbage;
 mod gone;
@@ -12,12 +13,9 @@ mod killed;
 mod memory;
 mod replicas;
 mod resent;
-mod server;
 mod slots;
 mod truncated;
 
-use crate::support::RedisServer;
+use crate::support::Log;
 
-pub(crate) use server::own;
-
-bus_testkit::faults!(redis, RedisServer::start);
+bus_testkit::faults!(redis, Log);

@@ -1,11 +1,11 @@
 //! What the server keeps, and for how long.
 
 use bus_log::{Expect, SessionLog};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 use futures_util::FutureExt;
 
-use crate::faults::own;
-use crate::support::{Log, append, texts};
+use crate::support::{Log, own};
 
 fn pages(made: &Log, thread: &str) -> usize {
     let key = made.key(&format!("pages:4:acme:{thread}"));

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, Result, SessionLog};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 use local_servers::ScratchRedis;
 
-use crate::faults::own;
-use crate::support::{Ask, Log, append, open, texts};
+use crate::support::{Ask, Log, open, own};
 
 /// A server with a user who may do all with the log's keys, and nothing with channels.
 fn with_user() -> (ScratchRedis, Log, Ask, String) {

@@ -1,27 +1,14 @@
 //! Connections by TLS: to a server that is who it says, and to no other.
 
-use std::fs;
-use std::io;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::append;
 use bus_testkit::{block_on, samples};
-use local_servers::ScratchRedis;
+use local_servers::{Certificates, ScratchRedis};
 
-use crate::support::{Log, append, open};
-
-fn openssl(folder: &Path, arguments: &str) {
-    let mut command = Command::new("openssl");
-    let output = command
-        .current_dir(folder)
-        .args(arguments.split(' '))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "openssl {arguments}: {said}");
-}
+use crate::support::{Log, open};
 
 /// A server with a certificate for `localhost`, and its port for TLS. Beside it lie `ca.pem`, of the authority that signed,
 /// and `foreign.pem`, of one that did not.
@@ -31,31 +18,15 @@ fn encrypted() -> (ScratchRedis, u16) {
     drop(free);
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let server = ScratchRedis::start_as(parent, |server| {
-        let folder = server.folder().to_owned();
-        fs::write(folder.join("names"), "subjectAltName=DNS:localhost")?;
-        for name in ["ca", "foreign"] {
-            let made = format!(
-                "-newkey rsa:2048 -nodes -keyout {name}.key -out {name}.pem -days 2 -subj /CN={name}"
-            );
-            openssl(&folder, &format!("req -x509 {made}"));
+        let made = Certificates::make(server.folder(), "localhost")?;
+        for (setting, file) in [
+            ("tls-cert-file", &made.certificate),
+            ("tls-key-file", &made.key),
+            ("tls-ca-cert-file", &made.authority),
+        ] {
+            server.adopt(file)?;
+            server.set(setting, &file.to_string_lossy());
         }
-        openssl(
-            &folder,
-            "req -newkey rsa:2048 -nodes -keyout own.key -out own.csr -subj /CN=localhost",
-        );
-        openssl(
-            &folder,
-            "x509 -req -in own.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out own.pem -days 2 -extfile names",
-        );
-        let mut file = |setting: &str, name: &str| -> io::Result<()> {
-            let path = folder.join(name);
-            server.adopt(&path)?;
-            server.set(setting, &path.to_string_lossy());
-            Ok(())
-        };
-        file("tls-cert-file", "own.pem")?;
-        file("tls-key-file", "own.key")?;
-        file("tls-ca-cert-file", "ca.pem")?;
         server.set("tls-auth-clients", "no");
         server.set("tls-port", &port.to_string());
         Ok(())

@@ -6,8 +6,7 @@ use std::sync::Mutex;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::faults::own;
-use crate::support::{Log, open};
+use crate::support::{Log, open, own};
 
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 

@@ -136,10 +136,14 @@ impl Follower {
         matches!(self.doing, Doing::Pausing(_))
     }
 
-    /// The next event, or an error, as the stream's next item; `None` after an error that does not
-    /// pass.
+    /// The next event, as the stream's next item.
     ///
     /// Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// Any that [`SessionLog::read`](crate::SessionLog::read) or [`SessionLog::changed`](crate::SessionLog::changed) gives. After `Unavailable` and `Busy` the next call
+    /// goes on where this was, after a short pause; after any other error it gives `None`, for good.
     pub async fn next(&mut self) -> Option<Result<Arc<Recorded>>> {
         poll_fn(|cx| self.poll(cx)).await
     }

@@ -58,7 +58,8 @@ pub struct LiveWord {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum LiveWhat {
-    /// An event that is only live.
+    /// An event that is only live: see [`LiveWhat::event`].
+    #[non_exhaustive]
     Event {
         /// When it was emitted. Kept to the microsecond.
         at: DateTime<Utc>,
@@ -71,6 +72,14 @@ pub enum LiveWhat {
     Mark,
     /// The numbers of a bus that is gone.
     End,
+}
+
+impl LiveWhat {
+    /// An event that is only live.
+    #[must_use]
+    pub const fn event(at: DateTime<Utc>, event: Event, meta: Meta) -> Self {
+        Self::Event { at, event, meta }
+    }
 }
 
 impl LiveWord {

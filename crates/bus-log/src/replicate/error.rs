@@ -10,6 +10,7 @@ use crate::{LogError, LogErrorKind};
 pub enum ReplicateError {
     /// The source failed.
     #[error("source of the copy failed: thread {key}")]
+    #[non_exhaustive]
     Source {
         /// The thread.
         key: ThreadKey,
@@ -19,6 +20,7 @@ pub enum ReplicateError {
     },
     /// The target failed. What it had taken before stays, and the copy goes on there.
     #[error("target of the copy failed: thread {key}")]
+    #[non_exhaustive]
     Target {
         /// The thread.
         key: ThreadKey,
@@ -31,6 +33,7 @@ pub enum ReplicateError {
     #[error(
         "target is ahead of its source: thread {key}, last ordinals {target_last} and {source_last}"
     )]
+    #[non_exhaustive]
     Ahead {
         /// The thread.
         key: ThreadKey,
@@ -41,6 +44,7 @@ pub enum ReplicateError {
     },
     /// Both have another event at the same ordinal.
     #[error("target differs from its source: thread {key}, ordinal {ordinal}")]
+    #[non_exhaustive]
     Differs {
         /// The thread.
         key: ThreadKey,
@@ -49,6 +53,7 @@ pub enum ReplicateError {
     },
     /// The source hid events before they were copied: to go on would change ordinals.
     #[error("source has hidden what was not copied yet: thread {key}, ordinals {first} to {last}")]
+    #[non_exhaustive]
     Gap {
         /// The thread.
         key: ThreadKey,
@@ -61,6 +66,7 @@ pub enum ReplicateError {
     /// was copied after it, or the target's keeper archived it. Said only of a thread that was ever erased in both, or whose
     /// target was ahead before: what was hidden there may be somebody else's.
     #[error("target has hidden what its source has not: thread {key}, ordinals {first} to {last}")]
+    #[non_exhaustive]
     Hidden {
         /// The thread.
         key: ThreadKey,
@@ -71,6 +77,7 @@ pub enum ReplicateError {
     },
     /// The source's threads, or its tenants, can't all be named.
     #[error("threads of the source can't all be listed")]
+    #[non_exhaustive]
     List {
         /// Whose threads; `None` for the list of tenants.
         tenant: Option<TenantId>,

@@ -8,38 +8,18 @@ use std::time::Duration;
 /// use bus_log::ShippingConfig;
 ///
 /// let config = ShippingConfig::default().with_budget(Some(256 << 20)).with_keep(Some(10_000));
-/// assert_eq!(config.budget, Some(256 << 20));
+/// assert_eq!(config.budget(), Some(256 << 20));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShippingConfig {
-    /// Bytes that may wait to be shipped, in [`encoded_bytes`](crate::encoded_bytes): where that many do,
-    /// appends fail with `Unavailable` until some are shipped. What waits passes it by less than one
-    /// batch for each append under way. `None`: no bound but the local log's own. 1 GiB by default.
-    ///
-    /// It counts what was appended since this log was opened, without what stopped threads have. While the
-    /// remote log is away it counts besides what waits from before, by the average size of events: as far as the
-    /// remote log was asked about it, and where [`keep`](Self::keep) is set, whatever the local log would have
-    /// given back by now. So a host that is started again and again during an outage stays within it, and one that
-    /// has much to ship is not held up while that goes on.
-    pub budget: Option<u64>,
-    /// Events of each thread that the local log keeps once they are shipped; those before are archived
-    /// in it, 1,024 or more at a time, and all of them once the thread is idle: in a file log appends wait
-    /// meanwhile. Of a thread that was ever erased nothing is archived. `None`, the default: all are kept.
-    pub keep: Option<u64>,
-    /// How often the local log is looked through for what was written past this one, as by another
-    /// process, and threads that were stopped are tried again. 60 s by default.
-    pub look_every: Duration,
-    /// The longest pause after an error of the remote log; the first is 50 ms. 30 s by default.
-    pub longest_pause: Duration,
-    /// How long the logs may take for one page, of what is shipped or compared, before the remote one counts
-    /// as away. 60 s by default.
-    pub answer_within: Duration,
-    /// Threads that are shipped at once. 8 by default.
-    pub threads_at_once: usize,
-    /// How long [`archive_before`](crate::SessionLog::archive_before) waits for what it hides to be
-    /// shipped. 10 s by default.
-    pub patience: Duration,
+    pub(super) budget: Option<u64>,
+    pub(super) keep: Option<u64>,
+    pub(super) look_every: Duration,
+    pub(super) longest_pause: Duration,
+    pub(super) answer_within: Duration,
+    pub(super) threads_at_once: usize,
+    pub(super) patience: Duration,
 }
 
 impl Default for ShippingConfig {
@@ -57,6 +37,61 @@ impl Default for ShippingConfig {
 }
 
 impl ShippingConfig {
+    /// Bytes that may wait to be shipped, in [`encoded_bytes`](crate::encoded_bytes): where that many do,
+    /// appends fail with `Unavailable` until some are shipped. What waits passes it by less than one
+    /// batch for each append under way. `None`: no bound but the local log's own. 1 GiB by default.
+    ///
+    /// It counts what was appended since this log was opened, without what stopped threads have. While the
+    /// remote log is away it counts besides what waits from before, by the average size of events: as far as the
+    /// remote log was asked about it, and where [`keep`](Self::keep) is set, whatever the local log would have
+    /// given back by now. So a host that is started again and again during an outage stays within it, and one that
+    /// has much to ship is not held up while that goes on.
+    #[must_use]
+    pub const fn budget(&self) -> Option<u64> {
+        self.budget
+    }
+
+    /// Events of each thread that the local log keeps once they are shipped; those before are archived
+    /// in it, 1,024 or more at a time, and all of them once the thread is idle: in a file log appends wait
+    /// meanwhile. Of a thread that was ever erased nothing is archived. `None`, the default: all are kept.
+    #[must_use]
+    pub const fn keep(&self) -> Option<u64> {
+        self.keep
+    }
+
+    /// How often the local log is looked through for what was written past this one, as by another
+    /// process, and threads that were stopped are tried again. 60 s by default.
+    #[must_use]
+    pub const fn look_every(&self) -> Duration {
+        self.look_every
+    }
+
+    /// The longest pause after an error of the remote log; the first is 50 ms. 30 s by default.
+    #[must_use]
+    pub const fn longest_pause(&self) -> Duration {
+        self.longest_pause
+    }
+
+    /// How long the logs may take for one page, of what is shipped or compared, before the remote one counts
+    /// as away. 60 s by default.
+    #[must_use]
+    pub const fn answer_within(&self) -> Duration {
+        self.answer_within
+    }
+
+    /// Threads that are shipped at once. 8 by default.
+    #[must_use]
+    pub const fn threads_at_once(&self) -> usize {
+        self.threads_at_once
+    }
+
+    /// How long [`archive_before`](crate::SessionLog::archive_before) waits for what it hides to be
+    /// shipped. 10 s by default.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The same with another bound for the bytes that wait to be shipped.
     #[must_use]
     pub const fn with_budget(mut self, bytes: Option<u64>) -> Self {
@@ -78,14 +113,14 @@ impl ShippingConfig {
         self
     }
 
-    /// The same with another longest pause.
+    /// The same with another longest pause, 1 ms to a century.
     #[must_use]
     pub fn with_longest_pause(mut self, time: Duration) -> Self {
         self.longest_pause = time.clamp(Duration::from_millis(1), CENTURY);
         self
     }
 
-    /// The same with another time for a page.
+    /// The same with another time for a page, 1 ms to a century.
     #[must_use]
     pub fn with_answer_within(mut self, time: Duration) -> Self {
         self.answer_within = time.clamp(Duration::from_millis(1), CENTURY);
@@ -99,22 +134,11 @@ impl ShippingConfig {
         self
     }
 
-    /// The same with another patience.
+    /// The same with another patience, at most a century.
     #[must_use]
     pub fn with_patience(mut self, time: Duration) -> Self {
         self.patience = time.min(CENTURY);
         self
-    }
-
-    /// The same within what can be worked with, whoever wrote its fields.
-    pub(super) fn bounded(self) -> Self {
-        let (look, longest, patience) = (self.look_every, self.longest_pause, self.patience);
-        let (answer, at_once) = (self.answer_within, self.threads_at_once);
-        self.with_look_every(look)
-            .with_longest_pause(longest)
-            .with_patience(patience)
-            .with_answer_within(answer)
-            .with_threads_at_once(at_once)
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bus_core::ThreadKey;
+use bus_core::{SinkThread, ThreadKey};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -329,6 +329,7 @@ impl Shipper {
         let thread = std::thread::Builder::new()
             .name("bus-log-shipper".into())
             .spawn(move || {
+                let _own = SinkThread::enter();
                 live(&own, &runtime);
                 runtime.shutdown_background();
                 drop(own);

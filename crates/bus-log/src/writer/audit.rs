@@ -78,7 +78,7 @@ impl SessionAuditSink {
 
     /// Starts the thread that writes, unless it runs: for whoever calls
     /// [`record_ticketed`](Self::record_ticketed) under a lock, which would do so there otherwise. That it can't be
-    /// started is a `warn`; the next record tries again.
+    /// started is a `warn`, once; what is recorded a second later or after that tries again.
     pub fn prepare(&self) {
         self.inner.thread.ensure_or_warn();
     }
@@ -122,8 +122,19 @@ impl SessionAuditSink {
     }
 
     fn lose(&self, records: u64) {
-        if records > 0 && self.slot.push_lost(&self.inner.account, records) {
-            self.inner.thread.start(&self.slot);
+        let Inner { account, thread } = &*self.inner;
+        if records == 0 {
+            return;
+        }
+        let start = if thread.runs() {
+            self.slot.push_lost(account, records)
+        } else {
+            self.slot.keep_lost(account, records);
+            // It may have come meanwhile, and rest.
+            thread.runs() && self.slot.wakes_for_lost()
+        };
+        if start {
+            thread.start(&self.slot);
         }
     }
 

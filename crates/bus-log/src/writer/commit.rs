@@ -32,7 +32,7 @@ use super::thread::{Phase, Shared};
 use crate::{Expect, LogError, LogErrorKind};
 use call::{Failure, Outcome};
 
-pub(super) use give_up::{no_writer, not_started};
+pub(super) use give_up::no_writer;
 
 /// Writes what waits in `slot` until nothing does.
 pub(super) async fn run(shared: &Arc<Shared>, slot: Arc<Slot>) {

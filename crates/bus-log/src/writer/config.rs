@@ -13,30 +13,17 @@ use super::gate::{MOST_BYTES, MOST_RECORDS};
 /// let config = LogWriterConfig::default()
 ///     .with_audit_queue(1_000)
 ///     .with_close_timeout(Duration::from_secs(2));
-/// assert_eq!(config.audit_queue, 1_000);
+/// assert_eq!(config.audit_queue(), 1_000);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogWriterConfig {
-    /// Audit records accepted and not yet settled, at most, over all thread keys; records past it
-    /// are dropped and counted. 65,536 by default.
-    pub audit_queue: usize,
-    /// Bytes of those records from which on no more are taken: what is kept passes it by less than one
-    /// record. A record counts as the bytes of its texts and some 30 more; one that is made of an event
-    /// of your own, as those of its JSON text and some 500 more. 64 MiB by default.
-    pub audit_bytes: usize,
-    /// Events submitted and not yet settled, at most, over all thread keys; `submit` waits for room
-    /// past it. 65,536 by default.
-    pub sink_queue: usize,
-    /// Bytes of those events from which on `submit` waits for room: what is kept passes it by less than
-    /// one event. An event counts as the bytes of its JSON text and some 500 more. 64 MiB by default.
-    pub sink_bytes: usize,
-    /// How long the sink face tries to write an event, from its submission: as long may `emit`
-    /// block on a log that fails. 5 s by default.
-    pub retry_for: Duration,
-    /// How long `close`, and the drop of the last face over a log, wait for a log that settles
-    /// nothing at all; one that is merely slow is waited for. 10 s by default.
-    pub close_timeout: Duration,
+    pub(super) audit_queue: usize,
+    pub(super) audit_bytes: usize,
+    pub(super) sink_queue: usize,
+    pub(super) sink_bytes: usize,
+    pub(super) retry_for: Duration,
+    pub(super) close_timeout: Duration,
 }
 
 /// Entries of one append, at most.
@@ -85,58 +72,89 @@ impl Default for LogWriterConfig {
 }
 
 impl LogWriterConfig {
-    /// The same with another bound of the audit queue; 0 is taken as 1.
+    /// Audit records accepted and not yet settled, at most, over all thread keys; records past it
+    /// are dropped and counted. 65,536 by default.
+    #[must_use]
+    pub const fn audit_queue(&self) -> usize {
+        self.audit_queue
+    }
+
+    /// Bytes of those records from which on no more are taken: what is kept passes it by less than one
+    /// record. A record counts as the bytes of its texts and some 30 more; one that is made of an event
+    /// of your own, as those of its JSON text and some 500 more. 64 MiB by default.
+    #[must_use]
+    pub const fn audit_bytes(&self) -> usize {
+        self.audit_bytes
+    }
+
+    /// Events submitted and not yet settled, at most, over all thread keys; `submit` waits for room
+    /// past it. 65,536 by default.
+    #[must_use]
+    pub const fn sink_queue(&self) -> usize {
+        self.sink_queue
+    }
+
+    /// Bytes of those events from which on `submit` waits for room: what is kept passes it by less than
+    /// one event. An event counts as the bytes of its JSON text and some 500 more. 64 MiB by default.
+    #[must_use]
+    pub const fn sink_bytes(&self) -> usize {
+        self.sink_bytes
+    }
+
+    /// How long the sink face tries to write an event, from its submission: as long may `emit`
+    /// block on a log that fails. 5 s by default.
+    #[must_use]
+    pub const fn retry_for(&self) -> Duration {
+        self.retry_for
+    }
+
+    /// How long `close`, and the drop of the last face over a log, wait for a log that settles
+    /// nothing at all; one that is merely slow is waited for. 10 s by default.
+    #[must_use]
+    pub const fn close_timeout(&self) -> Duration {
+        self.close_timeout
+    }
+
+    /// The same with another bound of the audit queue: at least 1, at most 2^27 records. What is past a bound is
+    /// taken as the bound.
     #[must_use]
     pub fn with_audit_queue(mut self, records: usize) -> Self {
-        self.audit_queue = records.max(1);
+        self.audit_queue = records.clamp(1, MOST_RECORDS);
         self
     }
 
-    /// The same with another bound of the audit queue's bytes; 0 is taken as 1.
+    /// The same with another bound of the audit queue's bytes: at least 1, at most 32 GiB.
     #[must_use]
     pub fn with_audit_bytes(mut self, bytes: usize) -> Self {
-        self.audit_bytes = bytes.max(1);
+        self.audit_bytes = bytes.clamp(1, MOST_BYTES);
         self
     }
 
-    /// The same with another bound of the sink's queue; 0 is taken as 1.
+    /// The same with another bound of the sink's queue: at least 1.
     #[must_use]
     pub fn with_sink_queue(mut self, events: usize) -> Self {
         self.sink_queue = events.max(1);
         self
     }
 
-    /// The same with another bound of the sink's queue in bytes; 0 is taken as 1.
+    /// The same with another bound of the sink's queue in bytes: at least 1, at most 32 GiB.
     #[must_use]
     pub fn with_sink_bytes(mut self, bytes: usize) -> Self {
-        self.sink_bytes = bytes.max(1);
+        self.sink_bytes = bytes.clamp(1, MOST_BYTES);
         self
     }
 
-    /// The same with another time for the sink face to try.
+    /// The same with another time for the sink face to try, at most a century.
     #[must_use]
     pub fn with_retry_for(mut self, time: Duration) -> Self {
-        self.retry_for = time;
+        self.retry_for = time.min(FOREVER);
         self
     }
 
-    /// The same within what a writer can work with: queues of at least 1 and at most 2^27 records and
-    /// 32 GiB, times of at most a century.
-    pub(super) fn bounded(self) -> Self {
-        Self {
-            audit_queue: self.audit_queue.clamp(1, MOST_RECORDS),
-            audit_bytes: self.audit_bytes.clamp(1, MOST_BYTES),
-            sink_queue: self.sink_queue.max(1),
-            sink_bytes: self.sink_bytes.clamp(1, MOST_BYTES),
-            retry_for: self.retry_for.min(FOREVER),
-            close_timeout: self.close_timeout.min(FOREVER),
-        }
-    }
-
-    /// The same with another time to wait for a log that stays down.
+    /// The same with another time to wait for a log that stays down, at most a century.
     #[must_use]
     pub fn with_close_timeout(mut self, time: Duration) -> Self {
-        self.close_timeout = time;
+        self.close_timeout = time.min(FOREVER);
         self
     }
 }

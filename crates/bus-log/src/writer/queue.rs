@@ -231,8 +231,18 @@ impl Queue {
         }
     }
 
+    /// The same, where nobody is to wait until it is written.
+    pub(super) fn keep_lost(&mut self, place: u64, lost: u64) {
+        match self.loose.back_mut() {
+            Some(Loose::Gap(gap)) if self.ends_with_gap && self.last == place => {
+                gap.dropped += lost;
+            }
+            _ => self.push_gap(place, Gap::unawaited(lost)),
+        }
+    }
+
     /// Puts a gap before `place`.
-    pub(super) fn push_gap(&mut self, place: u64, gap: Gap) {
+    fn push_gap(&mut self, place: u64, gap: Gap) {
         self.mark(GAP, place, MARK);
         self.loose.push_back(Loose::Gap(gap));
         self.ends_with_gap = true;

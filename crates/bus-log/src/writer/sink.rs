@@ -67,12 +67,6 @@ impl LogSink {
         Self { inner, slot }
     }
 
-    /// The same sink for another thread: it shares queue and writer.
-    #[must_use]
-    pub fn with_thread_key(self, key: ThreadKey) -> Self {
-        Self::of(self.inner, key)
-    }
-
     /// The thread that it writes.
     #[must_use]
     pub fn thread_key(&self) -> &ThreadKey {
@@ -100,22 +94,18 @@ impl LogSink {
     ///
     /// What there is to do before the sink can take it is done here, so that whoever holds a lock to keep an
     /// order holds it for
-    /// [`try_submit_entry`](Self::try_submit_entry) only.
+    /// [`try_submit_entry`](Self::try_submit_entry) only. The log's thread is started here as well, unless it runs: so the
+    /// entry is for a sink over the same log. A thread that could not be started is not asked for again for 10 ms.
     #[must_use]
     pub fn begin(&self, entry: Entry) -> Submission {
         // A failure is told when it is submitted.
-        let _ = self.inner.thread.ensure();
+        let _ = self.inner.thread.ensure_for_event();
         Submission::new(entry, self.inner.account.config.retry_for)
-    }
-
-    /// As [`submit`](DurableSink::submit), with a time and a meta of its own.
-    pub fn submit_entry(&self, entry: Entry) -> Ticket {
-        self.submit_begun(self.begin(entry))
     }
 
     /// Submits an entry, and waits for room until its [deadline](Submission::deadline).
     pub fn submit_begun(&self, submission: Submission) -> Ticket {
-        if let Err(error) = self.inner.thread.ensure() {
+        if let Err(error) = self.inner.thread.runs_or_why() {
             return Ticket::ready(Err(no_writer(&error)));
         }
         let account = &self.inner.account;
@@ -147,7 +137,7 @@ impl LogSink {
         submission: Submission,
         room: &Waker,
     ) -> Result<Ticket, Submission> {
-        if let Err(error) = self.inner.thread.ensure() {
+        if let Err(error) = self.inner.thread.runs_or_why() {
             return Ok(Ticket::ready(Err(no_writer(&error))));
         }
         let account = &self.inner.account;
@@ -200,7 +190,7 @@ impl DurableSink for LogSink {
     }
 
     fn submit(&self, event: Event) -> Ticket {
-        self.submit_entry(event.into())
+        self.submit_begun(self.begin(event.into()))
     }
 
     /// The time for writing an event begins when there is room for it. Until then the caller's

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::account::Account;
 use super::pack::Record;
-use super::queue::{Backlog, LARGE, Part, Pool, Queue, Work};
+use super::queue::{Backlog, LARGE, Pool, Queue};
 use super::stats::Admission;
 use super::tag::Tag;
 use crate::Entry;
@@ -224,6 +224,21 @@ impl Slot {
         self.wake(false, false)
     }
 
+    /// The same while the log has no thread. Nobody waits for the gap, and no writer is asked for: whoever pushes next has
+    /// it taken along.
+    pub(super) fn keep_lost(&self, account: &Account, lost: u64) {
+        let mut queue = self.queue();
+        if account.lost_before(lost) == Admission::Full {
+            queue.keep_lost(self.next_place(), lost);
+        }
+    }
+
+    /// Sees to it that the writer looks at what was [kept](Self::keep_lost). True if it has to be started.
+    #[must_use]
+    pub(super) fn wakes_for_lost(&self) -> bool {
+        self.wake(false, false)
+    }
+
     /// Draws a place, with the lock of a queue. Only a number: what goes with it is under the lock.
     fn take_place(&self) -> u64 {
         self.place.0.fetch_add(1, Ordering::Relaxed)
@@ -297,29 +312,6 @@ impl Slot {
 
     pub(super) fn last(&self) -> Option<u64> {
         *lock(&self.last)
-    }
-
-    /// Notes that the key's writer could not be started: the next that is pushed tries again. What waits
-    /// counts as lost, with a gap in its place. Returns who has to be told.
-    #[must_use]
-    pub(super) fn not_started(&self) -> Vec<Completer> {
-        let mut queues = self.queues();
-        let mut backlog = Backlog::new(Arc::clone(&self.pool));
-        backlog.swap(queues.iter_mut().map(|queue| &mut **queue));
-        let mut work = Work::default();
-        work.fill(&mut backlog, usize::MAX, usize::MAX);
-        let tickets = work.lose(work.len(), |_| true);
-        for part in work.take(work.len()) {
-            if let Part::Gap(mut gap) = part {
-                // Nobody knows when it can be written: no flush waits for it.
-                gap.release();
-                queues[0].push_gap(self.next_place(), gap);
-            }
-        }
-        self.writer
-            .store(Writer::Absent as usize, Ordering::Release);
-        drop(queues);
-        tickets
     }
 
     /// Says what the key's writer does next; false, and it stays busy, if something waits.

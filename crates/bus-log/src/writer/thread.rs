@@ -1,15 +1,17 @@
 //! The one thread per log that does all its writing.
 
+mod start;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bus_core::ThreadKey;
+use bus_core::{SinkThread, ThreadKey};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -19,6 +21,7 @@ use super::queue::Pool;
 use super::slot::Slot;
 use crate::weak_map::WeakMap;
 use crate::{Followers, SessionLog};
+use start::{PAUSE, SHORT_PAUSE, Start};
 
 /// Every log that is being written, by its address: which stays its own as long as the entry's
 /// thread, which holds the log, is there.
@@ -64,10 +67,7 @@ pub(super) struct Shared {
     followers: Followers,
     slots: Mutex<WeakMap<ThreadKey, Slot>>,
     pub(super) pool: Arc<Pool>,
-    /// Where to start a key's writer, once the thread runs.
-    runtime: Mutex<Option<Handle>>,
-    /// Whether it does, to be asked for every record: once it runs, it does so until nobody is left to ask.
-    runs: AtomicBool,
+    start: Start,
     pub(super) calls: Semaphore,
     pub(super) phase: watch::Sender<Phase>,
     /// Keys whose writer is not done.
@@ -117,19 +117,32 @@ impl LogThread {
         &self.shared.followers
     }
 
-    /// Sees to it that the thread runs, before anything is pushed. Nobody else's code runs in here: callers may hold
-    /// locks of their own.
-    pub(super) fn ensure(&self) -> io::Result<()> {
-        if self.shared.runs.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.handle().map(drop)
+    pub(super) fn runs(&self) -> bool {
+        self.shared.start.runs()
     }
 
-    /// The same, for those whom nobody tells what became of their records.
+    /// Says why the thread does not run, if it does not. Starts nothing: for callers who hold a lock that others wait for.
+    pub(super) fn runs_or_why(&self) -> io::Result<()> {
+        self.shared.start.runs_or_why()
+    }
+
+    /// Sees to it that the thread runs, before anything is pushed. Nobody else's code runs in here: callers may hold
+    /// locks of their own. One that could not be started is not asked for again for a second.
+    pub(super) fn ensure(&self) -> io::Result<()> {
+        self.shared.start.ensure(PAUSE, || self.spawn())
+    }
+
+    /// The same for an event that somebody waits for: it asks again after 10 ms.
+    pub(super) fn ensure_for_event(&self) -> io::Result<()> {
+        self.shared.start.ensure(SHORT_PAUSE, || self.spawn())
+    }
+
+    /// As [`ensure`](Self::ensure), for those whom nobody tells what became of their records.
     pub(super) fn ensure_or_warn(&self) -> bool {
         let ensured = self.ensure();
-        if let Err(error) = &ensured {
+        if let Err(error) = &ensured
+            && self.shared.start.is_to_be_said()
+        {
             tracing::warn!(%error, "can't start the writer of a session log");
         }
         ensured.is_ok()
@@ -137,10 +150,9 @@ impl LogThread {
 
     /// Starts the writer of a key, which has something to do.
     pub(super) fn start(&self, slot: &Arc<Slot>) {
-        let handle = lock(&self.shared.runtime).clone();
+        let handle = self.shared.start.handle();
         let Some(handle) = handle else {
-            // What was pushed is no more than word of what was lost.
-            commit::not_started(slot);
+            debug_assert!(false, "a writer is asked for only once the thread runs");
             return;
         };
         self.shared.busy.fetch_add(1, Ordering::AcqRel);
@@ -149,11 +161,7 @@ impl LogThread {
         handle.spawn(async move { commit::run(&guard.0, slot).await });
     }
 
-    fn handle(&self) -> io::Result<Handle> {
-        let mut runtime = lock(&self.shared.runtime);
-        if let Some(handle) = &*runtime {
-            return Ok(handle.clone());
-        }
+    fn spawn(&self) -> io::Result<Handle> {
         let own = Builder::new_current_thread().enable_all().build()?;
         let handle = own.handle().clone();
         let shared = Arc::clone(&self.shared);
@@ -181,8 +189,6 @@ impl LogThread {
             }
         };
         *lock(&self.running) = Some(Running { thread, over });
-        *runtime = Some(handle.clone());
-        self.shared.runs.store(true, Ordering::Release);
         Ok(handle)
     }
 
@@ -243,8 +249,7 @@ impl Shared {
             log,
             slots: Mutex::default(),
             pool: Arc::default(),
-            runtime: Mutex::default(),
-            runs: AtomicBool::new(false),
+            start: Start::default(),
             calls: Semaphore::new(CALLS_IN_FLIGHT),
             phase: watch::Sender::new(Phase::Running),
             busy: AtomicUsize::new(0),
@@ -266,7 +271,7 @@ impl Shared {
     fn end(self: &Arc<Self>, patience: Duration) {
         self.moves();
         self.phase.send_replace(Phase::Draining);
-        let Some(handle) = lock(&self.runtime).take() else {
+        let Some(handle) = self.start.take_handle() else {
             return;
         };
         let shared = Arc::clone(self);
@@ -283,6 +288,7 @@ impl Shared {
     /// The thread's life.
     fn run(self: &Arc<Self>, runtime: Runtime) {
         WRITER.set(Arc::as_ptr(self) as usize);
+        let own = SinkThread::enter();
         let mut phase = self.phase.subscribe();
         runtime.block_on(async {
             // The sender is ours: it can't be gone.
@@ -292,6 +298,7 @@ impl Shared {
         // What a log left on the runtime ends before the log does.
         runtime.shutdown_timeout(GRACE);
         // What the log drops with it may be waited for.
+        drop(own);
         WRITER.set(0);
     }
 

@@ -7,15 +7,7 @@ use bus_log::{
     SessionAuditSink, SessionEvent,
 };
 
-use crate::support::{Fault, ScriptedLog, Seen, block_on, key, record, seen, wait_until};
-
-/// The most memory that this process ever had, in bytes, as far as the system says.
-fn peak() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    let kib: usize = line.split_whitespace().nth(1)?.parse().ok()?;
-    Some(kib << 10)
-}
+use crate::support::{Fault, ScriptedLog, Seen, block_on, key, peak, record, seen, wait_until};
 
 /// Records, and lost ones by the log's own account.
 fn counts(seen: &[Seen]) -> (u64, u64) {

@@ -30,8 +30,9 @@ fn within_deadline(work: impl FnOnce() + Send + 'static) {
 fn a_time_that_never_ends_is_as_good_as_any() {
     within_deadline(|| {
         let log = Arc::new(InMemorySessionLog::new());
-        let mut config = LogWriterConfig::default().with_retry_for(Duration::MAX);
-        config.close_timeout = Duration::MAX;
+        let config = LogWriterConfig::default()
+            .with_retry_for(Duration::MAX)
+            .with_close_timeout(Duration::MAX);
         let writer = LogWriter::with_config(log.clone(), config);
         let sink = writer.sink(key("s"));
         sink.write(&SessionEvent::Done).unwrap();

@@ -1,6 +1,7 @@
 //! Copies between logs.
 
 mod compare;
+mod memory;
 mod random;
 mod refused;
 
@@ -141,7 +142,7 @@ fn a_target_that_is_ahead_is_named_and_left_as_it_is() {
     assert!(
         matches!(
             &copied.failed[..],
-            [ReplicateError::Ahead { key, source_last: 3, target_last: 5 }] if key.thread_id() == "s"
+            [ReplicateError::Ahead { key, source_last: 3, target_last: 5, .. }] if key.thread_id() == "s"
         ),
         "{:?}",
         copied.failed

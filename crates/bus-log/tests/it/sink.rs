@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bus_log::{
     DurableSink, InMemorySessionLog, LogError, LogErrorKind, LogSink, LogWriter, LogWriterConfig,
-    NotDurable, SessionEvent, SessionLog, TrySubmit,
+    NotDurable, SessionEvent, SessionLog, SinkThread, TrySubmit,
 };
 
 use crate::support::{Fault, LONG, ScriptedLog, block_on, key, record, wait_until};
@@ -47,6 +47,20 @@ fn events_are_durable_when_write_returns_and_tickets_tell_ordinals_in_order() {
     for (ordinal, ticket) in (2..).zip(tickets) {
         assert_eq!(ticket.wait().unwrap(), Some(ordinal));
     }
+}
+
+#[test]
+fn a_tickets_callback_finds_the_writers_thread_marked_as_a_sinks() {
+    let log = Arc::new(ScriptedLog::failing([Fault::Gate]));
+    let sink = LogSink::new(log.clone(), key("s"));
+    let (tell, told) = mpsc::channel();
+    let ticket = sink.submit(chunk(0).into());
+    ticket.on_ready(move |_| {
+        let _ = tell.send((LogWriter::on_writer_thread(), SinkThread::is_current()));
+    });
+    log.open_gate();
+    assert_eq!(told.recv_timeout(LONG), Ok((true, true)));
+    assert!(!SinkThread::is_current());
 }
 
 #[test]

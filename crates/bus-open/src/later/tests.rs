@@ -8,18 +8,12 @@ use bus_log::{
     InMemorySessionLog, LogErrorKind, SessionEvent, SessionLog, ShippingConfig, ShippingLog,
     TenantId, ThreadKey,
 };
+use bus_testkit::block_on;
 
 use crate::LogUrl;
 
 fn key() -> ThreadKey {
     ThreadKey::new(TenantId::new("acme"), "s")
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
 
 /// The URL of a log that can be named and not opened.

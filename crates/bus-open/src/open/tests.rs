@@ -1,13 +1,7 @@
 use bus_log::{LogErrorKind, SessionEvent, SessionLog, TenantId, ThreadKey};
+use bus_testkit::block_on;
 
 use super::open;
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-        .block_on(future)
-}
 
 fn key() -> ThreadKey {
     ThreadKey::new(TenantId::new("t"), "thread")

@@ -5,5 +5,6 @@
 //! `cargo xtask faults` sets it.
 
 mod budget;
+mod ended;
 mod killed;
 mod shipper;

@@ -6,20 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_open::{SessionLog, ShippingConfig, ShippingLog, ThreadKey, compare};
+pub(crate) use bus_testkit::faults::rounds;
 use bus_testkit::{runtime, samples};
-use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
+use local_servers::{Deed, Kind, Nats, Part, Postgres, Redis, Scratch};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
-
-/// How often to do the worst: a few times, or as many as the environment says.
-pub(crate) fn rounds(few: u32) -> u32 {
-    let said = std::env::var("BUS_TEST_ROUNDS").ok();
-    said.map_or(few, |said| {
-        said.parse().expect("BUS_TEST_ROUNDS is a number")
-    })
-}
 
 /// A server that the worst may be done to.
 pub(crate) trait Remote: Sized {
@@ -27,62 +20,96 @@ pub(crate) trait Remote: Sized {
     /// The URL of its log behind a port, where a call takes a second at most.
     fn url_at(&self, port: u16) -> String;
     fn port(&self) -> u16;
-    fn start(&mut self);
-    fn kill(&mut self);
+    fn undergo(&mut self, deed: Deed);
+    fn start(&mut self) {
+        self.undergo(Deed::Start);
+    }
+    fn kill(&mut self) {
+        self.undergo(Deed::Kill);
+    }
     fn pause(&self);
     fn resume(&self);
     /// Takes all that it had. It must be down.
-    fn wipe(&mut self);
+    fn wipe(&mut self) {
+        self.undergo(Deed::Wipe);
+    }
+    /// Has it end all connections: how many, where it can.
+    fn end_connections(&self) -> Option<u32>;
+    /// Puts its data on a disk of so many bytes.
+    fn shrink(&mut self, bytes: u64);
+    fn fill(&self);
+    fn make_room(&self);
     fn folder(&self) -> &Path;
 }
 
-macro_rules! remote {
-    ($server:ty, $port:ident, $this:ident => $url:expr, $options:literal) => {
-        impl Remote for $server {
-            fn new() -> Self {
-                Self::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
-            }
-
-            fn url_at(&self, $port: u16) -> String {
-                let $this = self;
-                format!("{}{}", $url, $options)
-            }
-
-            fn port(&self) -> u16 {
-                (**self).port()
-            }
-
-            fn start(&mut self) {
-                (**self).start().unwrap();
-            }
-
-            fn kill(&mut self) {
-                (**self).kill().unwrap();
-            }
-
-            fn pause(&self) {
-                (**self).pause().unwrap();
-            }
-
-            fn resume(&self) {
-                (**self).resume().unwrap();
-            }
-
-            fn wipe(&mut self) {
-                (**self).wipe().unwrap();
-            }
-
-            fn folder(&self) -> &Path {
-                (**self).folder()
-            }
-        }
-    };
+/// What differs from kind to kind.
+pub(crate) trait Served: Kind {
+    /// Have a call take a second at most.
+    const OPTIONS: &'static str;
+    /// What can be on a full disk without harm to what it has.
+    const PART: Part;
 }
 
-remote!(ScratchPostgres, port, this => (**this).url_at(port),
-    "?connect_timeout=1&statement_timeout=1&pool_timeout=1");
-remote!(ScratchRedis, port, this => (**this).url_at(port), "?connect_timeout=1&call_timeout=1");
-remote!(ScratchNats, port, _this => local_servers::Nats::url_at(port), "?connect_timeout=1&timeout=1");
+impl Served for Postgres {
+    const OPTIONS: &'static str = "?connect_timeout=1&call_timeout=1&pool_timeout=1";
+    const PART: Part = Part::Tables;
+}
+
+impl Served for Redis {
+    const OPTIONS: &'static str = "?connect_timeout=1&call_timeout=1";
+    const PART: Part = Part::Data;
+}
+
+impl Served for Nats {
+    const OPTIONS: &'static str = "?connect_timeout=1&call_timeout=1";
+    const PART: Part = Part::Data;
+}
+
+impl<S: Served> Remote for Scratch<S> {
+    fn new() -> Self {
+        Self::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
+    }
+
+    fn url_at(&self, port: u16) -> String {
+        format!("{}{}", (**self).url_at(port), S::OPTIONS)
+    }
+
+    fn port(&self) -> u16 {
+        (**self).port()
+    }
+
+    fn undergo(&mut self, deed: Deed) {
+        (**self).undergo(deed).unwrap();
+    }
+
+    fn pause(&self) {
+        (**self).pause().unwrap();
+    }
+
+    fn resume(&self) {
+        (**self).resume().unwrap();
+    }
+
+    fn end_connections(&self) -> Option<u32> {
+        (**self).end_connections().unwrap()
+    }
+
+    fn shrink(&mut self, bytes: u64) {
+        self.put_on_a_small_disk(S::PART, bytes).unwrap();
+    }
+
+    fn fill(&self) {
+        self.fill_disk().unwrap();
+    }
+
+    fn make_room(&self) {
+        Self::make_room(self).unwrap();
+    }
+
+    fn folder(&self) -> &Path {
+        (**self).folder()
+    }
+}
 
 /// What was in the folder of a server that was down.
 pub(crate) struct Backup {

@@ -2,7 +2,7 @@ use std::future::pending;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bus_log::Result;
+use bus_log::{Result, SinkThread};
 
 use super::IoThread;
 
@@ -28,5 +28,13 @@ fn work_that_nobody_waits_for_ends_where_it_changes_nothing() {
     assert!(told.try_recv().is_err(), "it is under way");
     drop(waiting);
     told.recv_timeout(Duration::from_secs(10)).unwrap();
+    io.stop(Box::pin(async {}));
+}
+
+#[test]
+fn its_thread_is_known_as_a_logs_own() {
+    let mut io = IoThread::start("io-test").unwrap();
+    let known = io.run(async { Ok(SinkThread::is_current()) });
+    assert!(bus_testkit::block_on(known).unwrap());
     io.stop(Box::pin(async {}));
 }

@@ -1,13 +1,14 @@
 //! A server that comes back with nothing in it.
 
 use bus_log::{LogErrorKind, SessionLog};
+use local_servers::Deed;
 
 use super::recipe::append;
-use super::server::{Deed, OnServer, open, undergo};
+use super::server::{OnServer, ServedLog, open, undergo};
 use crate::{Options, block_on, samples};
 
 /// A log whose server came back empty is `Unavailable`, and stays so when another log has taken its place.
-pub fn an_empty_data_folder_is_no_place_to_go_on<S: OnServer>(start: &impl Fn() -> S) {
+pub fn an_empty_data_folder_is_no_place_to_go_on<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let mut server = start();
     let log = open(&server, Options::default());
     append(&log, &samples::key("s"), "x", 5).expect("an append");
@@ -18,20 +19,20 @@ pub fn an_empty_data_folder_is_no_place_to_go_on<S: OnServer>(start: &impl Fn() 
 }
 
 /// The same where the log was removed while the server ran.
-pub fn a_server_that_is_emptied_while_it_runs_is_no_place_to_go_on<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn a_server_that_is_emptied_while_it_runs_is_no_place_to_go_on<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     let server = start();
     let log = open(&server, Options::default());
     append(&log, &samples::key("s"), "x", 5).expect("an append");
-    server.empty();
-    assert_eq!(server.parts(), 0, "nothing is left");
+    server.log.empty();
+    assert_eq!(server.log.parts(), 0, "nothing is left");
     no_place_to_go_on(&server, &*log);
 }
 
-fn no_place_to_go_on(server: &impl OnServer, log: &dyn SessionLog) {
+fn no_place_to_go_on(server: &OnServer<impl ServedLog>, log: &dyn SessionLog) {
     refused(log, "not there any more");
-    assert_eq!(server.parts(), 0, "nothing was made again");
+    assert_eq!(server.log.parts(), 0, "nothing was made again");
     // Whoever comes new makes a new log; the one that was open does not take it for its own.
     let new = open(server, Options::default());
     refused(log, "another log");

@@ -5,15 +5,16 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::SessionLog;
+use local_servers::Deed;
 
 use super::recipe::surely;
-use super::server::{Deed, Exchange, OnServer, open, open_at, place, rounds, undergo};
+use super::server::{Exchange, OnServer, ServedLog, open, open_at, place, rounds, undergo};
 use super::writer::{Writer, let_write};
-use crate::{Ability, Options, Remote};
+use crate::{Ability, Options};
 
 /// Nothing that was acknowledged is lost with a server that is killed, and nothing is written twice for it.
-pub fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     let mut server = start();
     let log = open(&server, Options::default());
@@ -30,7 +31,7 @@ pub fn a_server_that_is_killed_again_and_again_loses_nothing_and_doubles_nothing
 }
 
 /// A server that stands still for shorter and for longer than a call may take loses nothing.
-pub fn a_server_that_is_paused_costs_time_only<S: OnServer>(start: &impl Fn() -> S) {
+pub fn a_server_that_is_paused_costs_time_only<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let mut server = start();
     let options = Options {
         call: Some(Duration::from_millis(100)),
@@ -38,7 +39,7 @@ pub fn a_server_that_is_paused_costs_time_only<S: OnServer>(start: &impl Fn() ->
         ..Options::default()
     };
     // To make the log may take longer than that.
-    let log = surely(|| open_at::<S>(&place(&server), options));
+    let log = surely(|| open_at::<L>(&place(&server), options));
     let writers = ["a", "b"].map(|name| Writer::start(&log, name));
     let mut longest = Duration::ZERO;
     for round in 0..rounds(5) {
@@ -57,10 +58,12 @@ pub fn a_server_that_is_paused_costs_time_only<S: OnServer>(start: &impl Fn() ->
 }
 
 /// Connections that the server ends, as an operator has it do, lose nothing.
-pub fn connections_that_the_server_ends_lose_nothing<S: OnServer>(start: &impl Fn() -> S) {
+pub fn connections_that_the_server_ends_lose_nothing<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
+) {
     let server = start();
     let promise = "connections_that_the_server_ends_lose_nothing";
-    let profile = server.log().profile();
+    let profile = server.log.profile();
     if !profile.tries_promise(promise, Ability::EndConnections) {
         return;
     }
@@ -69,7 +72,7 @@ pub fn connections_that_the_server_ends_lose_nothing<S: OnServer>(start: &impl F
     let mut ended = 0;
     for _ in 0..rounds(20) {
         let_write(&writers, 1);
-        ended += server.end_connections();
+        ended += server.log.end_connections();
     }
     let_write(&writers, 3);
     let errors = all_there(&log, writers, &format!("{ended} connections ended"));
@@ -79,8 +82,8 @@ pub fn connections_that_the_server_ends_lose_nothing<S: OnServer>(start: &impl F
 
 /// What was done met an append under way, unless that gets over it by itself.
 #[track_caller]
-pub(super) fn noticed(server: &impl OnServer, errors: u32) {
-    let outlives = server.outlives_a_cut(Exchange::Append);
+pub(super) fn noticed(server: &OnServer<impl ServedLog>, errors: u32) {
+    let outlives = server.log.outlives_a_cut(Exchange::Append);
     assert!(outlives || errors > 0, "it was noticed");
 }
 

@@ -1,16 +1,17 @@
 //! A network that holds back, refuses, and cuts whatever there is.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 
 use super::killed::{all_there, noticed};
-use super::recipe::{append, surely, texts};
-use super::server::{OnServer, Proxied, open, rounds};
+use super::recipe::{PATIENCE, append, append_for_sure, surely, texts};
+use super::server::{OnServer, Proxied, ServedLog, open, open_at, rounds};
 use super::writer::{Writer, let_write};
-use crate::{Options, Way, block_on, runtime, samples};
+use crate::{Options, Way, block_on, eventually, runtime, samples};
 
 /// A log that gives a call up after 2 s: shorter, and a busy machine's own calls are given up.
 fn impatient() -> Options {
@@ -28,8 +29,8 @@ fn others_come_and_go(log: &dyn SessionLog) {
 }
 
 /// An append that is still on its way when it is given up does not land once its retry has.
-pub fn an_append_that_the_network_held_back_never_lands_after_its_retry<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_append_that_the_network_held_back_never_lands_after_its_retry<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     let proxied = Proxied::start(start);
     let (log, key) = (proxied.open(impatient()), samples::key("s"));
@@ -55,8 +56,8 @@ pub fn an_append_that_the_network_held_back_never_lands_after_its_retry<S: OnSer
 }
 
 /// Nor once the thread was erased, or archived to its end.
-pub fn an_append_that_the_network_held_back_never_lands_after_an_erasure<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_append_that_the_network_held_back_never_lands_after_an_erasure<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     let proxied = Proxied::start(start);
     let (log, key) = (proxied.open(impatient()), samples::key("s"));
@@ -80,8 +81,8 @@ pub fn an_append_that_the_network_held_back_never_lands_after_an_erasure<S: OnSe
 }
 
 /// An erasure, or an archiving, that is still on its way when it is given up takes nothing that was appended since.
-pub fn an_erasure_that_the_network_held_back_never_takes_a_later_append<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_erasure_that_the_network_held_back_never_takes_a_later_append<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     let proxied = Proxied::start(start);
     let log = proxied.open(impatient());
@@ -96,30 +97,66 @@ pub fn an_erasure_that_the_network_held_back_never_takes_a_later_append<S: OnSer
         };
         let error = held.expect_err("it is held");
         assert_eq!(error.kind(), LogErrorKind::Unavailable);
-        surely(|| append(&log, &key, "after", 1));
+        append_for_sure(&log, &key, &samples::batch("after", 1), |_| {});
         proxied.proxy.release();
         others_come_and_go(&log);
         assert_eq!(texts(&log, &key), ["before 0", "after 0"]);
     }
 }
 
-/// A thousand appends that find no connection fail, each of them, and the log is as good as before.
-pub fn a_thousand_refused_connections_leave_the_log_usable<S: OnServer>(start: &impl Fn() -> S) {
+/// Appends that find no connection fail, each of them, and so does opening the log; after a thousand connections that were
+/// refused it is as good as before.
+pub fn a_thousand_refused_connections_leave_the_log_usable<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
+) {
+    const REFUSED: u64 = 1000;
+    const SIDE_BY_SIDE: u32 = 8;
     let proxied = Proxied::start(start);
-    let (log, key) = (proxied.open(Options::default()), samples::key("s"));
-    append(&log, &key, "before", 1).expect("an append");
+    // Who is refused again and again gives up soon.
+    let options = Options {
+        call: Some(Duration::from_millis(200)),
+        connect: Some(Duration::from_millis(200)),
+        ..Options::default()
+    };
+    let log = surely(|| open_at::<L>(&proxied.place(), options));
+    let key = samples::key("s");
+    let before = append_for_sure(&log, &key, &samples::batch("before", 1), |_| {});
     proxied.proxy.refuse(true);
     proxied.proxy.cut_all();
     for done in a_thousand_appends(&log, |n| format!("s{n}")) {
         let error = done.expect_err("there is no connection");
         assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
     }
+    let (own, begun) = (proxied.proxy.refused(), Instant::now());
+    assert!(own > 0, "it was refused");
+    // A log may connect for all who append at once, and pause between two tries: who opens it meanwhile has the rest.
+    let mut openings = 0;
+    while proxied.proxy.refused() < REFUSED {
+        let refused = proxied.proxy.refused();
+        assert!(begun.elapsed() < PATIENCE, "{refused} refused");
+        thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE {
+                scope.spawn(|| {
+                    let opened = open_at::<L>(&proxied.place(), options);
+                    let error = opened.err().expect("there is no connection");
+                    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+                });
+            }
+        });
+        openings += SIDE_BY_SIDE;
+    }
+    let refused = proxied.proxy.refused();
+    println!(
+        "{refused} connections refused: {own} in 1000 appends, the rest in {openings} openings"
+    );
+    assert!(refused >= REFUSED);
     proxied.proxy.refuse(false);
-    assert_eq!(append(&log, &key, "after", 1).expect("an append"), 2);
+    let after = append_for_sure(&log, &key, &samples::batch("after", 1), |_| {});
+    assert_eq!(after, before + 1);
 }
 
 /// A thousand tasks that append at once all get through, however few connections the log has.
-pub fn a_thousand_tasks_at_once_are_all_served<S: OnServer>(start: &impl Fn() -> S) {
+pub fn a_thousand_tasks_at_once_are_all_served<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let server = start();
     let log = open(&server, Options::default());
     for done in a_thousand_appends(&log, |n| format!("s{}", n % 7)) {
@@ -147,20 +184,22 @@ fn a_thousand_appends(
     })
 }
 
-/// Who follows sees everything once, whatever is cut meanwhile.
-pub fn a_cut_follower_goes_on_where_it_was<S: OnServer>(start: &impl Fn() -> S) {
+/// Who follows sees everything once, whatever is cut while it waits for more.
+pub fn a_cut_follower_goes_on_where_it_was<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     const ALL: u64 = 100;
     let proxied = Proxied::start(start);
     let (log, key) = (proxied.open(Options::default()), samples::key("s"));
     let writer = open(&proxied.server, Options::default());
+    let has_seen = Arc::<AtomicU64>::default();
     let follower = thread::spawn({
-        let key = key.clone();
+        let (key, has_seen) = (key.clone(), Arc::clone(&has_seen));
         move || {
             let begun = Instant::now();
             let mut seen: Vec<u64> = Vec::new();
             while (seen.len() as u64) < ALL {
-                assert!(begun.elapsed() < super::recipe::PATIENCE, "{seen:?}");
+                assert!(begun.elapsed() < PATIENCE, "{seen:?}");
                 let last = seen.len() as u64;
+                has_seen.store(last, Ordering::SeqCst);
                 let deadline = Instant::now() + Duration::from_secs(5);
                 // What fails is asked again, as `follow` does.
                 if block_on(log.changed(&key, last, deadline)).is_ok()
@@ -172,18 +211,26 @@ pub fn a_cut_follower_goes_on_where_it_was<S: OnServer>(start: &impl Fn() -> S) 
             seen
         }
     });
+    let mut cuts = 0;
     for n in 0..ALL {
-        append(&writer, &key, "x", 1).expect("an append");
         if n % 10 == 0 {
+            // It has all that there is, so that it waits for more.
+            let waits = eventually(PATIENCE, || has_seen.load(Ordering::SeqCst) == n);
+            assert!(waits, "the follower has come to {n}");
             proxied.proxy.cut_all();
+            cuts += 1;
         }
+        append(&writer, &key, "x", 1).expect("an append");
     }
     let seen = follower.join().expect("the follower finds nothing wrong");
     assert!(seen.iter().copied().eq(1..=ALL), "{seen:?}");
+    println!("a follower cut {cuts} times while it waited: {ALL} events, each once");
 }
 
 /// Connections that the network cuts under writers lose nothing.
-pub fn connections_that_are_cut_at_random_lose_nothing<S: OnServer>(start: &impl Fn() -> S) {
+pub fn connections_that_are_cut_at_random_lose_nothing<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
+) {
     let proxied = Proxied::start(start);
     let log = proxied.open(Options::default());
     let writers = ["a", "b", "c"].map(|name| Writer::start(&log, name));

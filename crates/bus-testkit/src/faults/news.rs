@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bus_log::{LogErrorKind, SessionLog};
 
 use super::recipe::append;
-use super::server::{OnServer, Proxied, open};
+use super::server::{OnServer, Proxied, ServedLog, open};
 use crate::{Options, block_on, samples};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -57,7 +57,7 @@ fn listeners(log: &Arc<dyn SessionLog>, other: &dyn SessionLog) {
 }
 
 /// An append through another handle, as of another process, wakes who waits, long before it would look by itself.
-pub fn an_append_of_another_handle_wakes_who_waits<S: OnServer>(start: &impl Fn() -> S) {
+pub fn an_append_of_another_handle_wakes_who_waits<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let server = start();
     let log = open(&server, that_waits_for_news());
     let other = open(&server, Options::default());
@@ -70,7 +70,7 @@ pub fn an_append_of_another_handle_wakes_who_waits<S: OnServer>(start: &impl Fn(
 }
 
 /// An append through the same handle does.
-pub fn an_append_of_its_own_wakes_who_waits<S: OnServer>(start: &impl Fn() -> S) {
+pub fn an_append_of_its_own_wakes_who_waits<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let server = start();
     let log = open(&server, that_waits_for_news());
     let waiting = waiting(&log, 0, false);
@@ -80,7 +80,9 @@ pub fn an_append_of_its_own_wakes_who_waits<S: OnServer>(start: &impl Fn() -> S)
 }
 
 /// What was appended while the connections were cut is told when there are new ones.
-pub fn what_happens_while_news_are_cut_off_is_caught_up_with<S: OnServer>(start: &impl Fn() -> S) {
+pub fn what_happens_while_news_are_cut_off_is_caught_up_with<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
+) {
     let proxied = Proxied::start(start);
     let log = proxied.open(that_waits_for_news());
     let other = open(&proxied.server, Options::default());

@@ -8,9 +8,9 @@ use std::thread;
 
 use bus_log::{LogErrorKind, Result, SessionLog};
 
-use super::recipe::{append, surely};
-use super::server::{Exchange, OnServer, open, open_at, place, proxy_to, stride};
-use crate::{Options, Remote, Way, samples};
+use super::recipe::{append, append_among_others, append_for_sure, surely};
+use super::server::{Exchange, OnServer, ServedLog, open, open_at, place, proxy_to, stride};
+use crate::{Options, Way, samples};
 
 /// So many openings in a row that nothing could cut are the end of what can be cut.
 const UNCUT: u32 = 40;
@@ -39,20 +39,20 @@ impl AddAssign for Cuts {
 
 /// Opens with the connection cut at each position, until there is nothing more to cut. `before` is done ahead of each,
 /// `after` judges it.
-fn cut_openings<S: OnServer>(
-    server: &S,
+fn cut_openings<L: ServedLog>(
+    server: &OnServer<L>,
     way: Way,
     positions: impl Iterator<Item = u64>,
     mut before: impl FnMut(),
     mut after: impl FnMut(u64, Result<Arc<dyn SessionLog>>, &mut Cuts),
 ) -> Cuts {
     let proxy = proxy_to(server);
-    let through = server.log().place(proxy.address());
+    let through = server.log.place(proxy.address());
     let (mut cuts, mut uncut) = (Cuts::default(), 0);
     for position in positions {
         before();
         proxy.cut_after(way, position);
-        let opened = open_at::<S>(&through, Options::default());
+        let opened = open_at::<L>(&through, Options::default());
         let is_cut = proxy.has_cut();
         proxy.heal();
         if let Err(error) = &opened {
@@ -86,32 +86,32 @@ fn side_by_side(part: impl Fn(u64) -> Cuts + Sync) -> Cuts {
     })
 }
 
-fn check(server: &impl OnServer, exchange: Exchange, way: Way, every: u64, cuts: &Cuts) {
+fn check(server: &OnServer<impl ServedLog>, exchange: Exchange, way: Way, every: u64, cuts: &Cuts) {
     println!("{exchange:?} cut {way:?}, one byte in {every}: {cuts:?}");
-    let least = server.least_bytes(exchange, way);
+    let least = server.log.least_bytes(exchange, way);
     let bytes = u64::from(cuts.cut) * every;
     assert!(bytes >= least, "{bytes} bytes, where {least} are there");
 }
 
 /// A log whose opening is cut after any count of what it says is `Unavailable` or open, and the log that is there stays
 /// what it is.
-pub fn an_opening_whose_questions_are_cut_at_any_byte_changes_nothing<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_opening_whose_questions_are_cut_at_any_byte_changes_nothing<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     cut_while_opened(start, Way::ToServer);
 }
 
 /// The same after any count of what it hears.
-pub fn an_opening_whose_answers_are_cut_at_any_byte_changes_nothing<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_opening_whose_answers_are_cut_at_any_byte_changes_nothing<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     cut_while_opened(start, Way::ToClient);
 }
 
-fn cut_while_opened<S: OnServer>(start: &impl Fn() -> S, way: Way) {
+fn cut_while_opened<L: ServedLog>(start: &impl Fn() -> OnServer<L>, way: Way) {
     let (server, every, key) = (start(), stride(3), samples::key("s"));
     let log = open(&server, Options::default());
-    let (parts, appended) = (server.parts(), AtomicU32::new(0));
+    let (parts, appended) = (server.log.parts(), AtomicU32::new(0));
     let cuts = side_by_side(|first| {
         let positions = (first * every..).step_by(step(every));
         let after = |position: u64, opened: Result<Arc<dyn SessionLog>>, _: &mut Cuts| {
@@ -119,46 +119,48 @@ fn cut_while_opened<S: OnServer>(start: &impl Fn() -> S, way: Way) {
             if let Ok(log) = opened
                 && position.is_multiple_of(8)
             {
-                surely(|| append(&log, &key, "x", 1));
+                // Others do so too.
+                let batch = samples::batch(&format!("{way:?} {position}"), 1);
+                append_among_others(&log, &key, 0, &batch, |_| {});
                 appended.fetch_add(1, Ordering::SeqCst);
             }
         };
         cut_openings(&server, way, positions, || {}, after)
     });
-    let last = surely(|| append(&log, &key, "x", 1));
+    let last = append_for_sure(&log, &key, &samples::batch("last", 1), |_| {});
     assert_eq!(last, u64::from(appended.into_inner()) + 1);
-    assert!(server.parts() >= parts, "the log is whole");
+    assert!(server.log.parts() >= parts, "the log is whole");
     check(&server, Exchange::Open, way, every, &cuts);
 }
 
 /// A log that is made while the network cuts what is said for that is there whole, or not at all; and who comes after
 /// makes it. The questions can be long, and most of their bytes are like each other: each of them is tried where there is
 /// time for it.
-pub fn a_log_that_is_made_is_whole_or_absent_wherever_its_questions_are_cut<S: OnServer>(
-    start: &(impl Fn() -> S + Sync),
+pub fn a_log_that_is_made_is_whole_or_absent_wherever_its_questions_are_cut<L: ServedLog>(
+    start: &(impl Fn() -> OnServer<L> + Sync),
 ) {
     cut_while_made(start, Way::ToServer);
 }
 
 /// The same wherever is cut what the server answers.
-pub fn a_log_that_is_made_is_whole_or_absent_wherever_its_answers_are_cut<S: OnServer>(
-    start: &(impl Fn() -> S + Sync),
+pub fn a_log_that_is_made_is_whole_or_absent_wherever_its_answers_are_cut<L: ServedLog>(
+    start: &(impl Fn() -> OnServer<L> + Sync),
 ) {
     cut_while_made(start, Way::ToClient);
 }
 
-fn cut_while_made<S: OnServer>(start: &(impl Fn() -> S + Sync), way: Way) {
+fn cut_while_made<L: ServedLog>(start: &(impl Fn() -> OnServer<L> + Sync), way: Way) {
     let every = stride(13);
     let model = start();
-    assert_eq!(model.parts(), 0, "nobody has made it");
+    assert_eq!(model.log.parts(), 0, "nobody has made it");
     drop(open(&model, Options::default()));
-    let whole = model.parts();
+    let whole = model.log.parts();
     assert!(whole > 0, "a log consists of something");
     let cuts = side_by_side(|first| {
         // One that nobody else makes.
         let server = start();
         let after = |position: u64, opened: Result<Arc<dyn SessionLog>>, cuts: &mut Cuts| {
-            let found = server.parts();
+            let found = server.log.parts();
             let is_open = opened.is_ok();
             let possible = if is_open { [whole, whole] } else { [0, whole] };
             assert!(
@@ -170,9 +172,9 @@ fn cut_while_made<S: OnServer>(start: &(impl Fn() -> S + Sync), way: Way) {
         let begin = first * every + fastrand::u64(0..every);
         // The first byte is where every exchange can be cut.
         let positions = once(0).chain((begin..).step_by(step(every)));
-        let cuts = cut_openings(&server, way, positions, || server.empty(), after);
+        let cuts = cut_openings(&server, way, positions, || server.log.empty(), after);
         // Who comes after finds its way.
-        let made = surely(|| open_at::<S>(&place(&server), Options::default()));
+        let made = surely(|| open_at::<L>(&place(&server), Options::default()));
         assert!(append(&made, &samples::key("s"), "x", 1).is_ok());
         cuts
     });

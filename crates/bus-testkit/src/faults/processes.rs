@@ -8,10 +8,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use local_servers::Deed;
+
 use super::killed::noticed;
 use super::recipe::{PATIENCE, append_among_others, surely, texts};
-use super::server::{Deed, OnServer, open, open_at, place, proxy_to, rounds, undergo};
-use crate::{Options, Remote, samples};
+use super::server::{OnServer, ServedLog, open, open_at, place, proxy_to, rounds, undergo};
+use crate::{Options, samples};
 
 /// Where the log is, in the child.
 const PLACE: &str = "BUS_TESTKIT_FAULTS_CHILD";
@@ -25,11 +27,11 @@ const AHEAD: usize = 64;
 
 /// What the other process does: appends a batch for each byte of its input, and says where each of them is and how many
 /// errors it met. Does nothing where no test has started it.
-pub fn child_that_appends_by_the_recipe<S: OnServer>(_: &impl Fn() -> S) {
+pub fn child_that_appends_by_the_recipe<L: ServedLog>(_: &impl Fn() -> OnServer<L>) {
     let Ok(place) = env::var(PLACE) else {
         return;
     };
-    let log = surely(|| open_at::<S>(&place, Options::default()));
+    let log = surely(|| open_at::<L>(&place, Options::default()));
     let (mut known, mut errors) = (0, 0);
     // It ends with whoever started us, at the latest.
     let asked = std::io::stdin().lock().bytes().map_while(Result::ok);
@@ -201,7 +203,7 @@ impl Ended {
 }
 
 /// All that is there is what they wrote. How many batches they are.
-fn check<S: OnServer>(server: &S, ended: &[Ended]) -> usize {
+fn check<L: ServedLog>(server: &OnServer<L>, ended: &[Ended]) -> usize {
     let log = open(server, Options::default());
     let all = texts(&log, &samples::key(THREAD));
     let batches = ended.iter().map(|program| program.check(&all)).sum();
@@ -222,8 +224,8 @@ fn check<S: OnServer>(server: &S, ended: &[Ended]) -> usize {
 ///
 /// `child` is the path of the test that calls [`child_that_appends_by_the_recipe`], as `concat!(module_path!(), "::name")`
 /// gives it.
-pub fn two_processes_write_one_thread_and_every_batch_stays_whole<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn two_processes_write_one_thread_and_every_batch_stays_whole<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
     child: &str,
 ) {
     const BATCHES: usize = 60;
@@ -242,15 +244,15 @@ pub fn two_processes_write_one_thread_and_every_batch_stays_whole<S: OnServer>(
 
 /// The same, by the recipe, while the server is killed, the network cuts, and one of them is killed and takes its place
 /// anew.
-pub fn two_processes_on_one_thread_lose_and_double_nothing_whatever_fails<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn two_processes_on_one_thread_lose_and_double_nothing_whatever_fails<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
     child: &str,
 ) {
     let mut server = start();
     drop(open(&server, Options::default()));
     let proxy = proxy_to(&server);
     // One of them goes directly: what the network does to it is not what it does to the other.
-    let places = [server.log().place(proxy.address()), place(&server)];
+    let places = [server.log.place(proxy.address()), place(&server)];
     let mut programs = places.each_ref().map(|place| Program::start(child, place));
     let (mut ended, mut kills) = (Vec::new(), 0);
     let rounds = rounds(10);

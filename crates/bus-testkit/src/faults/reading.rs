@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 use bus_log::{LogErrorKind, SessionLog};
 
 use super::recipe::append;
-use super::server::{OnServer, open, open_at, place};
+use super::server::{OnServer, ServedLog, open, open_at, place};
 use crate::{Options, block_on, samples};
 
 /// A log that is open to read does all that reading is, and says of the rest that it is `Unsupported`.
-pub fn a_log_that_is_open_to_read_only_reads<S: OnServer>(start: &impl Fn() -> S) {
+pub fn a_log_that_is_open_to_read_only_reads<L: ServedLog>(start: &impl Fn() -> OnServer<L>) {
     let server = start();
     let read_only = Options {
         read_only: true,
         ..Options::default()
     };
-    let missing = open_at::<S>(&place(&server), read_only).err();
+    let missing = open_at::<L>(&place(&server), read_only).err();
     let missing = missing.map(|error| error.kind());
     assert_eq!(missing, Some(LogErrorKind::Unavailable), "there is none");
-    assert_eq!(server.parts(), 0, "and none is made");
+    assert_eq!(server.log.parts(), 0, "and none is made");
 
     let key = samples::key("s");
     append(&open(&server, Options::default()), &key, "x", 3).expect("an append");

@@ -1,30 +1,23 @@
 //! How the promises get hold of a server, and of logs on it.
 
 use std::env;
-use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use bus_log::{Result, SessionLog};
+use local_servers::{Deed, Kind, Scratch, Server};
 
 use crate::{FaultProxy, Options, Remote, Way};
 
-/// A server of a test's own, new, and one log on it, which nobody has made yet. It ends with the value.
+/// One log on a server of a test's own, to whose server anything may be done.
 ///
-/// What it can't do its log's [`profile`](Remote::profile) says, with the reason; what is skipped for that is printed.
-pub trait OnServer: Send + Sync + Sized {
-    /// How to get hold of the log.
-    type Log: Remote;
+/// What it can't do its [`profile`](Remote::profile) says, with the reason; what is skipped for that is printed.
+pub trait ServedLog: Remote {
+    /// The server.
+    type Server: Kind;
 
-    /// The log.
-    fn log(&self) -> &Self::Log;
-
-    /// Does that to the server, and returns when it is done: a server that was started takes connections, at the same
-    /// address.
-    ///
-    /// # Errors
-    ///
-    /// If it can't be done.
-    fn undergo(&mut self, deed: Deed) -> io::Result<()>;
+    /// A log on the server with that URL, of a name of its own, which nobody has made yet.
+    fn at(url: &str) -> Self;
 
     /// Removes the log with all that is in it, behind its back, while the server runs.
     fn empty(&self);
@@ -38,32 +31,45 @@ pub trait OnServer: Send + Sync + Sized {
         0
     }
 
-    /// So many bytes at least does an exchange have that way: where fewer could be cut, something else was tested.
+    /// So many bytes at least does an exchange have that way: where fewer could be cut, something else was tested. Of an
+    /// [`Archive`](Exchange::Archive) they are those up to where it is hidden, and known to be: before them no cut can be
+    /// survived.
     fn least_bytes(&self, exchange: Exchange, way: Way) -> u64;
 
-    /// Whether such a call may be `Ok` although its connection was cut, as the log sends it again, or finds out by itself
-    /// what became of it. Where it may not, an `Ok` means that another connection was cut, such as that for news.
+    /// Whether such a call may be `Ok` although its connection was cut, as the log finds out by itself what became of it.
+    /// Where it may not, an `Ok` means that another connection was cut, such as that for news, or, behind an archiving,
+    /// the deletion of what it hid, which is nobody's to wait for.
     fn outlives_a_cut(&self, exchange: Exchange) -> bool {
         let _ = exchange;
         false
     }
 }
 
-/// What is done to a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Deed {
-    /// It is killed, as by a crash.
-    Kill,
-    /// It is stopped in good order.
-    Stop,
-    /// It is started again, with the data that it has.
-    Start,
-    /// It stands still until it is resumed.
-    Pause,
-    /// It goes on.
-    Resume,
-    /// Its data folder is emptied; it does not run then.
-    Wipe,
+/// A server of a test's own, new, and one log on it, which nobody has made yet. Both end with the value.
+#[derive(Debug)]
+pub struct OnServer<L: ServedLog> {
+    /// The log. It goes before its server does.
+    pub log: L,
+    /// The server.
+    pub server: Scratch<L::Server>,
+}
+
+impl<L: ServedLog> OnServer<L> {
+    /// Starts a server in a folder of its own below `parent`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the server does not start.
+    #[must_use]
+    pub fn start(parent: impl AsRef<Path>) -> Self {
+        match Scratch::<L::Server>::start(parent.as_ref()) {
+            Ok(server) => Self {
+                log: L::at(&server.url()),
+                server,
+            },
+            Err(error) => panic!("no {}: {error}", <L::Server as Kind>::NAME),
+        }
+    }
 }
 
 /// What a log and its server say to each other.
@@ -83,16 +89,19 @@ pub enum Exchange {
     Settle,
 }
 
-/// How often to do the worst: a few times, or as many as `BUS_TEST_ROUNDS` says.
+/// How often to do the worst: so many times, or as many as `BUS_TEST_ROUNDS` says where that is more.
 ///
 /// # Panics
 ///
 /// Panics if that is no number.
 #[must_use]
 pub fn rounds(few: u32) -> u32 {
-    let said = env::var("BUS_TEST_ROUNDS").ok();
+    at_least(few, env::var("BUS_TEST_ROUNDS").ok().as_deref())
+}
+
+fn at_least(few: u32, said: Option<&str>) -> u32 {
     said.map_or(few, |said| {
-        said.parse().expect("BUS_TEST_ROUNDS is a number")
+        few.max(said.parse().expect("BUS_TEST_ROUNDS is a number"))
     })
 }
 
@@ -103,13 +112,13 @@ pub(super) fn stride(few: u64) -> u64 {
 }
 
 /// A server, and a network to it that fails on demand.
-pub(super) struct Proxied<S> {
-    pub(super) server: S,
+pub(super) struct Proxied<L: ServedLog> {
+    pub(super) server: OnServer<L>,
     pub(super) proxy: FaultProxy,
 }
 
-impl<S: OnServer> Proxied<S> {
-    pub(super) fn start(start: &impl Fn() -> S) -> Self {
+impl<L: ServedLog> Proxied<L> {
+    pub(super) fn start(start: &impl Fn() -> OnServer<L>) -> Self {
         let server = start();
         let proxy = proxy_to(&server);
         Self { server, proxy }
@@ -117,35 +126,42 @@ impl<S: OnServer> Proxied<S> {
 
     /// Opens the log through the network.
     pub(super) fn open(&self, options: Options) -> Arc<dyn SessionLog> {
-        let place = self.server.log().place(self.proxy.address());
-        open_at::<S>(&place, options).expect("it can be opened")
+        open_at::<L>(&self.place(), options).expect("it can be opened")
+    }
+
+    /// The log's place behind the network.
+    pub(super) fn place(&self) -> String {
+        self.server.log.place(self.proxy.address())
     }
 }
 
-pub(super) fn proxy_to(server: &impl OnServer) -> FaultProxy {
-    FaultProxy::new(server.log().address()).expect("a port is free")
+pub(super) fn proxy_to(server: &OnServer<impl ServedLog>) -> FaultProxy {
+    FaultProxy::new(server.log.address()).expect("a port is free")
 }
 
 /// The log's place, without a proxy.
-pub(super) fn place(server: &impl OnServer) -> String {
-    server.log().place(server.log().address())
+pub(super) fn place(server: &OnServer<impl ServedLog>) -> String {
+    server.log.place(server.log.address())
 }
 
-pub(super) fn open_at<S: OnServer>(place: &str, options: Options) -> Result<Arc<dyn SessionLog>> {
-    <S::Log as Remote>::open(place, options)
+pub(super) fn open_at<L: ServedLog>(place: &str, options: Options) -> Result<Arc<dyn SessionLog>> {
+    L::open(place, options)
 }
 
 /// Opens the log directly.
-pub(super) fn open<S: OnServer>(server: &S, options: Options) -> Arc<dyn SessionLog> {
-    open_at::<S>(&place(server), options).expect("it can be opened")
+pub(super) fn open<L: ServedLog>(server: &OnServer<L>, options: Options) -> Arc<dyn SessionLog> {
+    open_at::<L>(&place(server), options).expect("it can be opened")
 }
 
 /// Does so to the server.
 #[track_caller]
-pub(super) fn undergo(server: &mut impl OnServer, deeds: &[Deed]) {
+pub(super) fn undergo(server: &mut OnServer<impl ServedLog>, deeds: &[Deed]) {
     for deed in deeds {
-        if let Err(error) = server.undergo(*deed) {
+        if let Err(error) = server.server.undergo(*deed) {
             panic!("{deed:?}: {error}");
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

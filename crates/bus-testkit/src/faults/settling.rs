@@ -3,33 +3,33 @@
 use bus_log::{Expect, LogErrorKind, SessionLog};
 
 use super::recipe::{append, surely, texts, try_texts};
-use super::server::{Exchange, OnServer, Proxied, stride};
-use crate::{Options, Remote, Way, block_on, samples};
+use super::server::{Exchange, OnServer, Proxied, ServedLog, stride};
+use crate::{Options, Way, block_on, samples};
 
 /// An append after one whose answer was lost is there once, and so is the lost one or not at all, wherever is cut what the
 /// log then says to the server: settling the lost one, and appending.
-pub fn an_append_is_there_once_wherever_the_questions_that_settle_it_are_cut<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_append_is_there_once_wherever_the_questions_that_settle_it_are_cut<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     cut_while_settled(start, Way::ToServer);
 }
 
 /// The same wherever is cut what the log then hears.
-pub fn an_append_is_there_once_wherever_the_answers_that_settle_it_are_cut<S: OnServer>(
-    start: &impl Fn() -> S,
+pub fn an_append_is_there_once_wherever_the_answers_that_settle_it_are_cut<L: ServedLog>(
+    start: &impl Fn() -> OnServer<L>,
 ) {
     cut_while_settled(start, Way::ToClient);
 }
 
 /// Loses the answer of an append, and then cuts at each byte of what the next append says, or hears, before it is told how
 /// it went.
-fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
+fn cut_while_settled<L: ServedLog>(start: &impl Fn() -> OnServer<L>, way: Way) {
     let proxied = Proxied::start(start);
     let (server, proxy) = (&proxied.server, &proxied.proxy);
-    if server.outlives_a_cut(Exchange::Append) {
+    if server.log.outlives_a_cut(Exchange::Append) {
         let reason = "an append settles itself before it returns: see those that are cut";
         let part = "an append is there once wherever what settles it is cut";
-        server.log().profile().skip_promise(part, reason);
+        server.log.profile().skip_promise(part, reason);
         return;
     }
     let one = Options {
@@ -101,6 +101,6 @@ fn cut_while_settled<S: OnServer>(start: &impl Fn() -> S, way: Way) {
     println!(
         "settling cut {way:?} at {bytes} bytes, one in {every}: {landed} lost ones had landed, none twice"
     );
-    let least = server.least_bytes(Exchange::Settle, way);
+    let least = server.log.least_bytes(Exchange::Settle, way);
     assert!(bytes >= least, "{bytes} bytes, where {least} are there");
 }

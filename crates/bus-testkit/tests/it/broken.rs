@@ -20,6 +20,7 @@ mod kit;
 mod model;
 mod read;
 mod runtime;
+mod served;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;

@@ -44,4 +44,10 @@ impl Patience {
     pub(super) fn renew(&mut self) {
         self.delay = None;
     }
+
+    /// Whether its time runs.
+    #[cfg(test)]
+    pub(super) const fn runs(&self) -> bool {
+        self.delay.is_some()
+    }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bus_log::{DurabilityPolicy, LogWriterConfig};
 
+use crate::SessionBus;
+
 /// How a [`SessionHub`](crate::SessionHub) makes its buses, and when it lets go of them.
 ///
 /// ```
@@ -14,25 +16,16 @@ use bus_log::{DurabilityPolicy, LogWriterConfig};
 ///     .with_capacity(256)
 ///     .with_durability(DurabilityPolicy::Transcript)
 ///     .with_idle(Duration::from_secs(10));
-/// assert_eq!(config.capacity, 256);
+/// assert_eq!(config.capacity(), 256);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubConfig {
-    /// The capacity of each session's bus: see [`SessionBus::new`](crate::SessionBus::new). It takes no
-    /// memory before somebody is that far behind. 1,024 by default.
-    pub capacity: usize,
-    /// How many envelopes, over all their sessions, those may be behind who subscribe to many. 16,384
-    /// by default.
-    pub hub_capacity: usize,
-    /// What is durable: see [`SessionBus::with_durability`](crate::SessionBus::with_durability).
-    pub durability: DurabilityPolicy,
-    /// For how long a bus is kept that nobody uses, at least: it is let go when the hub comes to it,
-    /// which it does while buses are asked for. See [which buses there
-    /// are](crate::SessionHub#which-buses-there-are). 60 s by default.
-    pub idle: Duration,
-    /// The one writer that all sessions share.
-    pub writer: LogWriterConfig,
+    pub(super) capacity: usize,
+    pub(super) hub_capacity: usize,
+    pub(super) durability: DurabilityPolicy,
+    pub(super) idle: Duration,
+    pub(super) writer: LogWriterConfig,
 }
 
 impl Default for HubConfig {
@@ -48,18 +41,61 @@ impl Default for HubConfig {
 }
 
 impl HubConfig {
-    /// The same with another capacity of each bus; 0 is taken as 1, and all are rounded up to a power
-    /// of two.
+    /// The capacity of each session's bus: see [`SessionBus::new`]. It takes no
+    /// memory before somebody is that far behind. 1,024 by default.
     #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// How many envelopes, over all their sessions, those may be behind who subscribe to many. 16,384
+    /// by default.
+    #[must_use]
+    pub const fn hub_capacity(&self) -> usize {
+        self.hub_capacity
+    }
+
+    /// What is durable: see [`SessionBus::with_durability`].
+    #[must_use]
+    pub const fn durability(&self) -> DurabilityPolicy {
+        self.durability
+    }
+
+    /// For how long a bus is kept that nobody uses, at least: it is let go when the hub comes to it,
+    /// which it does while buses are asked for. See [which buses there
+    /// are](crate::SessionHub#which-buses-there-are). 60 s by default.
+    #[must_use]
+    pub const fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// The one writer that all sessions share.
+    #[must_use]
+    pub const fn writer(&self) -> &LogWriterConfig {
+        &self.writer
+    }
+
+    /// The same with another capacity of each bus, **rounded up to a power of two**.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is 0, or greater than `usize::MAX / 2`, like [`SessionBus::new`].
+    #[must_use]
+    #[track_caller]
     pub fn with_capacity(mut self, envelopes: usize) -> Self {
-        self.capacity = envelopes.max(1);
+        self.capacity = SessionBus::rounded(envelopes);
         self
     }
 
-    /// The same with another capacity for those who subscribe to many sessions; 0 is taken as 1.
+    /// The same with another capacity for those who subscribe to many sessions, **rounded up to a power of two**.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is 0, or greater than `usize::MAX / 2`, like [`SessionBus::new`].
     #[must_use]
+    #[track_caller]
     pub fn with_hub_capacity(mut self, envelopes: usize) -> Self {
-        self.hub_capacity = envelopes.max(1);
+        self.hub_capacity = SessionBus::rounded(envelopes);
         self
     }
 

@@ -126,29 +126,37 @@ impl<P> Handover<P> {
     /// Hands over the first that was deferred.
     pub(super) fn next<K, W, T>(
         &self,
-        offer: impl FnOnce(&mut P) -> Result<K, W>,
-        place: impl FnOnce(P, K) -> T,
+        offer: impl Fn(&mut P) -> Result<K, W>,
+        place: impl Fn(P, K) -> T,
     ) -> Next<T, W> {
         loop {
-            if self.deferred().is_empty() {
-                return Next::Nothing;
+            if let Some(next) = self.look(&offer, &place) {
+                return next;
             }
-            let Some(_order) = self.try_order() else {
-                return Next::SeenTo;
-            };
-            // Somebody else had it. Who left something meanwhile relies on whoever had the order: it is looked again
-            // without it.
-            let Some(mut thing) = self.deferred().pop_front() else {
-                continue;
-            };
-            return match offer(&mut thing) {
-                Ok(taken) => Next::Taken(place(thing, taken)),
-                Err(why) => {
-                    self.deferred().push_front(thing);
-                    Next::Refused(why)
-                }
-            };
         }
+    }
+
+    /// One look at what is deferred. `None` if somebody else had what was there: who left something meanwhile relies on
+    /// whoever had the order, so that it is to be looked again without it.
+    fn look<K, W, T>(
+        &self,
+        offer: &impl Fn(&mut P) -> Result<K, W>,
+        place: &impl Fn(P, K) -> T,
+    ) -> Option<Next<T, W>> {
+        if self.deferred().is_empty() {
+            return Some(Next::Nothing);
+        }
+        let Some(_order) = self.try_order() else {
+            return Some(Next::SeenTo);
+        };
+        let mut thing = self.deferred().pop_front()?;
+        Some(match offer(&mut thing) {
+            Ok(taken) => Next::Taken(place(thing, taken)),
+            Err(why) => {
+                self.deferred().push_front(thing);
+                Next::Refused(why)
+            }
+        })
     }
 
     /// Gives back the room that nothing is in now.

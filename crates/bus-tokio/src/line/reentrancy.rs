@@ -44,7 +44,7 @@ fn name_of_thread() -> usize {
 }
 
 /// Runs `deliver` as a delivery of this thread.
-pub(super) fn delivering(deliver: impl FnOnce()) {
+pub(crate) fn delivering(deliver: impl FnOnce()) {
     struct Ended;
     impl Drop for Ended {
         fn drop(&mut self) {

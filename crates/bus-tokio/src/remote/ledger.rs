@@ -14,11 +14,21 @@ const ON_ITS_WAY: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     /// Those last heard of stand last.
-    sources: Vec<(LiveSource, u64)>,
+    sources: Vec<Source>,
     /// Events given or missed, of all buses.
     total: u64,
-    /// A bus that is not remembered, and began after this, was never heard of: counted from the beginning of the listening.
+    /// No bus that was forgotten began after this: one that did, and is not remembered, was never heard of. Counted, as all
+    /// that is here, from the beginning of the listening.
     since: Duration,
+}
+
+#[derive(Debug)]
+struct Source {
+    name: LiveSource,
+    /// Events given or missed.
+    counted: u64,
+    /// When it began.
+    begun: Duration,
 }
 
 /// What to make of a word.
@@ -41,22 +51,27 @@ impl Ledger {
         let known = self
             .sources
             .iter()
-            .rposition(|(source, _)| *source == word.source);
-        let (source, counted) = match known {
+            .rposition(|source| source.name == word.source);
+        let mut source = match known {
             Some(at) => self.sources.remove(at),
             None => {
                 let is_new =
                     listened.saturating_sub(self.since) > word.age.saturating_add(ON_ITS_WAY);
-                (word.source, if is_new { 0 } else { earlier })
+                Source {
+                    name: word.source,
+                    counted: if is_new { 0 } else { earlier },
+                    begun: listened.saturating_sub(word.age),
+                }
             }
         };
+        let counted = source.counted;
         let now = counted.max(word.told);
+        source.counted = now;
         if self.sources.len() == SOURCES {
-            self.sources.remove(0);
             // It may be heard of again.
-            self.since = listened;
+            self.since = self.since.max(self.sources.remove(0).begun);
         }
-        self.sources.push((source, now));
+        self.sources.push(source);
         self.total = self.total.saturating_add(now - counted);
         match now - counted {
             0 => Verdict::Known,

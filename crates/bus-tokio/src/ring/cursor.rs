@@ -23,7 +23,8 @@ pub(super) struct Cursor {
     /// The `seq` of the next envelope to read.
     at: u64,
     seat: usize,
-    whereabouts: Whereabouts,
+    /// None for one that is to be woken as if it ran outside any runtime.
+    whereabouts: Option<Whereabouts>,
 }
 
 impl Cursor {
@@ -32,8 +33,13 @@ impl Cursor {
             ring,
             at,
             seat,
-            whereabouts: Whereabouts::default(),
+            whereabouts: Some(Whereabouts::default()),
         }
+    }
+
+    /// Has it woken as if it ran outside any runtime.
+    pub(super) fn stay_away(&mut self) {
+        self.whereabouts = None;
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -66,7 +72,8 @@ impl Cursor {
         loop {
             // It will most likely park, for which it needs a waker of its own.
             let waker = self.has_read_all().then(|| cx.waker().clone());
-            let runtime = waker.as_ref().and_then(|_| self.whereabouts.runtime());
+            let whereabouts = self.whereabouts.as_mut().filter(|_| waker.is_some());
+            let runtime = whereabouts.and_then(Whereabouts::runtime);
             let limit = limit.min(READ_AT_ONCE);
             let mut state = self.ring.lock();
             let result = match state.kept.read(&mut self.at, limit, &mut take) {

@@ -27,6 +27,13 @@ impl Receiver {
         Self { cursor, ahead }
     }
 
+    /// The same for one that runs where few others do, as on a log's own runtime: a rouser spawned there would wake
+    /// nobody else.
+    pub(crate) fn away(mut self) -> Self {
+        self.cursor.stay_away();
+        self
+    }
+
     pub(crate) fn try_recv(&mut self) -> Result<Arc<Envelope>, TryRecvError> {
         if let Some(envelope) = self.ahead.pop_front() {
             return Ok(envelope);

@@ -91,7 +91,7 @@ fn a_framework_says_by_the_trait_whatever_the_bus_can_carry() {
         custom.into(),
     ];
     for event in &events {
-        emitter.emit_with_meta(event.clone(), meta.clone());
+        assert!(emitter.emit_with_meta(event.clone(), meta.clone()));
     }
     let read = block_on(log.load_since(&samples::key("s"), 0)).unwrap();
     assert!(read.iter().all(|recorded| recorded.meta == meta));

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use bus_testkit::{Fault, FaultyLog, eventually};
 use bus_tokio::{
-    AuditSink, DurableSink, Event, InMemorySessionLog, LogWriter, LogWriterConfig, SessionBus,
-    SessionEvent, SessionLog, TenantId, ThreadKey, Ticket,
+    AuditSink, DurabilityPolicy, DurableSink, Event, InMemorySessionLog, LogWriter,
+    LogWriterConfig, SessionBus, SessionEvent, SessionLog, TenantId, ThreadKey, Ticket,
 };
 
 use crate::kit::{DEADLINE, Gate, WriteOnly, drain, durable};
@@ -271,9 +271,16 @@ impl Wake for Drops {
 
 #[test]
 fn a_bus_that_leaves_events_behind_for_a_hung_log_keeps_no_other_bus_waiting() {
+    // With room for one, those that wait for room have the last hold on the log; with room for all it is the bus.
+    for room in [1, 8] {
+        leaves_events_behind(room);
+    }
+}
+
+fn leaves_events_behind(room: usize) {
     let (left_behind, gate) = hanging();
     let config = LogWriterConfig::default()
-        .with_sink_queue(1)
+        .with_sink_queue(room)
         .with_retry_for(Duration::from_millis(500))
         .with_close_timeout(10 * DEADLINE);
     let writer = LogWriter::with_config(left_behind, config);
@@ -282,7 +289,7 @@ fn a_bus_that_leaves_events_behind_for_a_hung_log_keeps_no_other_bus_waiting() {
     for i in 0..3 {
         assert!(poll(&mut Box::pin(left.publish(durable(i)))).is_pending());
     }
-    // Within a delivery its drop does not wait: what waits for room has the last hold on the log.
+    // Within a delivery its drop does not wait.
     let other = SessionBus::new(64);
     let mut parked = other.subscribe();
     let waker = Waker::from(Arc::new(Drops(Mutex::new(Some(left)))));
@@ -294,7 +301,9 @@ fn a_bus_that_leaves_events_behind_for_a_hung_log_keeps_no_other_bus_waiting() {
     );
     // A delivery is one of durable events.
     let through = other.with_durable_sink(Arc::new(WriteOnly::default()));
-    bus_testkit::block_on(through.publish(durable(1))).unwrap();
+    let delivered = returns_in(DEADLINE / 3, move || {
+        bus_testkit::block_on(through.publish(durable(1))).unwrap();
+    });
     let (hung, second) = hanging();
     let bus = narrow(&hung, Duration::from_millis(700));
     let told = returns_in(DEADLINE / 3, move || {
@@ -308,7 +317,25 @@ fn a_bus_that_leaves_events_behind_for_a_hung_log_keeps_no_other_bus_waiting() {
     });
     gate.open();
     second.open();
+    assert!(delivered, "a delivery waits for another bus's log");
     assert!(told, "one bus waits for another's log");
+}
+
+#[test]
+fn the_drop_of_a_handle_that_is_not_the_last_waits_for_nobodys_events() {
+    let (log, gate) = hanging();
+    let bus = narrow(&log, DEADLINE);
+    for i in 0..3 {
+        assert!(poll(&mut Box::pin(bus.publish(durable(i)))).is_pending());
+    }
+    let other = bus.clone().with_durability(DurabilityPolicy::Everything);
+    let returned = returns_in(DEADLINE / 3, move || drop(other));
+    gate.open();
+    assert!(returned, "it waits for what another handle emitted");
+    drop(bus);
+    assert_eq!(Arc::strong_count(&log), 1, "the writer still holds the log");
+    let written = bus_testkit::block_on(log.log().bounds(&key("narrow"))).unwrap();
+    assert_eq!(written.last, 3);
 }
 
 /// Emits to a bus when it is woken.

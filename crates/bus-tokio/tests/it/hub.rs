@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bus_testkit::{Fault, FaultyLog, Gate, eventually, samples};
+use bus_testkit::{Fault, FaultyLog, Gate, LocalLive, eventually, samples};
 use bus_tokio::{
     DurabilityPolicy, Followed, HubConfig, HubSubscriber, InMemorySessionLog, RecvError,
-    SessionBus, SessionEvent, SessionHub, SessionLog, TenantId, ThreadKey, TryRecvError,
+    RemoteSession, SessionBus, SessionEvent, SessionHub, SessionLog, TenantId, ThreadKey,
+    TryRecvError,
 };
 use tokio::time::timeout;
 
@@ -347,11 +348,32 @@ async fn a_session_of_a_hub_is_followed_as_any_other() {
 }
 
 #[test]
-fn a_hub_as_big_as_one_likes_needs_capacities_that_can_be() {
-    let log = Arc::new(InMemorySessionLog::new());
-    let config = HubConfig::default().with_capacity(0).with_hub_capacity(0);
-    let hub = SessionHub::with_config(log, config);
-    assert_eq!(hub.bus(&key(1)).capacity(), 1);
+fn a_capacity_that_can_not_be_is_refused_where_it_is_set_by_hubs_buses_and_remote_sessions_alike() {
+    use std::panic::catch_unwind;
+    for impossible in [0, usize::MAX] {
+        let refused = [
+            catch_unwind(|| drop(SessionBus::new(impossible))),
+            catch_unwind(|| drop(HubConfig::default().with_capacity(impossible))),
+            catch_unwind(|| drop(HubConfig::default().with_hub_capacity(impossible))),
+            catch_unwind(|| {
+                let log = Arc::new(InMemorySessionLog::new());
+                let channel = LocalLive::new();
+                drop(RemoteSession::new(log, channel, key(1)).with_capacity(impossible));
+            }),
+        ];
+        for said in refused {
+            let said = said.unwrap_err();
+            let said = said.downcast_ref::<String>().map_or_else(
+                || (*said.downcast_ref::<&str>().unwrap()).to_owned(),
+                Clone::clone,
+            );
+            assert!(said.starts_with("bus capacity is"), "{said}");
+        }
+    }
+    let config = HubConfig::default().with_capacity(3).with_hub_capacity(5);
+    assert_eq!((config.capacity(), config.hub_capacity()), (4, 8));
+    let hub = SessionHub::with_config(Arc::new(InMemorySessionLog::new()), config);
+    assert_eq!(hub.bus(&key(1)).capacity(), 4);
 }
 
 /// Resident bytes of this process.

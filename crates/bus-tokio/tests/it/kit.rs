@@ -1,6 +1,7 @@
 //! Events, sinks and waits that the tests share.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::task::Waker;
@@ -243,17 +244,27 @@ impl Gate {
 }
 
 thread_local! {
-    static WARNINGS: Cell<usize> = const { Cell::new(0) };
+    static WARNINGS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Counts the warnings of each thread.
-struct Count;
+/// Keeps the warnings of each thread.
+struct Keep;
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Keep {
     fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
         if *event.metadata().level() == tracing::Level::WARN {
-            WARNINGS.set(WARNINGS.get() + 1);
+            let mut words = Words(String::new());
+            event.record(&mut words);
+            WARNINGS.with_borrow_mut(|warnings| warnings.push(words.0));
         }
+    }
+}
+
+struct Words(String);
+
+impl tracing::field::Visit for Words {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        write!(self.0, "{}={value:?} ", field.name()).unwrap();
     }
 }
 
@@ -265,8 +276,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Count {
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Count))
-            .unwrap();
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Keep)).unwrap();
     });
     // For one that came by just before.
     tracing::callsite::rebuild_interest_cache();
@@ -274,8 +284,13 @@ pub(crate) fn listen() {
 
 /// How many warnings `work` gives on this thread.
 pub(crate) fn warnings_of(work: impl FnOnce()) -> usize {
+    warnings_in(work).len()
+}
+
+/// The warnings that `work` gives on this thread.
+pub(crate) fn warnings_in(work: impl FnOnce()) -> Vec<String> {
     listen();
-    let before = WARNINGS.get();
+    let before = WARNINGS.with_borrow(Vec::len);
     work();
-    WARNINGS.get() - before
+    WARNINGS.with_borrow_mut(|warnings| warnings.split_off(before))
 }

@@ -6,7 +6,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use bus_testkit::eventually;
-use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket, TrySubmit};
+use bus_tokio::{
+    Completer, Driver, DurableSink, Event, SessionBus, SessionEvent, SinkThread, Ticket, TrySubmit,
+};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -95,6 +97,80 @@ fn a_warning_on_the_delivering_thread_may_emit_too() {
     });
 }
 
+/// A sink whose work is done by whoever waits, one thread at a time, and is worth a warning.
+#[derive(Clone, Default)]
+struct Shared(Arc<Work>);
+
+#[derive(Default)]
+struct Work {
+    at_work: Mutex<()>,
+    waiting: Mutex<Vec<Completer>>,
+}
+
+impl Driver for Work {
+    fn help(&self, _: &dyn Fn() -> bool) {
+        // Else whoever is at it does it all.
+        let Ok(_at_work) = self.at_work.try_lock() else {
+            return;
+        };
+        tracing::warn!("the disk is slow");
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap());
+        for completer in waiting {
+            completer.complete(Ok(None));
+        }
+    }
+
+    fn start(&self) {}
+}
+
+impl DurableSink for Shared {
+    fn write(&self, _: &SessionEvent) -> io::Result<()> {
+        unreachable!("submit is there")
+    }
+
+    fn submit(&self, _: Event) -> Ticket {
+        let (ticket, completer) = Ticket::pending_driven(self.0.clone());
+        self.0.waiting.lock().unwrap().push(completer);
+        ticket
+    }
+
+    fn try_submit(&self, event: &Event, _: &Waker) -> TrySubmit {
+        TrySubmit::Taken(self.submit(event.clone()))
+    }
+}
+
+#[test]
+fn a_warning_of_a_thread_that_does_its_sinks_work_may_emit_too() {
+    within_deadline(|| {
+        let bus = SessionBus::new(16).with_durable_sink(Arc::new(Shared::default()));
+        let mut subscriber = bus.subscribe_envelopes();
+        let layer = Emitting {
+            bus: bus.clone(),
+            event: durable(1),
+            seen: Mutex::new(0),
+        };
+        let traced = tracing_subscriber::registry().with(layer);
+        listen();
+        tracing::subscriber::with_default(traced, || bus.emit(durable(0)));
+        assert_eq!(numbers(&drain(&mut subscriber)), [0, 1]);
+    });
+}
+
+#[test]
+fn an_emit_on_a_thread_of_a_sink_does_not_wait_for_it() {
+    within_deadline(|| {
+        let disk = Arc::new(Disk::default());
+        let bus = SessionBus::new(16).with_durable_sink(disk.clone());
+        let mut subscriber = bus.subscribe_envelopes();
+        let own = SinkThread::enter();
+        let error = bus.try_emit(durable(1)).unwrap_err();
+        assert_eq!((error.kind(), error.seq()), (io::ErrorKind::Deadlock, None));
+        drop(own);
+        disk.sync();
+        assert_eq!(numbers(&drain(&mut subscriber)), [1]);
+    });
+}
+
 /// A sink that emits what it takes once more, to its own bus.
 #[derive(Default)]
 struct Echo {
@@ -177,7 +253,7 @@ fn a_waker_may_emit_or_panic_and_the_line_goes_on() {
 
 /// A sink that completes each ticket on the thread that takes the next.
 #[derive(Default)]
-struct Late(Mutex<Option<bus_tokio::Completer>>);
+struct Late(Mutex<Option<Completer>>);
 
 impl DurableSink for Late {
     fn write(&self, _: &SessionEvent) -> io::Result<()> {

@@ -1,20 +1,21 @@
 //! Following a session whose bus is on another machine.
 
+use std::io::ErrorKind;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use bus_testkit::{Fault, FaultyLog, LocalLive, eventually, samples};
 use bus_tokio::{
     Entry, Expect, Follow, InMemorySessionLog, LiveChannel, LogErrorKind, LogWriter,
-    LogWriterConfig, RemoteSession, SessionBus, SessionLog, Stream, ThreadKey,
+    LogWriterConfig, Receipt, RemoteSession, SessionBus, SessionLog, Stream, ThreadKey,
 };
 use tokio::time::timeout;
 
 use crate::follow::Seen::{self, End, Gap, Recorded};
 use crate::follow::seen;
-use crate::kit::{DEADLINE, durable, ephemeral};
+use crate::kit::{DEADLINE, Disk, durable, ephemeral};
 
 fn key() -> ThreadKey {
     samples::key("session-7")
@@ -51,6 +52,13 @@ impl World {
 
     fn session_on(&self, log: Arc<dyn SessionLog>) -> RemoteSession {
         RemoteSession::new(log, self.channel(), key()).with_patience(None)
+    }
+
+    /// The same on a log that is behind: it has what is copied there. Live events wait for it so long.
+    fn behind(&self, patience: Option<Duration>) -> (Arc<InMemorySessionLog>, RemoteSession) {
+        let log = Arc::new(InMemorySessionLog::new());
+        let session = self.session_on(log.clone()).with_patience(patience);
+        (log, session)
     }
 
     /// Does what has so many words said, and waits until they were.
@@ -109,9 +117,8 @@ async fn copy(from: &InMemorySessionLog, to: &InMemorySessionLog, last: usize) {
 #[tokio::test]
 async fn an_ordinal_from_elsewhere_never_passes_over_what_the_log_here_is_yet_to_get() {
     let world = World::new();
-    let behind = Arc::new(InMemorySessionLog::new());
     let bus = world.bus(64);
-    let session = world.session_on(behind.clone());
+    let (behind, session) = world.behind(None);
     let mut screen = session.follow(0).unwrap();
     assert_eq!(now(&mut screen), []);
     (1..=3).for_each(|n| bus.emit(durable(n)));
@@ -128,8 +135,7 @@ async fn an_ordinal_from_elsewhere_never_passes_over_what_the_log_here_is_yet_to
     let rest = [Recorded(2), Recorded(3), live(1)];
     assert_eq!(next(&mut screen, 3).await, rest);
     // Nor does one who begins only now.
-    let behind = Arc::new(InMemorySessionLog::new());
-    let session = world.session_on(behind.clone());
+    let (behind, session) = world.behind(None);
     let mut screen = session.follow(0).unwrap();
     world.emit(&bus, [2].into_iter());
     assert_eq!(now(&mut screen), []);
@@ -305,6 +311,41 @@ fn nobody_who_emits_waits_for_a_channel_that_hangs() {
     assert_eq!(all.last(), Some(&live(9_999)));
 }
 
+#[test]
+fn a_bus_that_is_gone_leaves_a_channel_that_hangs_no_more_than_its_numbers() {
+    let world = World::new();
+    let session = world.session();
+    let mut screen = session.follow(0).unwrap();
+    let bus = world.bus(1_024);
+    world.live.hang(true);
+    let mut here = bus.subscribe_envelopes();
+    (0..1_000).for_each(|n| bus.emit(ephemeral(n)));
+    let held: Vec<_> = std::iter::from_fn(|| here.try_recv().ok())
+        .map(|envelope| Arc::downgrade(&envelope))
+        .collect();
+    drop(here);
+    // A bus that is there keeps what it can.
+    assert_eq!(world.live.forgo(), 0);
+    let kept = || held.iter().filter(|held| held.strong_count() > 0).count();
+    assert!(held.len() == 1_000 && kept() >= 999, "{} kept", kept());
+    drop(bus);
+    assert!(eventually(DEADLINE, || world.live.forgo() == 1));
+    assert_eq!(kept(), 0);
+    let before = world.live.said();
+    world.says(1, || world.live.hang(false));
+    assert_eq!(
+        world.live.said(),
+        before + 1,
+        "it has said more than its end"
+    );
+    let seen = now(&mut screen);
+    // One may have been under way when it began to hang.
+    assert!(
+        seen == [Gap(1_000)] || seen == [live(0), Gap(999)],
+        "{seen:?}"
+    );
+}
+
 fn next_blocking(follow: &mut Follow) -> Seen {
     seen(bus_testkit::block_on(follow.next()))
 }
@@ -312,10 +353,8 @@ fn next_blocking(follow: &mut Follow) -> Seen {
 #[tokio::test]
 async fn after_its_patience_it_gives_what_is_live_early_and_passes_over_nothing() {
     let world = World::new();
-    let behind = Arc::new(InMemorySessionLog::new());
     let bus = world.bus(64);
-    let session = world.session_on(behind.clone());
-    let session = session.with_patience(Some(Duration::from_millis(30)));
+    let (behind, session) = world.behind(Some(Duration::from_millis(30)));
     let mut screen = session.follow(0).unwrap();
     bus.emit(durable(1));
     world.emit(&bus, 1..2);
@@ -346,10 +385,8 @@ async fn after_its_patience_it_gives_what_is_live_early_and_passes_over_nothing(
 #[tokio::test]
 async fn a_log_that_has_got_what_was_late_is_waited_for_again_though_it_is_not_level() {
     let world = World::new();
-    let behind = Arc::new(InMemorySessionLog::new());
     let bus = world.bus(64);
-    let session = world.session_on(behind.clone());
-    let session = session.with_patience(Some(Duration::from_millis(30)));
+    let (behind, session) = world.behind(Some(Duration::from_millis(30)));
     let mut screen = session.follow(0).unwrap();
     bus.emit(durable(1));
     world.emit(&bus, 1..2);
@@ -383,6 +420,34 @@ async fn it_ends_with_the_last_session_and_behind_all_that_the_log_has() {
     assert_eq!(now(&mut screen), []);
     drop(session);
     assert_eq!(next(&mut screen, 1).await, [End]);
+}
+
+/// Emits to a bus when it is woken, and tells how that went.
+struct Emits(SessionBus, mpsc::Sender<Result<Receipt, ErrorKind>>);
+
+impl Wake for Emits {
+    fn wake(self: Arc<Self>) {
+        let emitted = self.0.try_emit(durable(5));
+        let _ = self.1.send(emitted.map_err(|error| error.kind()));
+    }
+}
+
+#[test]
+fn a_waker_that_the_channel_runs_does_not_wait_for_what_it_emits() {
+    let world = World::new();
+    let bus = world.bus(64);
+    let session = world.session();
+    let mut screen = session.follow(0).unwrap();
+    let disk = Arc::new(Disk::default());
+    let slow = SessionBus::new(4).with_durable_sink(disk.clone());
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Emits(slow, tell)));
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut screen).poll_next(&mut context).is_pending());
+    bus.emit(ephemeral(1));
+    let told = told.recv_timeout(DEADLINE / 3);
+    disk.sync();
+    assert_eq!(told, Ok(Err(ErrorKind::Deadlock)));
 }
 
 #[test]

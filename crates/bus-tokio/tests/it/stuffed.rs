@@ -7,9 +7,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, Ticket, TrySubmit};
+use bus_tokio::{DurableSink, Event, SessionBus, SessionEvent, SinkThread, Ticket, TrySubmit};
 
-use crate::kit::{DEADLINE, drain, durable, number, numbers};
+use crate::kit::{DEADLINE, drain, durable, number, numbers, warnings_in};
 
 fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
@@ -168,4 +168,56 @@ fn an_emit_returns_when_a_full_sink_has_room() {
         sink.make_room();
         assert_eq!(emitter.join().unwrap().unwrap().ordinal, Some(1));
     });
+}
+
+/// A bus in whose line there is no place left.
+fn crowded(sink: &Arc<Full>) -> SessionBus {
+    let bus = SessionBus::new(16).with_durable_sink(sink.clone());
+    // One takes as many places as it has KiB, or all that there are.
+    let SessionEvent::TokenUsage(mut large) = durable(0) else {
+        unreachable!("the kit's durable event");
+    };
+    large.model = "x".repeat(64 << 20);
+    let large = SessionEvent::TokenUsage(large);
+    assert!(poll(&mut Box::pin(bus.publish(large))).is_pending());
+    bus
+}
+
+#[test]
+fn a_publish_that_is_given_up_before_it_has_a_place_is_not_said_to_have_been_broadcast() {
+    let sink = Arc::new(Full::default());
+    let bus = crowded(&sink);
+    let mut seen = bus.subscribe_envelopes();
+    let mut pending = false;
+    let warnings =
+        warnings_in(|| pending = poll(&mut Box::pin(bus.publish(durable(1)))).is_pending());
+    let seen = drain(&mut seen);
+    sink.make_room();
+    assert!(pending);
+    assert_eq!(seen, []);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("was not broadcast"), "{warnings:?}");
+}
+
+#[test]
+fn an_emit_past_the_line_warns_once_that_it_was_broadcast_and_where() {
+    let sink = Arc::new(Full::default());
+    let bus = crowded(&sink);
+    let mut seen = bus.subscribe_envelopes();
+    let mut told = None;
+    let warnings = warnings_in(|| {
+        let _own = SinkThread::enter();
+        let error = bus.try_emit(durable(1)).unwrap_err();
+        told = Some((error.kind(), error.seq()));
+    });
+    let seen = drain(&mut seen);
+    sink.make_room();
+    assert_eq!(told, Some((io::ErrorKind::WouldBlock, Some(1))));
+    assert_eq!(numbers(&seen), [1]);
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let is_told = |words| warnings[0].contains(words);
+    assert!(
+        is_told("was broadcast all the same") && is_told("seq=1"),
+        "{warnings:?}"
+    );
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
+use std::time::Instant;
 
 use bus_tokio::{InMemorySessionLog, SessionBus, Subscriber, TenantId, ThreadKey};
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt};
@@ -122,5 +123,38 @@ fn a_log_whose_thread_can_not_be_started_says_so_when_others_can_emit() {
         }
         let stats = bus.audit_stats().unwrap();
         assert_eq!((stats.accepted, stats.dropped), (1, 1));
+    });
+}
+
+/// Counts what it hears.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Warnings {
+    fn on_event(&self, _: &tracing::Event<'_>, _: LayerContext<'_, S>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn a_log_whose_thread_can_not_be_started_says_so_once_a_second_at_most() {
+    const NAME: &str =
+        "threadless::a_log_whose_thread_can_not_be_started_says_so_once_a_second_at_most";
+    const RECORDS: u64 = 1_000;
+    without_threads(NAME, || {
+        let warnings = Warnings::default();
+        let heard = Arc::clone(&warnings.0);
+        let subscriber = tracing_subscriber::registry().with(warnings);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+        let key = ThreadKey::new(TenantId::new("acme"), "session-7");
+        let bus = SessionBus::new(64).with_log(Arc::new(InMemorySessionLog::new()), key);
+        let audit = bus.audit_sink();
+        let begun = Instant::now();
+        (0..RECORDS).for_each(|_| audit.record_resumed("checkpoint"));
+        let most = 1 + begun.elapsed().as_secs();
+        let heard = heard.load(Ordering::SeqCst) as u64;
+        assert!((1..=most).contains(&heard), "{heard} times in {most} s");
+        let stats = bus.audit_stats().unwrap();
+        assert_eq!((stats.accepted, stats.dropped), (RECORDS, RECORDS));
     });
 }

@@ -17,7 +17,8 @@ const BRIDGE: &str = "bn";
 /// Hosts that see each other and us, until the value ends.
 #[derive(Debug)]
 pub(super) struct Network {
-    /// Process and count: whose it is.
+    /// Namespace of process ids, process and count: whose it is.
+    pids: u64,
     owner: u32,
     count: u32,
     hosts: usize,
@@ -31,10 +32,15 @@ impl Network {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         sweep();
         let network = Self {
+            pids: of_pids()?,
             owner: std::process::id(),
             count: COUNT.fetch_add(1, Ordering::Relaxed),
             hosts,
         };
+        // First, and last to go: by their names is found what else is left of a process that was killed.
+        for host in 0..hosts {
+            ip(&format!("netns add {}", network.namespace(host)))?;
+        }
         let bridge = network.bridge();
         ip(&format!("link add {bridge} type bridge"))?;
         ip(&format!("addr add {}/24 dev {bridge}", network.part(254)))?;
@@ -42,7 +48,6 @@ impl Network {
         for host in 0..hosts {
             let (space, address) = (network.namespace(host), network.address(host));
             let link = format!("{bridge}.{host}");
-            ip(&format!("netns add {space}"))?;
             ip(&format!(
                 "link add {link} type veth peer name eth0 netns {space}"
             ))?;
@@ -55,7 +60,10 @@ impl Network {
     }
 
     pub(super) fn namespace(&self, host: usize) -> String {
-        format!("{NAMESPACE}{}-{}-{host}", self.owner, self.count)
+        let Self {
+            pids, owner, count, ..
+        } = self;
+        format!("{NAMESPACE}{pids}-{owner}-{count}-{host}")
     }
 
     pub(super) fn address(&self, host: usize) -> Ipv4Addr {
@@ -96,7 +104,7 @@ impl Network {
 
     /// Within 15 bytes, with a host's number behind it.
     fn bridge(&self) -> String {
-        format!("{BRIDGE}{:x}.{:x}", self.owner, self.count)
+        bridge(self.owner, self.count)
     }
 
     /// An address of the range for measurements, which leads nowhere else.
@@ -108,12 +116,24 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
+        // There is nobody to tell; what is left is swept away by the next.
+        let _ = ip(&format!("link del {}", self.bridge()));
         for host in 0..self.hosts {
-            // There is nobody to tell; what is left is swept away by the next.
             let _ = ip(&format!("netns del {}", self.namespace(host)));
         }
-        let _ = ip(&format!("link del {}", self.bridge()));
     }
+}
+
+fn bridge(owner: u32, count: u32) -> String {
+    format!("{BRIDGE}{owner:x}.{count:x}")
+}
+
+/// The namespace that our process ids are of: in another one the same id is another process.
+fn of_pids() -> io::Result<u64> {
+    let link = fs::read_link("/proc/self/ns/pid")?;
+    let link = link.to_string_lossy();
+    let number = link.trim_start_matches("pid:[").trim_end_matches(']');
+    number.parse().map_err(io::Error::other)
 }
 
 /// A command that runs a program in a namespace, as a user. The process is the program's in the end.
@@ -133,21 +153,30 @@ pub(super) fn command(namespace: &str, account: Option<Account>, program: &Path)
 
 /// Removes what processes left that were killed before they could.
 fn sweep() {
-    let owner = |name: &str, prefix: &str, radix| {
-        let digits = name.strip_prefix(prefix)?.split(['-', '.']).next()?;
-        i32::from_str_radix(digits, radix).ok()
-    };
-    let is_left = |owner: Option<i32>| owner.is_some_and(|owner| !process::is_alive(owner));
+    let Ok(ours) = of_pids() else { return };
     for name in names("/run/netns") {
-        if is_left(owner(&name, NAMESPACE, 10)) {
+        let Some((pids, owner, count)) = whose(&name) else {
+            continue;
+        };
+        if pids == ours && i32::try_from(owner).is_ok_and(|owner| !process::is_alive(owner)) {
+            // Another host of the same network may have had it removed.
+            let _ = ip(&format!("link del {}", bridge(owner, count)));
             let _ = ip(&format!("netns del {name}"));
         }
     }
-    for name in names("/sys/class/net") {
-        if name.matches('.').count() == 1 && is_left(owner(&name, BRIDGE, 16)) {
-            let _ = ip(&format!("link del {name}"));
-        }
-    }
+}
+
+/// Whose network a namespace is of.
+fn whose(name: &str) -> Option<(u64, u32, u32)> {
+    let mut parts = name.strip_prefix(NAMESPACE)?.split('-');
+    let mut next = || parts.next();
+    let whose = (
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+        next()?.parse().ok()?,
+    );
+    next()?.parse::<usize>().ok()?;
+    next().is_none().then_some(whose)
 }
 
 fn names(folder: &str) -> Vec<String> {
@@ -168,3 +197,6 @@ fn ip(words: &str) -> io::Result<()> {
     let said = String::from_utf8_lossy(&done.stderr);
     Err(io::Error::other(format!("ip {words}: {}", said.trim())))
 }
+
+#[cfg(test)]
+mod tests;

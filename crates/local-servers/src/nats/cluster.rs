@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::apart::Network;
-use super::{CLUSTER_PROGRAM, Nats, PROGRAM, ScratchNats, ask, named};
-use crate::port;
+use super::{CLUSTER_PROGRAM, Nats, PROGRAM, ask};
+use crate::program::named;
+use crate::{ScratchNats, port};
 
 /// Ports of servers that have an address of their own.
 const PORT: u16 = 4222;

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use super::{PASSWORD, Postgres, ROLE, USER};
 use crate::account::Account;
+use crate::process::told;
 
 /// Written to `postgresql.conf`. Durability is what a careful operator has, so that tests meet it.
 const SETTINGS: &str = "
@@ -98,17 +99,4 @@ impl Postgres {
         }
         told(output, "postgres --single")
     }
-}
-
-/// What a program says when it fails, as an error.
-pub(super) fn told(output: Output, program: &str) -> io::Result<()> {
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!(
-        "{program}: {}: {}",
-        output.status,
-        said.trim()
-    )))
 }

@@ -10,12 +10,12 @@ use crate::logs::tests::memory;
 /// The `n`th event of a session, as read from `file`.
 fn item(n: i64, file: &str) -> Imported {
     let source = serde_json::json!({"file": file, "line": n, "record": format!("r{n}")});
-    Imported {
-        thread: Arc::from("t"),
-        at: DateTime::from_timestamp(n, 0).unwrap(),
-        meta: Meta::default().with("source", &source).unwrap(),
-        event: SessionEvent::TextComplete(format!("text {n}")).into(),
-    }
+    Imported::new(
+        Arc::from("t"),
+        DateTime::from_timestamp(n, 0).unwrap(),
+        Meta::default().with("source", &source).unwrap(),
+        SessionEvent::TextComplete(format!("text {n}")).into(),
+    )
 }
 
 async fn push(appender: &mut Appender<'_>, ns: impl IntoIterator<Item = i64>, file: &str) {
@@ -111,11 +111,8 @@ async fn large_events_do_not_pile_up() {
     let key = logs.key("t").unwrap();
     let mut appender = Appender::new(&logs);
     for n in 1..=10 {
-        let event = SessionEvent::TextComplete("x".repeat(1 << 20)).into();
-        let item = Imported {
-            event,
-            ..item(n, "a")
-        };
+        let mut item = item(n, "a");
+        item.event = SessionEvent::TextComplete("x".repeat(1 << 20)).into();
         appender.push(item).await.unwrap();
     }
     assert!(logs.log.bounds(&key).await.unwrap().last >= 8);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use bus_log::{TenantId, ThreadKey};
-use bus_open::TornEnd;
+use bus_open::TornSession;
 
 use crate::logs::Logs;
 use crate::output::diagnostics::note;
@@ -14,7 +14,7 @@ const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Torn ends that are damage, as nothing is left that could mend them.
-pub(super) struct Torn(Vec<TornEnd>);
+pub(super) struct Torn(Vec<TornSession>);
 
 impl Torn {
     /// Those of `tenant`, or of all tenants.
@@ -26,7 +26,7 @@ impl Torn {
                 tokio::time::sleep(PAUSE).await;
             }
             if !torn.is_empty() {
-                let same = |now: &TornEnd| {
+                let same = |now: &TornSession| {
                     let mut before = torn.iter();
                     before.any(|end| end.place == now.place && end.bytes == now.bytes)
                 };
@@ -45,7 +45,7 @@ impl Torn {
                 note(format_args!("{}: torn, or not yet settled", end.place));
             }
         }
-        let of_it = |end: &TornEnd| match (&end.key, tenant) {
+        let of_it = |end: &TornSession| match (&end.key, tenant) {
             (Some(key), Some(tenant)) => key.tenant_id() == tenant,
             _ => true,
         };
@@ -69,8 +69,8 @@ impl Torn {
     }
 }
 
-fn damage(end: &TornEnd) -> anyhow::Error {
-    let TornEnd {
+fn damage(end: &TornSession) -> anyhow::Error {
+    let TornSession {
         place, last, bytes, ..
     } = end;
     let writer = if end.may_pass {

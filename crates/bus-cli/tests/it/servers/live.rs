@@ -9,13 +9,12 @@ use std::time::Duration;
 use bus_open::LogUrl;
 use bus_testkit::{FaultProxy, eventually, samples};
 use bus_tokio::{
-    Followed, LiveChannel, LiveEar, LiveWord, RemoteSession, SessionBus, SessionEvent, TokenDelta,
-    TokenSource,
+    Followed, LiveChannel, LiveEar, LiveWord, RemoteSession, SessionBus, SessionEvent,
 };
 use local_servers::ScratchNats;
 use tokio::time::timeout;
 
-use super::folder;
+use super::{durable, folder};
 
 const LIVE: u64 = 20_000;
 const DURABLE: u64 = 500;
@@ -31,16 +30,6 @@ impl LiveEar for Met {
     fn hear(&self, _: LiveWord) {
         self.0.store(true, Ordering::SeqCst);
     }
-}
-
-fn durable() -> SessionEvent {
-    SessionEvent::TokenUsage(TokenDelta {
-        source: TokenSource::Root,
-        model: "m".into(),
-        prompt_tokens: 1,
-        completion_tokens: 0,
-        duration_ms: 0,
-    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

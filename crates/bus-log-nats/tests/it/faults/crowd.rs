@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
 use bus_log_nats::NatsSessionLog;
+use bus_testkit::faults::texts;
 use bus_testkit::{block_on, eventually, samples};
-
-use crate::support::texts;
 
 /// Every so many batches, one that takes several messages.
 const LARGE: u32 = 40;

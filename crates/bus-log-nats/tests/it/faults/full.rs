@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use bus_log::{Entry, Expect, LogErrorKind, SessionLog, ThreadKey};
 use bus_log_nats::NatsSessionLog;
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, samples};
 use local_servers::ScratchNats;
 
-use super::server::own;
-use crate::support::{Stream, append, open, texts};
+use crate::support::{Stream, open, own};
 
 /// What is said of a limit by bytes, where the server deletes what it took to keep it.
 const OLD_LIMIT: &str = "max_bytes is set";
@@ -63,7 +63,7 @@ fn limited(server: &ScratchNats, messages: usize) -> (Stream, NatsSessionLog) {
         ),
     );
     assert!(!made.contains("error"), "{made}");
-    let config = stream.config().with_timeout(Duration::from_secs(1));
+    let config = stream.config().with_call_timeout(Duration::from_secs(1));
     let log = open(config).unwrap();
     (stream, log)
 }
@@ -98,7 +98,7 @@ fn a_full_stream_is_relieved_also_while_many_wait_for_room() {
     let (other, key) = (open(stream.config()).unwrap(), samples::key("s"));
     let last = fill(&log, &key);
     // Patient, so that whoever waits for its patience is told from who is refused.
-    let log = open(stream.config().with_timeout(Duration::from_secs(30))).unwrap();
+    let log = open(stream.config().with_call_timeout(Duration::from_secs(30))).unwrap();
     let over = AtomicBool::new(false);
     let (log, over) = (&log, &over);
     thread::scope(|scope| {
@@ -282,7 +282,7 @@ fn a_stream_that_is_deleted_or_made_anew_while_it_is_open_is_no_place_to_go_on()
     let stream = Stream::at(&server.url());
     let config = stream
         .config()
-        .with_timeout(std::time::Duration::from_secs(1));
+        .with_call_timeout(std::time::Duration::from_secs(1));
     let (log, key) = (open(config).unwrap(), samples::key("s"));
     append(&log, &key, "x", 3).unwrap();
     stream

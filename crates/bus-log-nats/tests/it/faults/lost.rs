@@ -7,11 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::{append, texts, until_done};
 use bus_testkit::{FaultProxy, Way, block_on, eventually, samples};
-use local_servers::{Nats, ScratchNats};
+use local_servers::ScratchNats;
 
-use super::server::own;
-use crate::support::{Stream, append, open, texts, until_done};
+use crate::support::{Stream, open, own};
 use crate::warnings;
 
 /// The server's data as it was at one time.
@@ -45,8 +45,8 @@ fn an_append_under_way_is_not_acknowledged_on_top_of_what_the_server_lost() {
     let mut server = own();
     let stream = Stream::at(&server.url());
     let proxy = FaultProxy::new(([127, 0, 0, 1], server.port()).into()).unwrap();
-    let config = stream.config_at(&Nats::url_at(proxy.address().port()));
-    let log = Arc::new(open(config.with_timeout(Duration::from_secs(8))).unwrap());
+    let config = stream.config_at(&server.url_at(proxy.address().port()));
+    let log = Arc::new(open(config.with_call_timeout(Duration::from_secs(8))).unwrap());
     let key = samples::key("s");
     append(&*log, &key, "before", 2).unwrap();
     let copy = Copy::of(&mut server);

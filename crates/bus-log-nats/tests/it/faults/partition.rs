@@ -1,30 +1,20 @@
 //! Servers that are cut off from each other while both sides write one thread.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use bus_testkit::faults::rounds;
 use bus_testkit::{eventually, samples};
-use local_servers::NatsCluster;
 
-use super::cluster::{LONG, STREAM, config, opened};
+use super::cluster::{LONG, STREAM, cluster_apart, config, opened};
 use super::crowd::{Member, finish, let_them_write};
-use super::server::rounds;
 use crate::support::open;
 
 #[test]
 fn sides_that_are_cut_off_from_each_other_give_no_ordinal_twice() {
-    let cluster = match NatsCluster::start_apart(Path::new(env!("CARGO_TARGET_TMPDIR")), 3) {
-        Ok(cluster) => cluster,
-        Err(error) => {
-            println!("SKIPPED: no network of our own, so nobody is cut off: {error}");
-            return;
-        }
+    let Some(cluster) = cluster_apart("sides that are cut off from each other") else {
+        return;
     };
     let version = cluster.nodes()[0].version().unwrap();
-    if version < [2, 10, 0] {
-        println!("SKIPPED: nobody is cut off, for NATS 2.9 then loses what it had acknowledged");
-        return;
-    }
     drop(opened(&cluster));
     let key = samples::key("s");
     let members: Vec<Member> = cluster

@@ -4,20 +4,24 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use bus_testkit::faults::{append_for_sure, rounds, texts};
 use bus_testkit::{eventually, samples};
 
-use super::cluster::{LONG, STREAM, cluster, config, follow, is_whole, opened};
+use super::cluster::{
+    LONG, STREAM, cluster, config, follow, is_whole, keeps_what_it_took, note, opened,
+};
 use super::crowd::{Member, finish, let_them_write};
-use super::server::rounds;
 use crate::support::open;
 
 #[test]
 fn a_leader_that_is_killed_restarted_or_paused_again_and_again_loses_and_doubles_nothing() {
     let mut cluster = cluster();
     let version = cluster.nodes()[0].version().unwrap();
-    let may_pause = version >= [2, 10, 0];
+    let may_pause = keeps_what_it_took(version);
     if !may_pause {
-        println!("SKIPPED: no pauses, of which NATS 2.9 loses what it had acknowledged");
+        note(&format!(
+            "skipped: pauses of a leader in rotation on nats cluster: NATS {version:?} then loses what it had acknowledged"
+        ));
     }
     let key = samples::key("s");
     let logs = [opened(&cluster), opened(&cluster), opened(&cluster)];
@@ -102,10 +106,10 @@ fn logs_that_are_opened_first_and_at_once_are_one_log() {
         });
         for (n, log) in logs.iter().enumerate() {
             let batch = samples::batch(&format!("{n}"), 1);
-            crate::support::append_for_sure(log, &key, &batch, |_| {});
+            append_for_sure(log, &key, &batch, |_| {});
         }
         for log in &logs {
-            let read = || crate::support::texts(&**log, &key).len() == 3;
+            let read = || texts(&**log, &key).len() == 3;
             assert!(eventually(LONG, read), "{round}");
         }
     }

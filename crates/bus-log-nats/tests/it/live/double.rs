@@ -18,6 +18,7 @@ pub(crate) struct Bus {
     pub(crate) source: LiveSource,
     events: Mutex<Option<UnboundedSender<Event>>>,
     said: AtomicU64,
+    taken: Arc<AtomicU64>,
     outlet: Weak<()>,
 }
 
@@ -25,6 +26,7 @@ struct Outlet {
     source: LiveSource,
     events: UnboundedReceiver<Event>,
     told: u64,
+    taken: Arc<AtomicU64>,
     begun: Instant,
     is_over: bool,
     _held: Arc<()>,
@@ -37,12 +39,14 @@ impl Bus {
         let held = Arc::new(());
         let outlet = Arc::downgrade(&held);
         let begun = Instant::now();
+        let taken = Arc::<AtomicU64>::default();
         channel.send(
             &samples::key("s"),
             Box::pin(Outlet {
                 source,
                 events,
                 told: 0,
+                taken: Arc::clone(&taken),
                 begun,
                 is_over: false,
                 _held: held,
@@ -52,6 +56,7 @@ impl Bus {
             source,
             events: Mutex::new(Some(sender)),
             said: AtomicU64::new(0),
+            taken,
             outlet,
         }
     }
@@ -68,6 +73,11 @@ impl Bus {
         self.said.load(Ordering::SeqCst)
     }
 
+    /// How many events it keeps.
+    pub(crate) fn kept(&self) -> u64 {
+        self.said() - self.taken.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn end(&self) {
         self.events.lock().unwrap().take();
     }
@@ -78,6 +88,11 @@ impl Bus {
 }
 
 impl Outlet {
+    fn take(&mut self) {
+        self.told += 1;
+        self.taken.store(self.told, Ordering::SeqCst);
+    }
+
     fn word(&self, what: LiveWhat) -> LiveWord {
         LiveWord::new(self.source, self.told, 0, self.begun.elapsed(), what)
     }
@@ -91,10 +106,10 @@ impl LiveOutlet for Outlet {
         let event = ready!(self.events.poll_recv(cx));
         let what = match event {
             Some(event) => {
-                self.told += 1;
+                self.take();
                 let at = Utc::now();
                 let meta = bus_log::Meta::default();
-                LiveWhat::Event { at, event, meta }
+                LiveWhat::event(at, event, meta)
             }
             None => {
                 self.is_over = true;
@@ -106,6 +121,14 @@ impl LiveOutlet for Outlet {
 
     fn mark(&self) -> LiveWord {
         self.word(LiveWhat::Mark)
+    }
+
+    fn forgo(mut self: Pin<&mut Self>) -> bool {
+        let is_gone = self.events.is_closed();
+        while is_gone && self.events.try_recv().is_ok() {
+            self.take();
+        }
+        is_gone
     }
 }
 

@@ -38,7 +38,7 @@ impl Remote for Stream {
         let mut config = config_of(url, stream);
         // It has a single connection as it is.
         if let Some(limit) = options.call {
-            config = config.with_timeout(limit);
+            config = config.with_call_timeout(limit);
         }
         if let Some(limit) = options.connect {
             config = config.with_connect_timeout(limit);

@@ -6,11 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::{Writer, append, let_write};
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::ScratchPostgres;
 
-use super::server::{Writer, let_write, own};
-use crate::support::{Schema, Sql, append, open};
+use crate::support::{Schema, Sql, open, own};
 
 #[test]
 fn a_log_goes_on_at_the_new_primary_with_nothing_lost_and_nothing_doubled() {

@@ -38,7 +38,7 @@ impl Remote for Schema {
             config = config.with_max_connections(1);
         }
         if let Some(limit) = options.call {
-            config = config.with_statement_timeout(limit);
+            config = config.with_call_timeout(limit);
         }
         if let Some(limit) = options.connect {
             config = config.with_connect_timeout(limit);

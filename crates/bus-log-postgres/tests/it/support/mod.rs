@@ -4,32 +4,27 @@ mod harness;
 mod server;
 mod sql;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
 use bus_log::Result;
 use bus_log_postgres::{PostgresConfig, PostgresSessionLog};
-use bus_testkit::block_on;
+use bus_testkit::{block_on, unique_name};
+use local_servers::ScratchPostgres;
 
 // Names that tests of this log use as theirs.
-#[allow(
-    unused_imports,
-    reason = "not every one of them is needed at all times"
-)]
-pub(crate) use bus_testkit::faults::{append, append_for_sure, texts, until_done};
 pub(crate) use harness::address;
-pub(crate) use server::{PostgresServer, own};
 pub(crate) use sql::Sql;
 
 const VARIABLE: &str = "BUS_TEST_POSTGRES_URL";
 
 /// The server's URL. Without one nothing here is tested, which must not pass for success.
 pub(crate) fn url() -> String {
-    std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!(
-            "{VARIABLE} is not set: these tests need a PostgreSQL server; run them by `cargo xtask \
-             test`, or by `cargo xtask services run -- cargo test -p bus-log-postgres`"
-        )
-    })
+    bus_testkit::server_url(VARIABLE, "bus-log-postgres")
+}
+
+/// A server that goes with the value.
+pub(crate) fn own() -> ScratchPostgres {
+    ScratchPostgres::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
 /// A schema that goes with the value.
@@ -46,11 +41,9 @@ impl Schema {
 
     /// On another server.
     pub(crate) fn at(url: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self {
             url: url.into(),
-            name: format!("test_{}_{count}", std::process::id()),
+            name: unique_name(),
         }
     }
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::{Writer, append, let_write, rounds};
 use bus_testkit::{block_on, eventually, samples};
 
-use super::server::{Writer, let_write, rounds};
-use crate::support::{Ask, Cluster, Log, append, open};
+use crate::support::{Ask, Cluster, Log, open};
 
 #[test]
 fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, LogWriter, LogWriterConfig, SessionLog};
+use bus_testkit::faults::{Writer, append, let_write};
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::{Redis, ScratchRedis};
 
-use super::server::{Writer, let_write, own};
-use crate::support::{Ask, Log, append, open};
+use crate::support::{Ask, Log, open, own};
 
 pub(super) fn replica_of(primary: &Redis) -> ScratchRedis {
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -135,7 +135,8 @@ fn a_sink_that_finds_its_own_events_again_still_waits_for_their_replica() {
     let writer = LogWriter::with_config(shared, writing);
     let submit = |text: &str| {
         let entry = samples::entry(samples::text(text));
-        writer.sink(key.clone()).submit_entry(entry)
+        let sink = writer.sink(key.clone());
+        sink.submit_begun(sink.begin(entry))
     };
     assert_eq!(submit("before").wait().unwrap(), Some(1));
     replica.pause().unwrap();

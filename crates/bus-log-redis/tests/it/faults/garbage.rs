@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog};
 use bus_log_redis::RedisConfig;
+use bus_testkit::faults::append;
 use bus_testkit::{FaultProxy, block_on, samples};
 
-use super::server::own;
-use crate::support::{Log, append, open};
+use crate::support::{Log, open, own};
 
 /// Answers whatever it is asked with these bytes, over and over. The port that it listens on.
 fn answers(bytes: Vec<u8>) -> u16 {

@@ -1,9 +1,10 @@
 //! A server that has lost a part of what was in it.
 
 use bus_log::{LogErrorKind, SessionLog};
+use bus_testkit::faults::append;
 use bus_testkit::{block_on, samples};
 
-use crate::support::{Log, append};
+use crate::support::Log;
 
 #[test]
 fn a_thread_that_lost_a_key_is_damaged_and_never_begins_again() {

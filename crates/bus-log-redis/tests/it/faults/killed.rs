@@ -6,11 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
+use bus_testkit::faults::{Writer, let_write, rounds, texts};
 use bus_testkit::{runtime, samples};
 use futures_util::StreamExt;
 
-use super::server::{Writer, let_write, own, rounds};
-use crate::support::{Log, open, texts};
+use crate::support::{Log, open, own};
 
 #[test]
 fn scripts_that_are_forgotten_at_any_time_are_loaded_again() {

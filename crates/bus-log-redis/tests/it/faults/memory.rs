@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, eventually, samples};
 
-use super::server::own;
-use crate::support::{Log, append, open, texts};
+use crate::support::{Log, open, own};
 
 #[test]
 fn an_append_that_finds_no_memory_is_unavailable_and_leaves_no_part() {

@@ -8,12 +8,12 @@ use bus_log::{
     Expect, InMemorySessionLog, LogErrorKind, LogWriter, LogWriterConfig, SessionLog,
     ShippingConfig, ShippingLog,
 };
+use bus_testkit::faults::append;
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::ScratchRedis;
 
 use super::failover::replica_of;
-use super::server::own;
-use crate::support::{Ask, Log, append, open};
+use crate::support::{Ask, Log, open, own};
 
 #[test]
 fn a_shipper_keeps_what_no_replica_has() {
@@ -90,6 +90,28 @@ fn bounds_and_what_writes_nothing_tell_only_what_the_replicas_have() {
     assert_eq!(none().unwrap(), 3);
 }
 
+#[test]
+fn what_waits_for_replicas_goes_on_at_a_server_that_forgot_the_scripts() {
+    let (_server, _replica, made, log) = with_a_replica();
+    let key = samples::key("s");
+    append(&*log, &key, "x", 3).unwrap();
+    block_on(log.archive_before(&key, 1)).unwrap();
+    let mut ask = made.ask();
+    let mut forget = || ask.run::<()>(&["SCRIPT", "FLUSH"]);
+    forget();
+    assert_eq!(block_on(log.bounds(&key)).unwrap().last, 3);
+    forget();
+    let batch = samples::batch("z", 1);
+    let error = block_on(log.append_entries(&key, Expect::Last(1), &batch)).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Conflict, "{error:?}");
+    assert_eq!(error.actual(), Some(3));
+    forget();
+    let none = block_on(log.append_entries(&key, Expect::Any, &[]));
+    assert_eq!(none.unwrap(), 3);
+    forget();
+    assert_eq!(block_on(log.archive_before(&key, 1)).unwrap(), 0);
+}
+
 /// A primary with a replica, and a log that waits for it.
 fn with_a_replica() -> (ScratchRedis, ScratchRedis, Log, Arc<dyn SessionLog>) {
     let server = own();
@@ -138,7 +160,8 @@ fn a_sink_does_not_take_what_it_finds_at_a_demoted_primary_for_done() {
     let writer = LogWriter::with_config(log, writing);
     let submit = |text: &str| {
         let entry = samples::entry(samples::text(text));
-        writer.sink(samples::key("s")).submit_entry(entry)
+        let sink = writer.sink(samples::key("s"));
+        sink.submit_begun(sink.begin(entry))
     };
     assert_eq!(submit("before").wait().unwrap(), Some(1));
     replica.pause().unwrap();

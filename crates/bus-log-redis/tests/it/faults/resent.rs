@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use bus_log::{Expect, LogErrorKind, SessionLog};
 use bus_log_redis::RedisSessionLog;
+use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, eventually, runtime, samples};
 use futures_util::FutureExt;
 use local_servers::ScratchRedis;
 
-use super::server::own;
-use crate::support::{Log, Relay, append, open, texts};
+use crate::support::{Log, Relay, open, own};
 
 /// A server that has forgotten the scripts, and whose answer to the next one that is loaded is held back.
 fn forgetful() -> (ScratchRedis, Log, Relay, RedisSessionLog) {

@@ -1,13 +1,15 @@
 //! Nodes of a cluster that take each other's place, or leave it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog, ThreadKey};
+use bus_testkit::faults::{Writer, append, let_write, rounds};
 use bus_testkit::{block_on, eventually, samples};
 
-use super::server::{Writer, let_write, rounds};
-use crate::support::{Cluster, Log, append, open};
+use crate::support::{Cluster, Log, open};
 
 /// Of many threads one that a node has.
 fn thread_at(cluster: &Cluster, node: usize, log: &dyn SessionLog) -> ThreadKey {
@@ -65,6 +67,58 @@ fn a_node_that_is_taken_out_of_the_cluster_takes_no_thread_along() {
     let both = both.replace(&format!(":{gone}/"), &format!(":{gone},127.0.0.1:{there}/"));
     let opened = || open(made.config_at(&both)).is_ok();
     assert!(eventually(Duration::from_secs(20), opened));
+}
+
+#[test]
+fn a_slot_that_nobody_serves_costs_the_other_threads_of_its_node_nothing() {
+    let cluster = Cluster::start(2);
+    for node in [0, 1] {
+        // Otherwise all of it would be down.
+        let goes_on = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
+        cluster.ask(node).run::<()>(&goes_on);
+    }
+    let made = Log::at(&cluster.url());
+    let log = Arc::new(open(made.config()).unwrap());
+    let mut ask = cluster.ask(0);
+    let mut slot_of = |name: &str| {
+        append(&*log, &samples::key(name), "before", 1).unwrap();
+        let head: Vec<String> = ask.run(&["KEYS", &format!("*:head:4:acme:{name}")]);
+        let head = head.first()?;
+        Some(ask.run::<u16>(&["CLUSTER", "KEYSLOT", head]))
+    };
+    let names: Vec<String> = (0..60).map(|n| format!("t{n}")).collect();
+    let here = names
+        .iter()
+        .filter_map(|name| Some((name, slot_of(name)?)))
+        .collect::<Vec<_>>();
+    let (lost, slot) = here[0];
+    let (stays, _) = here.iter().find(|(_, other)| *other != slot).unwrap();
+    let (written, done) = (AtomicU64::new(1), AtomicBool::new(false));
+    let lost = samples::key(lost);
+    thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let end = append(&*log, &samples::key(stays), "x", 1).unwrap();
+                written.store(end, Ordering::SeqCst);
+            }
+        });
+        let goes_on = || {
+            let before = written.load(Ordering::SeqCst);
+            let more = || written.load(Ordering::SeqCst) > before + 3 || writing.is_finished();
+            assert!(eventually(Duration::from_secs(20), more));
+        };
+        goes_on();
+        ask.run::<()>(&["CLUSTER", "DELSLOTS", &slot.to_string()]);
+        for _ in 0..100 {
+            let error = append(&*log, &lost, "x", 1).unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+        }
+        goes_on();
+        done.store(true, Ordering::SeqCst);
+    });
+    ask.run::<()>(&["CLUSTER", "ADDSLOTS", &slot.to_string()]);
+    let is_back = || append(&*log, &lost, "after", 1).is_ok();
+    assert!(eventually(Duration::from_secs(20), is_back));
 }
 
 #[test]

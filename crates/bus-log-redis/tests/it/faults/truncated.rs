@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use bus_log::{Expect, SessionLog};
 use bus_log_redis::RedisSessionLog;
+use bus_testkit::faults::{append, rounds, texts};
 use bus_testkit::{block_on, samples};
 use local_servers::Redis;
 
-use super::server::{own, rounds};
-use crate::support::{Log, append, open, texts};
+use crate::support::{Log, open, own};
 
 /// As far as from each end a large change is cut at every byte.
 const EDGE: usize = 100;

@@ -6,34 +6,29 @@ mod harness;
 mod relay;
 mod server;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
 use bus_log::Result;
 use bus_log_redis::{RedisConfig, RedisSessionLog};
-use bus_testkit::block_on;
+use bus_testkit::{block_on, unique_name};
+use local_servers::ScratchRedis;
 
 // Names that tests of this log use as theirs.
 pub(crate) use ask::Ask;
-#[allow(
-    unused_imports,
-    reason = "not every one of them is needed at all times"
-)]
-pub(crate) use bus_testkit::faults::{append, append_for_sure, texts, until_done};
 pub(crate) use cluster::Cluster;
 pub(crate) use harness::ClusterHarness;
 pub(crate) use relay::Relay;
-pub(crate) use server::{RedisServer, own};
 
 const VARIABLE: &str = "BUS_TEST_REDIS_URL";
 
 /// The server's URL. Without one nothing here is tested, which must not pass for success.
 pub(crate) fn url() -> String {
-    std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!(
-            "{VARIABLE} is not set: these tests need a Redis server; run them by `cargo xtask \
-             test`, or by `cargo xtask services run -- cargo test -p bus-log-redis`"
-        )
-    })
+    bus_testkit::server_url(VARIABLE, "bus-log-redis")
+}
+
+/// A server that goes with the value.
+pub(crate) fn own() -> ScratchRedis {
+    ScratchRedis::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
 /// A prefix whose keys go with the value.
@@ -50,11 +45,9 @@ impl Log {
 
     /// On another server.
     pub(crate) fn at(url: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
         Self {
             url: url.into(),
-            prefix: format!("test_{}_{count}", std::process::id()),
+            prefix: unique_name(),
         }
     }
 

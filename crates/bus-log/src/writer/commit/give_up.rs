@@ -6,14 +6,8 @@ use std::sync::Arc;
 use super::super::config::BATCH_ENTRIES;
 use super::super::slot::Writer;
 use super::super::stats::Face;
-use super::{Commit, NotDurable, Part, Slot, tell};
+use super::{Commit, NotDurable, Part, tell};
 use crate::LogError;
-
-/// Gives up what waits in a slot whose writer can't be started: the next that comes tries again.
-pub(in super::super) fn not_started(slot: &Slot) {
-    // Dropped, a completer says that nobody will.
-    drop(slot.not_started());
-}
 
 /// What somebody is told whose event was not even pushed, as there is no writer to be had.
 pub(in super::super) fn no_writer(error: &io::Error) -> io::Error {

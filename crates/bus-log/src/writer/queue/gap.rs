@@ -28,6 +28,15 @@ impl Gap {
         }
     }
 
+    /// So many records lost, now, of which nobody knows when it can be written: no flush waits for it.
+    pub(super) fn unawaited(dropped: u64) -> Self {
+        Self {
+            dropped,
+            at: to_micros(Utc::now()),
+            units: Vec::new(),
+        }
+    }
+
     /// Counts `lost` more, of `account`'s.
     pub(super) fn add(&mut self, lost: u64, account: &Arc<Account>) {
         self.dropped += lost;

@@ -9,6 +9,7 @@ use loom::thread;
 
 use super::*;
 use crate::LogWriterConfig;
+use crate::writer::queue::Work;
 
 /// Runs a model in every order that takes at most `preemptions` switches between threads that
 /// could have gone on, and prints how many orders there were.

@@ -8,13 +8,20 @@ use bus_open::{
     ShippingLog, ThreadKey, encoded_bytes,
 };
 use bus_testkit::{block_on, eventually, samples};
-use local_servers::ScratchPostgres;
 
-use crate::support::{LONG, Places, Remote, assert_level, flush, quick, shipping, texts};
+use crate::support::{
+    LONG, Places, Remote, assert_level, flush, on_each_server, quick, shipping, texts,
+};
 
-#[test]
-fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_is_shipped() {
-    let mut places = Places::<ScratchPostgres>::new();
+on_each_server! {
+    past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_is_shipped
+    audit_records_past_the_budget_are_counted_in_both_logs
+}
+
+fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_is_shipped<
+    R: Remote,
+>() {
+    let mut places = Places::<R>::new();
     let batch = |n: u64| samples::batch(&format!("batch {n}"), 10);
     let bytes: usize = batch(0).iter().map(encoded_bytes).sum();
     let config = quick().with_budget(Some(50 * bytes as u64));
@@ -68,10 +75,9 @@ fn past_the_budget_appends_are_refused_with_nothing_written_and_what_was_taken_i
 }
 
 /// Every audit record that was lost past the budget has its number in the log, and on the server.
-#[test]
-fn audit_records_past_the_budget_are_counted_in_both_logs() {
+fn audit_records_past_the_budget_are_counted_in_both_logs<R: Remote>() {
     const RECORDS: u64 = 5000;
-    let mut places = Places::<ScratchPostgres>::new();
+    let mut places = Places::<R>::new();
     let config = quick().with_budget(Some(20_000));
     let log = shipping(&places.local(), &places.remote(), config);
     let (log, key) = (Arc::new(log), samples::key("audited"));

@@ -21,7 +21,7 @@ on_each_server! {
 }
 
 /// Appends batch after batch, of which none may fail, whatever happens to the server.
-struct Emitter {
+pub(super) struct Emitter {
     key: ThreadKey,
     over: Arc<AtomicBool>,
     acknowledged: Arc<AtomicU64>,
@@ -29,7 +29,7 @@ struct Emitter {
 }
 
 impl Emitter {
-    fn start(log: &Arc<ShippingLog>, name: &str) -> Self {
+    pub(super) fn start(log: &Arc<ShippingLog>, name: &str) -> Self {
         let key = samples::key(name);
         let (over, acknowledged) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let thread = thread::spawn({
@@ -61,8 +61,14 @@ impl Emitter {
         }
     }
 
-    fn acknowledged(&self) -> u64 {
+    pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Has it stop: its thread, and all texts that were acknowledged.
+    pub(super) fn end(self) -> (ThreadKey, Vec<String>) {
+        self.over.store(true, Ordering::SeqCst);
+        (self.key, self.thread.join().unwrap())
     }
 }
 
@@ -100,10 +106,7 @@ fn a_server_that_is_killed_and_paused_is_not_noticed_by_who_emits_and_has_all_in
         }
         shipped = log.lag().shipped;
     }
-    for emitter in &emitters {
-        emitter.over.store(true, Ordering::SeqCst);
-    }
-    let emitted = emitters.map(|emitter| (emitter.key, emitter.thread.join().unwrap()));
+    let emitted = emitters.map(Emitter::end);
     flush(&log);
     let lag = log.lag();
     assert!(lag.is_level() && lag.refused == 0, "{lag:?}");

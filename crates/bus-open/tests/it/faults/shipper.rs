@@ -6,11 +6,14 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use bus_open::{SessionLog, compare};
 use bus_testkit::{block_on, eventually, samples};
-use local_servers::ScratchPostgres;
 
 use crate::support::{
-    LONG, Places, Remote, assert_level, flush, open, quick, rounds, shipping, texts,
+    LONG, Places, Remote, assert_level, flush, on_each_server, open, quick, rounds, shipping, texts,
 };
+
+on_each_server! {
+    a_program_that_is_killed_again_and_again_leaves_a_beginning_and_the_next_one_ships_the_rest
+}
 
 /// The local log's URL, in the child.
 const LOCAL: &str = "BUS_OPEN_TEST_LOCAL";
@@ -55,7 +58,7 @@ struct Program {
 }
 
 impl Program {
-    fn start(places: &Places<ScratchPostgres>) -> Self {
+    fn start(places: &Places<impl Remote>) -> Self {
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args([
@@ -128,9 +131,10 @@ fn checked(local: &dyn SessionLog, remote: &dyn SessionLog, acknowledged: [u64; 
     is_behind
 }
 
-#[test]
-fn a_program_that_is_killed_again_and_again_leaves_a_beginning_and_the_next_one_ships_the_rest() {
-    let mut places = Places::<ScratchPostgres>::new();
+fn a_program_that_is_killed_again_and_again_leaves_a_beginning_and_the_next_one_ships_the_rest<
+    R: Remote,
+>() {
+    let mut places = Places::<R>::new();
     let mut acknowledged = [0; 3];
     let (mut behind, mut without_server, mut moved) = (0, 0, 0);
     let rounds = rounds(12);

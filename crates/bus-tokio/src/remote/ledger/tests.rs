@@ -1,6 +1,7 @@
 use bus_log::{Event, Meta, SessionEvent, Utc};
 use proptest::prelude::*;
 
+use super::super::age::Age;
 use super::*;
 
 const OLD: Duration = Duration::from_secs(3600);
@@ -14,7 +15,7 @@ fn event(source: u128, told: u64, age: Duration) -> LiveWord {
     let event = Event::from(SessionEvent::Thinking);
     let at = Utc::now();
     let meta = Meta::default();
-    word(source, told, age, LiveWhat::Event { at, event, meta })
+    word(source, told, age, LiveWhat::event(at, event, meta))
 }
 
 fn mark(source: u128, told: u64, age: Duration) -> LiveWord {
@@ -95,6 +96,33 @@ fn a_bus_that_was_forgotten_is_one_that_was_there_before() {
     assert_eq!(account.hear(&event(0, 9, OLD), later), (1, 0));
     // The one before it was heard of later than the first, and is remembered.
     assert_eq!(account.hear(&event(64, 3, OLD), later), (1, 1));
+}
+
+#[test]
+fn a_bus_that_began_after_all_that_were_forgotten_is_counted_from_its_beginning() {
+    let mut account = Account::default();
+    let second = Duration::from_secs(1);
+    // One after the other, as those of a session that is opened and closed.
+    let mut now = LISTENED;
+    for source in 0..=SOURCES as u128 {
+        now += second;
+        assert_eq!(account.hear(&mark(source, 0, second), now), (0, 0));
+    }
+    let age = 10 * second;
+    let later = now - second + Duration::from_millis(300) + age;
+    assert_eq!(account.hear(&event(100, 5, age), later), (1, 4));
+    // The first one was forgotten.
+    assert_eq!(account.hear(&mark(0, 7, later - LISTENED), later), (0, 0));
+}
+
+#[test]
+fn a_bus_that_was_suspended_is_not_taken_for_a_younger_one() {
+    let (awake, all) = (Duration::from_secs(600), Duration::from_secs(14 * 3600));
+    let mut account = Account::default();
+    let age = Age::of(awake, all);
+    assert_eq!(account.hear(&mark(1, 9, age), OLD), (0, 0));
+    // So it would be by the time that it was awake.
+    assert_eq!(account.hear(&mark(2, 9, awake), OLD), (0, 9));
 }
 
 #[test]

@@ -150,16 +150,20 @@ fn close_wakes_a_crowd() {
 fn readers(runtime: &runtime::Runtime, ring: &Arc<Ring>, many: usize) -> Arc<AtomicUsize> {
     let seen = Arc::new(AtomicUsize::new(0));
     for _ in 0..many {
-        let mut receiver = ring.subscribe();
-        let seen = Arc::clone(&seen);
-        runtime.spawn(async move {
-            let mut next = |cx: &mut Context<'_>| receiver.poll_recv(cx, 1, drop);
-            while std::future::poll_fn(&mut next).await.is_ok() {
-                seen.fetch_add(1, Ordering::SeqCst);
-            }
-        });
+        read(runtime, ring.subscribe(), &seen);
     }
     seen
+}
+
+/// One such task.
+fn read(runtime: &runtime::Runtime, mut receiver: Receiver, seen: &Arc<AtomicUsize>) {
+    let seen = Arc::clone(seen);
+    runtime.spawn(async move {
+        let mut next = |cx: &mut Context<'_>| receiver.poll_recv(cx, 1, drop);
+        while std::future::poll_fn(&mut next).await.is_ok() {
+            seen.fetch_add(1, Ordering::SeqCst);
+        }
+    });
 }
 
 fn has_rouser(ring: &Ring) -> bool {
@@ -201,6 +205,44 @@ fn a_crowd_within_a_runtime_is_woken_by_a_task_of_the_bus() {
             has_rouser(&ring) && ring.lock().parked.waiting(LaneName::Near) == 100
         });
     }
+    ring.close();
+}
+
+#[test]
+fn one_that_waits_on_a_logs_runtime_has_no_rouser_spawned_there() {
+    let ring = Arc::new(Ring::new(8));
+    let (own, logs) = (single(), single());
+    let turn = |runtime: &runtime::Runtime| {
+        runtime.block_on(async { tokio::task::yield_now().await });
+    };
+    let seen = readers(&own, &ring, FEW);
+    turn(&own);
+    // The one by whom they are a crowd.
+    let away = Arc::default();
+    read(&logs, ring.subscribe().away(), &away);
+    turn(&logs);
+    let more = readers(&own, &ring, 30);
+    let all_seen = |round: usize| {
+        wait_until(|| {
+            turn(&own);
+            turn(&logs);
+            let own = seen.load(Ordering::SeqCst) + more.load(Ordering::SeqCst);
+            own == round * (FEW + 30) && away.load(Ordering::SeqCst) == round
+        });
+    };
+    all_seen(0);
+    // The first time they park, nobody knows yet that their runtime is driven.
+    push(&ring);
+    all_seen(1);
+    wait_until(|| {
+        turn(&own);
+        has_rouser(&ring) && ring.lock().parked.waiting(LaneName::Near) == FEW + 30
+    });
+    push(&ring);
+    // The emitter has woken one of theirs, the task that wakes the rest, and the one elsewhere.
+    assert_eq!(ring.lock().parked.waiting(LaneName::Near), FEW + 29);
+    assert_eq!(ring.lock().parked.waiting(LaneName::Away), 0);
+    all_seen(2);
     ring.close();
 }
 

@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use super::super::{Postgres, told};
-use super::ScratchPostgres;
+use super::Scratch;
 use crate::account::Account;
+use crate::process::told;
+use crate::server::Kind;
 
 /// What takes up the room while the disk is full.
 const BALLAST: &str = "ballast";
@@ -22,17 +23,21 @@ const NAME: &str = "small-disk";
 /// A part of a server's data that can be on a disk of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Tables and indexes.
+    /// All of them.
+    Data,
+    /// PostgreSQL's tables and indexes.
     Tables,
-    /// The write-ahead log.
+    /// PostgreSQL's write-ahead log.
     WriteAheadLog,
 }
 
 impl Part {
+    /// In the server's folder.
     const fn folder(self) -> &'static str {
         match self {
-            Self::Tables => "base",
-            Self::WriteAheadLog => "pg_wal",
+            Self::Data => "data",
+            Self::Tables => "data/base",
+            Self::WriteAheadLog => "data/pg_wal",
         }
     }
 }
@@ -41,7 +46,7 @@ impl Part {
 #[derive(Debug)]
 pub(super) struct SmallDisk(PathBuf);
 
-/// Whether this process may mount a file system, which [`ScratchPostgres::put_on_a_small_disk`] does: root may,
+/// Whether this process may mount a file system, which [`Scratch::put_on_a_small_disk`] does: root may,
 /// outside of most containers.
 #[must_use]
 pub fn may_mount() -> bool {
@@ -79,13 +84,13 @@ pub(super) fn clear(folder: &Path) {
     }
 }
 
-impl ScratchPostgres {
+impl<S: Kind> Scratch<S> {
     /// Moves a part of the data to a new disk of so many bytes. The server is stopped for it, and started.
     ///
     /// # Errors
     ///
     /// `PermissionDenied` where this process may not mount: see [`may_mount`]. If there is such a disk already,
-    /// or the part has no room on it; as [`Postgres::start`].
+    /// or the part has no room on it; as [`Server::start`](crate::Server::start).
     pub fn put_on_a_small_disk(&mut self, part: Part, bytes: u64) -> io::Result<()> {
         if self.disk.is_some() {
             return Err(io::Error::other("it has a small disk already"));
@@ -94,8 +99,9 @@ impl ScratchPostgres {
         let place = self.folder.join(NAME);
         fs::create_dir_all(&place)?;
         let disk = SmallDisk::mount(place, bytes)?;
-        Account::give(self.server.account, &disk.0)?;
-        move_to(&self.server, part, &disk.0)?;
+        let account = Account::for_server(S::USER)?;
+        Account::give(account, &disk.0)?;
+        move_to(&self.folder.join(part.folder()), &disk.0, account)?;
         self.disk = Some(disk);
         self.server.start()
     }
@@ -134,13 +140,13 @@ impl ScratchPostgres {
     }
 }
 
-/// Moves the part, and leaves a link in its place.
-fn move_to(server: &Postgres, part: Part, disk: &Path) -> io::Result<()> {
-    let (from, to) = (server.data().join(part.folder()), disk.join(part.folder()));
+/// Moves a folder there, and leaves a link in its place.
+fn move_to(from: &Path, disk: &Path, account: Option<Account>) -> io::Result<()> {
+    let to = disk.join(from.file_name().unwrap_or_default());
     let mut copy = Command::new("cp");
-    copy.arg("-a").arg(&from).arg(&to).stdin(Stdio::null());
+    copy.arg("-a").arg(from).arg(&to).stdin(Stdio::null());
     told(copy.output()?, "cp")?;
-    fs::remove_dir_all(&from)?;
-    symlink(&to, &from)?;
-    Account::give(server.account, &from)
+    fs::remove_dir_all(from)?;
+    symlink(&to, from)?;
+    Account::give(account, from)
 }

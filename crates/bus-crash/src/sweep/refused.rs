@@ -1,8 +1,6 @@
-//! A disk that refuses: full or broken, once or for a while, at every change.
+//! A disk that refuses: full or broken at every change, or not answering at every look; once or for a while.
 
 use std::sync::Arc;
-
-use bus_log_file::Durability;
 
 use super::effort::Effort;
 use super::power::failed;
@@ -23,60 +21,102 @@ const TRACE: u64 = 16;
 /// itself, without a gap and without a double. What was acknowledged after that outlives a power cut, also
 /// where a sync had failed.
 pub fn trouble(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
-    let mut sum = Tally::new(format!("full or broken disk: {}", script.name));
-    let tried = match count(subject, script, false).map(|world| world.tried(None)) {
-        Ok(tried) => tried,
-        Err(wrong) => return failed(sum.name, wrong),
-    };
-    for trouble in [Trouble::Full, Trouble::Broken, Trouble::BrokenLate] {
-        for lasting in [false, true] {
-            // What is acknowledged early waits for its window, and what was refused for the next try.
-            let points = match script.settings.durability {
-                Durability::Sync => effort.points(tried),
-                _ => effort.some(tried, u64::from(lasting)),
-            };
-            let name = sum.name.clone();
-            sum.add(over(&name, effort, &points, |point, tally| {
-                let fault = Fault {
-                    trouble,
-                    at: point,
-                    process: None,
-                    lasting,
-                };
-                let world = World::boot(Disk::new());
-                world.plan(fault);
-                let run = Run {
-                    subject,
-                    script,
-                    effort,
-                    world: &world,
-                    point,
-                    reads: false,
-                };
-                if let Err(wrong) = run.play(tally) {
-                    let recording = world.recording();
-                    let told = effort.point.map_or(TRACE, |_| recording.len());
-                    let times = if lasting { "from then on" } else { "once" };
-                    tally.violate(Violation {
-                        sweep: name.clone(),
+    CHANGES.sweep(subject, script, effort)
+}
+
+/// Plays `script` again and again, with a look at all sessions after each step, through the log and in another process, and
+/// has the disk refuse each look that anybody takes at it: a read, an open, a list, a measure, a lock. Whoever asked is told
+/// `Unavailable`. Nobody takes what can't be read for damage, or for an end; and once the disk is well all is there, and
+/// recording goes on.
+pub fn unreadable(subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
+    LOOKS.sweep(subject, script, effort)
+}
+
+/// What a disk refuses.
+struct Kind {
+    name: &'static str,
+    troubles: &'static [Trouble],
+    /// Looks, of which there are thousands, and not changes.
+    looks: bool,
+}
+
+const CHANGES: Kind = Kind {
+    name: "full or broken disk",
+    troubles: &[Trouble::Full, Trouble::Broken, Trouble::BrokenLate],
+    looks: false,
+};
+
+const LOOKS: Kind = Kind {
+    name: "unreadable disk",
+    troubles: &[Trouble::Unreadable],
+    looks: true,
+};
+
+impl Kind {
+    fn sweep(&self, subject: &dyn Subject, script: &Script, effort: &Effort) -> Tally {
+        let mut sum = Tally::new(format!("{}: {}", self.name, script.name));
+        let last = match self.last(subject, script) {
+            Ok(last) => last,
+            Err(wrong) => return failed(sum.name, wrong),
+        };
+        for trouble in self.troubles {
+            for lasting in [false, true] {
+                let points = self.points(effort, last, lasting);
+                let name = sum.name.clone();
+                sum.add(over(&name, effort, &points, |point, tally| {
+                    let fault = Fault {
+                        trouble: *trouble,
+                        at: point,
+                        process: None,
+                        lasting,
+                    };
+                    let world = World::boot(Disk::new());
+                    world.plan(fault);
+                    let run = Run {
+                        subject,
+                        script,
+                        effort,
+                        world: &world,
                         point,
-                        fault: format!("{trouble:?} {times}"),
-                        wrong,
-                        trace: recording.tell(recording.len(), told),
-                    });
-                }
-            }));
+                        reads: self.looks,
+                    };
+                    if let Err(wrong) = run.play(tally) {
+                        let recording = world.recording();
+                        let told = effort.point.map_or(TRACE, |_| recording.len());
+                        tally.violate(Violation {
+                            sweep: name.clone(),
+                            point,
+                            fault: fault.to_string(),
+                            wrong,
+                            trace: recording.tell(recording.len(), told),
+                        });
+                    }
+                }));
+            }
+        }
+        sum
+    }
+
+    /// The last operation that may be refused.
+    fn last(&self, subject: &dyn Subject, script: &Script) -> Result<u64, String> {
+        let world = count(subject, script, self.looks)?;
+        Ok(match self.looks {
+            true => world.looked(None),
+            false => world.tried(None),
+        })
+    }
+
+    /// Those that are.
+    fn points(&self, effort: &Effort, last: u64, lasting: bool) -> Vec<u64> {
+        match self.looks {
+            true => effort.some(last, u64::from(lasting)),
+            false => effort.points(last),
         }
     }
-    sum
 }
 
 /// Plays the script once with nothing going wrong, and with readers if there are to be some.
-pub(super) fn count(
-    subject: &dyn Subject,
-    script: &Script,
-    reads: bool,
-) -> Result<Arc<World>, String> {
+fn count(subject: &dyn Subject, script: &Script, reads: bool) -> Result<Arc<World>, String> {
     let world = World::boot(Disk::new());
     let mut player = Player::new(&world, subject, script);
     player.open_all()?;
@@ -92,18 +132,18 @@ pub(super) fn count(
 }
 
 /// One playing of the script, with one fault in it.
-pub(super) struct Run<'a> {
-    pub(super) subject: &'a dyn Subject,
-    pub(super) script: &'a Script,
-    pub(super) effort: &'a Effort,
-    pub(super) world: &'a Arc<World>,
-    pub(super) point: u64,
+struct Run<'a> {
+    subject: &'a dyn Subject,
+    script: &'a Script,
+    effort: &'a Effort,
+    world: &'a Arc<World>,
+    point: u64,
     /// Every step is followed by looks, one through the log and one in another process.
-    pub(super) reads: bool,
+    reads: bool,
 }
 
 impl Run<'_> {
-    pub(super) fn play(&self, tally: &mut Tally) -> Result<(), String> {
+    fn play(&self, tally: &mut Tally) -> Result<(), String> {
         let mut player = Player::new(self.world, self.subject, self.script);
         player.mood = Mood::Wary;
         player.open_all()?;
