@@ -22,6 +22,11 @@ const WRONG_LAST_SEQUENCE_UNDER_WAY: u32 = 10164;
 const DUPLICATE_UNDER_WAY: u32 = 10158;
 const STREAM_NOT_FOUND: u32 = 10059;
 const MESSAGE_NOT_FOUND: u32 = 10037;
+/// The stream could not be made, for a reason that the description may tell.
+const NOT_MADE: u32 = 10049;
+/// What it says where its own folder was not there, or was full. A server that is just deleting its last stream deletes the
+/// folder of all streams too, also from under one that is just being made.
+const STORE_FAILED: &str = "error creating store for stream";
 /// A stream of that name is there, with other settings.
 const NAME_IN_USE: u32 = 10058;
 
@@ -54,6 +59,11 @@ impl Told {
 
     pub(crate) fn is_name_in_use(&self) -> bool {
         self.err_code == NAME_IN_USE
+    }
+
+    /// Whether the stream's folder could not be made: by the next try it may be.
+    pub(crate) fn is_without_store(&self) -> bool {
+        self.err_code == NOT_MADE && self.description == STORE_FAILED
     }
 
     /// Whether there is no room for it: in the stream, the account or the server.

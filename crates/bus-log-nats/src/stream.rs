@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::api::{Api, Silence};
 use crate::config::{NatsConfig, Storage};
-use crate::error;
+use crate::error::{self, Told};
 use crate::subject::Subjects;
 
 /// How long the server knows the ids of messages, in nanoseconds. It spares the stream what is sent twice; nothing
@@ -17,6 +17,9 @@ const REMEMBERED: i64 = 20_000_000_000;
 
 /// How long between two looks at a stream that was just made, by several at once perhaps.
 const LOOK_AGAIN: Duration = Duration::from_millis(150);
+
+/// How often the server is asked to make a stream whose folder it could not make.
+const MAKE_TRIES: usize = 4;
 
 /// How long it must look the same. Clusters of 2.9 take one of several in place of another after a moment.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -145,9 +148,7 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
         subject_transform: None,
         persist_mode: None,
     };
-    let made = api
-        .call::<Info>(&format!("STREAM.CREATE.{name}"), &wanted)
-        .await;
+    let made = make(api, &wanted).await;
     let why = match made {
         // It may be there, or come; and somebody else may have been faster, with an identity of its own.
         Ok(Ok(_)) => None,
@@ -161,6 +162,20 @@ pub(crate) async fn find(api: &Api, config: &NatsConfig) -> Result<Option<Stream
     match settled(api, config).await? {
         Some(found) => checked(found, config, &version, LogError::unsupported).map(Some),
         None => Err(why.unwrap_or_else(|| LogError::unavailable(error::GONE))),
+    }
+}
+
+/// Has the server make the stream, again where it met a folder that another stream's end took away.
+async fn make(api: &Api, wanted: &Settings) -> Result<Result<Info, Told>, Silence> {
+    let what = format!("STREAM.CREATE.{}", wanted.name);
+    let mut tries = MAKE_TRIES;
+    loop {
+        let made = api.call(&what, wanted).await;
+        tries -= 1;
+        match &made {
+            Ok(Err(told)) if told.is_without_store() && tries > 0 => sleep(LOOK_AGAIN).await,
+            _ => return made,
+        }
     }
 }
 

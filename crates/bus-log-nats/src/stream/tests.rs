@@ -161,3 +161,38 @@ fn a_stream_that_several_keep_is_waited_for_however_little_time_an_answer_may_ta
     let config = config.with_call_timeout(Duration::from_millis(500));
     block_on(NatsSessionLog::open_with(config)).unwrap();
 }
+
+/// A server that has no stream, and whose folder for one is taken away so often.
+fn without_folder(times: usize) -> NatsConfig {
+    let (shown, mut asked_to_make) = (Shown::new(), 0);
+    let told = |code: u16, err_code: u32, why: &str| {
+        let error = serde_json::json!({ "code": code, "err_code": err_code, "description": why });
+        Some(serde_json::json!({ "error": error }))
+    };
+    scripted::server(move |subject: &str, asked: &[u8]| {
+        if subject.contains("STREAM.CREATE") {
+            asked_to_make += 1;
+            if asked_to_make <= times {
+                return told(500, 10049, "error creating store for stream");
+            }
+            return shown.answer("$JS.API.STREAM.INFO.bus_log", b"{}");
+        }
+        if asked_to_make > times {
+            return shown.answer(subject, asked);
+        }
+        told(404, 10059, "stream not found")
+    })
+}
+
+#[test]
+fn a_stream_whose_folder_another_s_end_took_away_is_made_again() {
+    block_on(NatsSessionLog::open_with(without_folder(3))).unwrap();
+}
+
+#[test]
+fn a_stream_whose_folder_can_t_be_made_is_no_wait_without_end() {
+    let opened = block_on(NatsSessionLog::open_with(without_folder(usize::MAX)));
+    let error = opened.err().unwrap();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable);
+    assert!(error.to_string().contains("store for stream"), "{error}");
+}
