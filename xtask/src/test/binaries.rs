@@ -97,7 +97,7 @@ pub(super) fn run(root: &Path, metadata: &Metadata, services: &Lent) -> Result<V
         command: docs,
         limit: LIMIT,
     });
-    let mut ran = in_lanes(computing, waiting);
+    let mut ran = in_lanes(computing, waiting, |piece| print!("{piece}"));
     ran.extend(missing(metadata, &built).map(|(package, target)| Ran {
         package: package.to_owned(),
         target,
@@ -207,8 +207,12 @@ fn shown(kind: &[String], name: &str) -> String {
     }
 }
 
-/// Runs the ones one after the other, and beside them the others in lanes.
-fn in_lanes(computing: VecDeque<Job>, waiting: VecDeque<Job>) -> Vec<Ran> {
+/// Runs the ones one after the other, and beside them the others in lanes. Each tells all that it printed once it has ended.
+fn in_lanes(
+    computing: VecDeque<Job>,
+    waiting: VecDeque<Job>,
+    tell: impl Fn(&str) + Sync,
+) -> Vec<Ran> {
     let ran = Mutex::new(Vec::new());
     let lane = |jobs: &Mutex<VecDeque<Job>>| {
         // The guard is gone before the job runs.
@@ -217,7 +221,7 @@ fn in_lanes(computing: VecDeque<Job>, waiting: VecDeque<Job>) -> Vec<Ran> {
             jobs.pop_front()
         };
         while let Some(job) = next() {
-            let one = job.run();
+            let one = job.run(&tell);
             ran.lock().unwrap_or_else(PoisonError::into_inner).push(one);
         }
     };
@@ -232,12 +236,14 @@ fn in_lanes(computing: VecDeque<Job>, waiting: VecDeque<Job>) -> Vec<Ran> {
 }
 
 impl Job {
-    fn run(self) -> Ran {
+    fn run(self, tell: impl Fn(&str)) -> Ran {
         let (package, target) = (self.package, self.target);
         eprintln!("     Starting {package} {target}");
         let start = Instant::now();
         let on_out = |line: &str| {
-            if line.contains(LONG) || line.trim_end().ends_with(FAILED) {
+            // Not what a test says of tests of its own.
+            let is_runner_s = line.starts_with("test ");
+            if is_runner_s && (line.contains(LONG) || line.trim_end().ends_with(FAILED)) {
                 // Whoever watches is to see what it is that takes long, or hangs, and what fails before that.
                 eprint!("{package} {target}: {line}");
             }
@@ -259,7 +265,7 @@ impl Job {
             plain(&text)
         );
         // At once, so that no other's comes in between.
-        print!("{piece}");
+        tell(&piece);
         Ran {
             package,
             target,

@@ -1,3 +1,5 @@
+use std::cell::RefCell;
+
 use super::*;
 
 fn job(script: &str) -> Job {
@@ -18,14 +20,14 @@ fn queue(scripts: &[&str]) -> VecDeque<Job> {
 #[test]
 fn success_is_an_exit_code_and_a_result() {
     let passed = r#"echo "test a ... ok"; echo; echo "test result: ok. 0 passed; 0 failed""#;
-    let ran = in_lanes(queue(&[passed, "true"]), VecDeque::new());
+    let ran = in_lanes(queue(&[passed, "true"]), VecDeque::new(), |_| ());
     assert_eq!(ran[0].fault, None);
     assert!(ran[0].text.contains("test a ... ok\n"));
     assert!(judge(&ran[..1]).is_ok());
     assert!(ran[1].fault.as_ref().unwrap().contains("did not say"));
 
     let failed = r#"echo "test result: FAILED. 0 passed; 0 failed"; exit 101"#;
-    let ran = in_lanes(VecDeque::new(), queue(&[failed, passed]));
+    let ran = in_lanes(VecDeque::new(), queue(&[failed, passed]), |_| ());
     let error = judge(&ran).unwrap_err().to_string();
     assert_eq!(error, "a-crate it (exit status: 101)");
     assert!(judge(&[]).is_err());
@@ -35,12 +37,14 @@ fn success_is_an_exit_code_and_a_result() {
 fn what_hangs_is_ended_with_all_that_it_started_and_what_it_said_is_kept() {
     let limit = Duration::from_secs(1);
     // The one that sleeps has the pipe too.
-    let mut hangs = job("echo 'test a ... FAILED'; sleep 600; echo later");
+    let mut hangs = job("echo 'so far'; sleep 600; echo later");
     hangs.limit = limit;
-    let ran = hangs.run();
+    let told = RefCell::new(String::new());
+    let ran = hangs.run(|piece| told.borrow_mut().push_str(piece));
     let fault = ran.fault.as_deref();
     assert_eq!(fault, Some("exit status: 124, not done in 1 s"));
-    assert_eq!(ran.text, "test a ... FAILED\n");
+    assert_eq!(ran.text, "so far\n");
+    assert!(told.into_inner().ends_with("\nso far\n"));
 }
 
 #[test]
@@ -74,7 +78,7 @@ fn those_that_wait_run_beside_each_other_and_beside_one_that_computes() {
     ];
     let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
     let computing = format!("echo > {one} && echo > {two} && echo > {three} && {says}");
-    let ran = in_lanes(queue(&[&computing]), queue(&waiting));
+    let ran = in_lanes(queue(&[&computing]), queue(&waiting), |_| ());
     assert_eq!(ran.len(), 4);
     assert!(judge(&ran).is_ok());
 }
