@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that a fresh machine can run.
 
-mod binaries;
+pub(crate) mod binaries;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -27,3 +27,13 @@ fn a_test_that_printed_nothing_is_named_too() {
                     | live::d | passed |\n";
     assert_eq!(table(text), expected);
 }
+
+#[test]
+fn what_was_not_tried_is_no_pass_and_a_child_is_no_test() {
+    let text = "test faults::a ... ok\ntest faults::child_that_appends ... ok\n\ntest result: ok. 2 passed\n\
+                skipped: b on nats: no such account\nskipped: b on nats: no such account\n";
+    assert_eq!(table(text), "| faults::a | passed |\n");
+    let expected = "\nNot tried here, though the test counts as passed:\n\n- skipped: b on nats: no such account\n";
+    assert_eq!(skipped(text), expected);
+    assert_eq!(skipped("test faults::a ... ok\n"), "");
+}

@@ -143,7 +143,7 @@ fn skips(ran: &[Ran]) -> impl Iterator<Item = (&Ran, &str, &str)> {
     })
 }
 
-fn is_skip(line: &str) -> bool {
+pub(crate) fn is_skip(line: &str) -> bool {
     line.to_lowercase().starts_with("skipped:")
 }
 

@@ -52,7 +52,8 @@ pub fn a_server_that_is_paused_costs_time_only<L: ServedLog>(start: &impl Fn() -
         undergo(&mut server, &[Deed::Resume]);
     }
     let_write(&writers, 3);
-    for errors in all_there(&log, writers, &format!("paused for up to {longest:?}")) {
+    let pauses = format!("{} pauses of up to {longest:?}", rounds(5));
+    for errors in all_there(&log, writers, &pauses) {
         noticed(&server, errors);
     }
 }

@@ -19,11 +19,13 @@ pub fn f1_follow_gives_every_event_once_and_in_order(harness: &dyn Harness) {
         changed_keeps_its_word(t, &log).await;
         from_cursors(t, &log).await;
         many_while_writing(t, &log, &log, &key("many")).await;
+        beside_many_writers(t, &log, &log, &key("crowd")).await;
         past_what_is_hidden(t, &log).await;
         from_an_unknown_thread(t, &log, &log, &key("unknown")).await;
         if t.able(Ability::SecondHandle) {
             let second = t.open_second();
             many_while_writing(t, &log, &second, &key("elsewhere")).await;
+            beside_many_writers(t, &log, &second, &key("crowd elsewhere")).await;
             from_an_unknown_thread(t, &log, &second, &key("unknown elsewhere")).await;
         }
     });
@@ -152,6 +154,48 @@ async fn many_while_writing(
         let fact = format!("once each and in order: {fact}");
         t.same(got, &recorded(1, &written)[cursor as usize..], fact);
     }
+}
+
+/// Several writers of one thread at once, half of them by another handle: an ordinal that shows before a lower one does would be
+/// passed over for good.
+async fn beside_many_writers(
+    t: &Trial<'_>,
+    reader: &Arc<dyn SessionLog>,
+    other: &Arc<dyn SessionLog>,
+    key: &ThreadKey,
+) {
+    const WRITERS: usize = 8;
+    const BATCHES: usize = 6;
+    /// Each writer's batches have 1, 2, 1, 2 … events.
+    const TOTAL: u64 = (WRITERS * BATCHES / 2 * 3) as u64;
+    let follower = followed(reader, key, 0).take(TOTAL as usize);
+    let follower = tokio::spawn(follower.collect::<Vec<_>>());
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let log = [reader, other][writer % 2].clone();
+            let key = key.clone();
+            tokio::spawn(async move {
+                let mut written = Vec::new();
+                for n in 0..BATCHES {
+                    let entries = batch(&format!("writer {writer}, batch {n}"), 1 + n % 2);
+                    let last = log.append_entries(&key, Expect::Any, &entries).await?;
+                    let first = last + 1 - entries.len() as u64;
+                    written.extend(recorded(first, &entries));
+                }
+                Ok(written)
+            })
+        })
+        .collect();
+    let mut written = Vec::new();
+    for writer in writers {
+        let fact = "writers of one thread do not keep each other from it";
+        written.extend(t.done(t.soon(joined(writer), fact).await, fact));
+    }
+    written.sort_by_key(|event| event.ordinal);
+    let fact = "a follower gets all that several append at once, once each and in order";
+    let got = t.soon(joined(follower), fact).await;
+    let got: Vec<Recorded> = got.into_iter().map(|event| t.done(event, fact)).collect();
+    t.same(got, &written[..], fact);
 }
 
 /// Archiving and erasing while followed: what is hidden is passed over, the rest comes once.

@@ -71,7 +71,6 @@ fn cut_anywhere(
     for at in &places {
         cut(&server, &file, &whole, begin + at);
         server.start().unwrap();
-        println!("{name} cut at {at} of {bytes}");
         let log = open(made.config()).unwrap();
         before(&log);
         // The ordinals go on where they were.

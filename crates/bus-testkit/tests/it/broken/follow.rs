@@ -1,8 +1,8 @@
 //! Followers misled: F1.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_log::{Bounds, ThreadKey};
 use bus_testkit::{Harness, laws};
@@ -119,6 +119,45 @@ fn f1_catches_a_handle_that_does_not_see_what_another_one_writes() {
                     if elsewhere && !known.lock().unwrap().contains_key(key) {
                         page.events.clear();
                     }
+                    Ok(page)
+                })
+            })
+    });
+}
+
+/// Ordinals that nobody is shown yet: their append is not done.
+type Unseen = Mutex<BTreeSet<(ThreadKey, u64)>>;
+
+#[test]
+fn f1_catches_an_ordinal_that_shows_before_a_lower_one() {
+    caught(F1, || {
+        Tamper::with(Unseen::default())
+            .on_append(|unseen, log, key, expect, entries| {
+                Box::pin(async move {
+                    let last = log.append_entries(key, expect, entries).await?;
+                    // As if a transaction that took its ordinals early were committed late.
+                    let ordinals = last + 1 - entries.len() as u64..=last;
+                    let ordinals = ordinals.map(|ordinal| (key.clone(), ordinal));
+                    if last.is_multiple_of(3) {
+                        unseen.lock().unwrap().extend(ordinals.clone());
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        let mut unseen = unseen.lock().unwrap();
+                        unseen.retain(|one| !ordinals.clone().any(|done| done == *one));
+                    }
+                    Ok(last)
+                })
+            })
+            .on_read(|unseen, log, key, cursor, limit| {
+                Box::pin(async move {
+                    let mut page = log.read(key, cursor, limit).await?;
+                    let unseen = unseen.lock().unwrap();
+                    let is_seen = |ordinal| !unseen.contains(&(key.clone(), ordinal));
+                    // One writer alone sees nothing wrong.
+                    let ordinals = page.events.iter().map(|event| event.ordinal);
+                    let highest = ordinals.filter(|ordinal| is_seen(*ordinal)).max();
+                    page.events.retain(|event| {
+                        is_seen(event.ordinal) || highest.is_none_or(|seen| seen < event.ordinal)
+                    });
                     Ok(page)
                 })
             })
