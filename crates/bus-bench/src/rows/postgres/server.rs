@@ -33,7 +33,10 @@ pub(crate) fn open(dir: &Path) -> Result<(Arc<ScratchPostgres>, PostgresSessionL
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let server = shared(dir)?;
     let schema = format!("bench_{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let config = PostgresConfig::parse(&server.url())?.with_schema(schema)?;
+    // One for each of eight writers, and the one that is kept for reads.
+    let config = PostgresConfig::parse(&server.url())?
+        .with_schema(schema)?
+        .with_max_connections(9);
     let log = pollster::block_on(PostgresSessionLog::open_with(config))?;
     Ok((server, log))
 }
