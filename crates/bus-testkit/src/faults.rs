@@ -69,7 +69,7 @@ pub use processes::{
 };
 pub use reading::a_log_that_is_open_to_read_only_reads;
 pub use recipe::{append, append_among_others, append_for_sure, texts, until_done};
-pub use server::{Exchange, OnServer, ServedLog, rounds};
+pub use server::{Exchange, OnServer, ServedLog, rounds, stride};
 pub use settling::{
     an_append_is_there_once_wherever_the_answers_that_settle_it_are_cut,
     an_append_is_there_once_wherever_the_questions_that_settle_it_are_cut,

@@ -7,4 +7,5 @@
 mod budget;
 mod ended;
 mod killed;
+mod network;
 mod shipper;

@@ -107,7 +107,12 @@ fn at_least(few: u32, said: Option<&str>) -> u32 {
 
 /// How far apart the bytes are at which to cut, of many that are much like each other: one in so many, or each of them
 /// where many rounds are asked for.
-pub(super) fn stride(few: u64) -> u64 {
+///
+/// # Panics
+///
+/// As [`rounds`].
+#[must_use]
+pub fn stride(few: u64) -> u64 {
     if rounds(1) >= 100 { 1 } else { few }
 }
 
