@@ -246,12 +246,14 @@ impl Connector {
         };
         if !row.get::<_, bool>(0) {
             tracing::warn!(
+                schema = self.config.schema(),
                 "the server runs with fsync or full_page_writes off: what it acknowledges may not \
                  survive a crash of its machine"
             );
         }
         if row.get::<_, Option<bool>>(1).unwrap_or_default() {
             tracing::warn!(
+                schema = self.config.schema(),
                 "the role is superuser or has BYPASSRLS: row-level security does not hold it back"
             );
         }

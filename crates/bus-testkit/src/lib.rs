@@ -20,6 +20,7 @@
 //! - [`Remote`], [`RemoteHarness`]: the laws on a log that is on a server.
 //! - [`FaultProxy`]: a network that cuts, holds and refuses connections, for logs on servers.
 //! - [`LocalLive`]: a live channel in memory that cuts, loses and repeats.
+//! - [`warnings`]: what logs tell an operator by `tracing`.
 //! - [`samples`], [`FaultyLog`], [`Tampered`], [`CountingLog`], [`block_on`], [`eventually`], [`alone`],
 //!   [`server_url`], [`unique_name`], [`shown`], [`unavailable`]: useful in other tests too.
 
@@ -42,6 +43,7 @@ mod remote;
 pub mod samples;
 mod tamper;
 mod trial;
+pub mod warnings;
 
 pub use alone::alone;
 pub use counting::CountingLog;

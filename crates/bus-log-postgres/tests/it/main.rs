@@ -12,3 +12,4 @@ mod news;
 mod security;
 mod support;
 mod tls;
+mod warnings;

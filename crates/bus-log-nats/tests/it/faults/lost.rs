@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use bus_log::{LogErrorKind, SessionLog};
 use bus_testkit::faults::{append, texts, until_done};
-use bus_testkit::{FaultProxy, Way, block_on, eventually, samples};
+use bus_testkit::{FaultProxy, Way, block_on, eventually, samples, warnings};
 use local_servers::ScratchNats;
 
 use crate::support::{Stream, open, own};
-use crate::warnings;
 
 /// The server's data as it was at one time.
 struct Copy(std::path::PathBuf);
@@ -117,7 +116,7 @@ fn an_erasure_or_an_archiving_that_the_server_has_lost_is_warned_of() {
         copy.restore(&mut server);
         let bounds = until_done(&mut |_| {}, || block_on(log.bounds(&key)));
         assert_eq!((bounds.erased, bounds.last), (false, 4));
-        let warnings = warnings::of(&stream);
+        let warnings = warnings::naming(stream.name());
         let is_it = |warning: &String| warning.contains("lost the end of a thread");
         assert!(warnings.iter().any(is_it), "{warnings:?}");
     }
@@ -137,7 +136,7 @@ fn an_event_in_whose_place_another_stands_is_warned_of() {
     assert_eq!(append(&stream.open(), &key, "other", 3).unwrap(), 4);
     let bounds = until_done(&mut |_| {}, || block_on(log.bounds(&key)));
     assert_eq!(bounds.last, 4);
-    let warnings = warnings::of(&stream);
+    let warnings = warnings::naming(stream.name());
     let is_it = |warning: &String| warning.contains("lost the end of a thread");
     assert!(warnings.iter().any(is_it), "{warnings:?}");
 }
