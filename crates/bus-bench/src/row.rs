@@ -76,7 +76,9 @@ pub(crate) enum Role {
     Peer,
     /// What the machine allows.
     Limit,
-    /// Shown for comparison: another way to use ours, or one who promises less.
+    /// Another way to use ours: no goal is about it, but where it loses is told too.
+    OursToo,
+    /// Shown for comparison: one who promises less, or nothing that one could choose.
     Beside,
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::figures::{figure, note, ratio};
-use super::ratios::{Cell, columns};
+use super::ratios::{Cell, columns, others_of_ours};
 use super::{Report, Section};
 use crate::machine::Facts;
 use crate::row::Effort;
@@ -186,38 +186,41 @@ fn verdict(verdict: &Verdict) -> String {
     }
 }
 
-/// Where somebody is better than we are, goal or no goal.
+/// Where somebody is better than we are, goal or no goal, however ours is used.
 fn losses(page: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(page, "## Where we lose\n")?;
-    let mut any = false;
+    let before = page.len();
     for row in report.sections.iter().flat_map(|section| &section.rows) {
         let columns = columns(row);
-        for (who, cell) in [
-            ("the baseline", columns.seed),
-            ("the best peer", columns.peer),
-        ] {
-            if let Some(Cell {
-                name,
-                median,
-                advantage: Some(advantage),
-            }) = cell
-                && advantage < LEVEL
-            {
-                any = true;
-                let ours = columns
-                    .ours
-                    .map_or_else(String::new, |ours| figure(row.unit, ours.median));
-                writeln!(
-                    page,
-                    "- {}: {who} ({name}) has {}, ours {ours}: {}",
-                    row.title,
-                    figure(row.unit, median),
-                    ratio(advantage)
-                )?;
+        let Some(main) = columns.ours else { continue };
+        let others = others_of_ours(row);
+        for (name, ours) in std::iter::once((main.name, main.median)).chain(others) {
+            let which = match name == main.name {
+                true => "ours".to_owned(),
+                false => format!("ours ({name})"),
+            };
+            for (who, cell) in [
+                ("the baseline", columns.seed),
+                ("the best peer", columns.peer),
+            ] {
+                let Some(Cell { name, median, .. }) = cell else {
+                    continue;
+                };
+                let advantage = row.unit.advantage(ours, median);
+                if advantage < LEVEL {
+                    writeln!(
+                        page,
+                        "- {}: {who} ({name}) has {}, {which} {}: {}",
+                        row.title,
+                        figure(row.unit, median),
+                        figure(row.unit, ours),
+                        ratio(advantage)
+                    )?;
+                }
             }
         }
     }
-    if !any {
+    if page.len() == before {
         writeln!(page, "In no row of this run.")?;
     }
     writeln!(page)

@@ -22,6 +22,13 @@ pub(super) struct Columns<'a> {
     pub(super) limit: Option<Cell<'a>>,
 }
 
+/// The other ways to use ours.
+pub(super) fn others_of_ours(outcome: &Outcome) -> impl Iterator<Item = (&str, f64)> {
+    let ran = outcome.contenders.iter();
+    ran.filter(|ran| ran.role == Role::OursToo)
+        .filter_map(median_of)
+}
+
 pub(super) fn columns(outcome: &Outcome) -> Columns<'_> {
     let ours = outcome
         .contenders

@@ -114,6 +114,25 @@ fn the_page_tells_where_we_lose() {
 }
 
 #[test]
+fn the_page_tells_where_another_way_to_use_ours_loses() {
+    let mut report = report();
+    let contenders = &mut report.sections[0].rows[0].contenders;
+    contenders.push(ran("bus, owned", Role::OursToo, 1000.0));
+    contenders.push(ran("slow", Role::Beside, 1.0));
+    let page = markdown::page(&report);
+    for line in [
+        "- emit, x: the baseline (plain) has 2000/s, ours (bus, owned) 1000/s: 0.50×",
+        "- emit, x: the best peer (fast) has 6000/s, ours (bus, owned) 1000/s: 0.17×",
+    ] {
+        assert!(page.contains(line), "{page}");
+    }
+    assert!(
+        !page.contains("ours (slow)"),
+        "nobody is to choose that one"
+    );
+}
+
+#[test]
 fn goals_are_counted_by_verdict() {
     let line = markdown::counts(&report());
     assert_eq!(

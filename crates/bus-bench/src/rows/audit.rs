@@ -81,13 +81,13 @@ pub(crate) fn family(effort: Effort) -> Family {
                 ))
                 .with(of(
                     "SessionAuditSink in memory",
-                    Role::Beside,
+                    Role::OursToo,
                     "defaults",
                     |_, run| LogSinks::in_memory(run),
                 ))
                 .with(of(
                     "bus.audit_sink() on bus-log-file",
-                    Role::Beside,
+                    Role::OursToo,
                     "defaults",
                     |place, run| Bus::open(&place.dir, run),
                 ))

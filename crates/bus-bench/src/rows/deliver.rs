@@ -38,12 +38,12 @@ fn row((receivers, times): (usize, f64)) -> Row {
     // The goal is about `recv` for one receiver, and about `recv_many` for many.
     let row = if receivers == 1 {
         row.with(of::<Bus>(receivers, Role::Ours))
-            .with(of::<BusMany>(receivers, Role::Beside))
+            .with(of::<BusMany>(receivers, Role::OursToo))
     } else {
         row.with(of::<BusMany>(receivers, Role::Ours))
-            .with(of::<Bus>(receivers, Role::Beside))
+            .with(of::<Bus>(receivers, Role::OursToo))
     };
-    row.with(of::<BusOwned>(receivers, Role::Beside))
+    row.with(of::<BusOwned>(receivers, Role::OursToo))
         .with(of::<TokioOwned>(receivers, Role::Seed))
         .with(of::<TokioArc>(receivers, Role::Peer))
         .with(of::<AsyncBroadcast>(receivers, Role::Peer))

@@ -19,7 +19,7 @@ pub(crate) fn family(effort: Effort) -> Family {
                 .with(weighed("bus", Role::Ours, "bus"))
                 .with(weighed(
                     "bus with a shared log writer",
-                    Role::Beside,
+                    Role::OursToo,
                     "bus-log",
                 ))
                 .with(weighed("tokio broadcast, owned", Role::Seed, "tokio-owned"))

@@ -123,7 +123,7 @@ impl AsyncFan for BusMany {
 
 impl Fan for BusOwned {
     const NAME: &'static str = "bus, owned events";
-    const ROLE: Role = Role::Beside;
+    const ROLE: Role = Role::OursToo;
     const SETTINGS: &'static str = "SessionBus::new(1024), no sink, subscribe, recv";
 
     type Sender = SessionBus;

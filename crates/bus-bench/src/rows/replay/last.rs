@@ -79,7 +79,7 @@ fn ours(events: u64, with_open: bool) -> Contender {
     let (name, role, settings) = if with_open {
         (
             "bus-log-file, opening included",
-            Role::Beside,
+            Role::OursToo,
             "open, bounds, load_since(last − 1000)",
         )
     } else {
