@@ -84,6 +84,7 @@ fn p99() -> Row {
     .with(each::<PerEventSync>(Role::Seed))
     .with(each::<OkayWal>(Role::Peer))
     .with(each::<RaftEngine>(Role::Peer))
+    .with(each::<Fjall>(Role::Peer))
     .with(each::<Redb>(Role::Peer))
     .with(each::<SqliteFull>(Role::Peer))
     .with(Contender::new(
