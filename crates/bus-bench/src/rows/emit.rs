@@ -1,12 +1,16 @@
 //! What one `emit` costs its caller.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
+use tokio::runtime::Builder;
 
+use super::stuck::emit_all;
 use crate::events::chunk;
 use crate::peers::fan::{
     AsyncBroadcast, AsyncFan, Bus, Disruptor, Fan, Got, Kanal, Seqlock, TokioArc, TokioOwned,
@@ -202,33 +206,82 @@ fn parked_of<F: AsyncFan>(receivers: usize, from: From) -> Contender {
 }
 
 async fn emit_to_parked<F: AsyncFan>(count: usize, iterations: u64) -> Duration {
-    let (mut sender, receivers) = F::open(count);
-    let taken = Arc::new(AtomicU64::new(0));
-    for mut receiver in receivers {
-        let taken = Arc::clone(&taken);
-        tokio::spawn(async move {
-            loop {
-                match F::recv(&mut receiver).await {
-                    Got::Events(count) => taken.fetch_add(count, Ordering::Release),
-                    Got::Lost(_) | Got::Nothing => continue,
-                    Got::Closed => break,
-                };
-            }
-        });
-    }
+    let mut crowd = Crowd::<F>::open(count);
     let mut spent = Duration::ZERO;
-    for sent in 0..iterations {
-        while taken.load(Ordering::Acquire) < sent * count as u64 {
-            tokio::task::yield_now().await;
-        }
-        // All have the last event. A few turns more, and all wait for the next one.
-        for _ in 0..4 {
-            tokio::task::yield_now().await;
-        }
-        let event = chunk();
+    for _ in 0..iterations {
+        crowd.wait_until_parked().await;
+        let mut event = vec![chunk()];
         let start = Instant::now();
-        F::send(&mut sender, event);
+        emit_all::<F>(&mut crowd.sender, &mut event);
         spent += start.elapsed();
     }
     spent
+}
+
+/// Emits to so many that wait, from the only worker of a runtime, for whoever counts instructions; how
+/// many events that were.
+pub(super) fn to_parked<F: AsyncFan>(receivers: usize, iterations: u64) -> Result<u64> {
+    let emits = iterations * 16;
+    let runtime = Builder::new_multi_thread().worker_threads(1).build()?;
+    runtime.block_on(async { tokio::spawn(emit_to_parked::<F>(receivers, emits)).await })?;
+    Ok(emits)
+}
+
+/// A sender, and receivers in tasks of their own.
+struct Crowd<F: Fan> {
+    sender: F::Sender,
+    count: u64,
+    /// How often a receiver has begun to wait.
+    waits: Arc<AtomicU64>,
+    sent: u64,
+}
+
+impl<F: AsyncFan> Crowd<F> {
+    fn open(count: usize) -> Self {
+        let (sender, receivers) = F::open(count);
+        let waits = Arc::new(AtomicU64::new(0));
+        for mut receiver in receivers {
+            let waits = Arc::clone(&waits);
+            tokio::spawn(async move {
+                loop {
+                    let next = F::recv(&mut receiver);
+                    if counted(next, &waits).await == Got::Closed {
+                        break;
+                    }
+                }
+            });
+        }
+        Self {
+            sender,
+            count: count as u64,
+            waits,
+            sent: 0,
+        }
+    }
+
+    /// Until every receiver has got all that was sent, one by one, and waits for the next.
+    async fn wait_until_parked(&mut self) {
+        self.sent += 1;
+        while self.waits.load(Ordering::Acquire) < self.sent * self.count {
+            tokio::task::yield_now().await;
+        }
+        // The last one has said that it waits, and its task is about to.
+        for _ in 0..4 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The same future, which counts once if it has to wait.
+async fn counted<T>(future: impl Future<Output = T>, waits: &AtomicU64) -> T {
+    let mut future = pin!(future);
+    let mut waited = false;
+    poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        if polled.is_pending() && !std::mem::replace(&mut waited, true) {
+            waits.fetch_add(1, Ordering::Release);
+        }
+        polled
+    })
+    .await
 }

@@ -45,7 +45,7 @@ pub(crate) fn family(effort: Effort) -> Family {
     }
 }
 
-const SEED: &str = "read, split, parse";
+pub(super) const SEED: &str = "read, split, parse";
 
 fn row(id: &'static str, title: &'static str, times: f64, events: u64) -> Row {
     Row::new(id, title, Unit::PerSecond)
@@ -191,6 +191,27 @@ fn parse_all(path: &Path) -> Result<Vec<Line>> {
     text.lines()
         .map(|line| Ok(serde_json::from_str(line)?))
         .collect()
+}
+
+/// Events of the mix that are read by whoever counts instructions.
+const COUNTED: u64 = 2000;
+
+/// Reads the same session `times` times by the log; how many events that were.
+pub(super) fn read_by_log(times: u64) -> Result<u64> {
+    let dir = tempfile::tempdir()?;
+    let log = FileSessionLog::open(dir.path())?;
+    fill_log(&log, 0, COUNTED)?;
+    (0..times).map(|_| load(&log, 0)).sum()
+}
+
+/// The same, the plain way.
+pub(super) fn read_plainly(times: u64) -> Result<u64> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("events.jsonl");
+    fs::write(&path, lines(COUNTED)?)?;
+    (0..times)
+        .map(|_| Ok(black_box(parse_all(&path)?).len() as u64))
+        .sum()
 }
 
 /// A file of JSON lines.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bus_core::SessionEvent;
 
 use crate::events::chunk;
 use crate::peers::fan::{
@@ -62,7 +63,7 @@ pub(crate) fn family(_effort: Effort) -> Family {
 
 fn of<F: Fan>(stuck: bool, name: &'static str, role: Role) -> Contender {
     Contender::new(name, role, F::SETTINGS, move |_| {
-        let mut channel = Channel::<F>::open(stuck);
+        let mut channel = Channel::<F>::open(1, stuck);
         Ok(move |iterations: u64| {
             let mut spent = Duration::ZERO;
             let bursts = iterations.div_ceil(BURST);
@@ -76,22 +77,21 @@ fn of<F: Fan>(stuck: bool, name: &'static str, role: Role) -> Contender {
     })
 }
 
-/// A sender, one receiver that reads, and perhaps one that does not.
+/// A sender, receivers that read, and perhaps one that does not.
 pub(super) struct Channel<F: Fan> {
     sender: F::Sender,
-    reads: F::Receiver,
+    read: Vec<F::Receiver>,
     _stuck: Vec<F::Receiver>,
 }
 
 impl<F: Fan> Channel<F> {
     /// With the ring gone round once: what is stuck is as far behind as it can be.
-    pub(super) fn open(stuck: bool) -> Self {
-        let (sender, mut receivers) = F::open(1 + usize::from(stuck));
-        let reads = receivers.swap_remove(0);
+    pub(super) fn open(reading: usize, stuck: bool) -> Self {
+        let (sender, mut read) = F::open(reading + usize::from(stuck));
         let mut channel = Self {
             sender,
-            reads,
-            _stuck: receivers,
+            _stuck: read.split_off(reading),
+            read,
         };
         for _ in 0..2 * CAPACITY as u64 / BURST {
             channel.burst();
@@ -104,18 +104,26 @@ impl<F: Fan> Channel<F> {
         let mut events = Vec::with_capacity(BURST as usize);
         events.resize_with(BURST as usize, chunk);
         let start = Instant::now();
-        for event in events.drain(..) {
-            F::send(&mut self.sender, event);
-        }
+        emit_all::<F>(&mut self.sender, &mut events);
         let took = start.elapsed();
-        while let Got::Events(_) | Got::Lost(_) = F::try_recv(&mut self.reads) {}
+        for receiver in &mut self.read {
+            while let Got::Events(_) | Got::Lost(_) = F::try_recv(receiver) {}
+        }
         took
     }
 }
 
-/// `bursts` bursts, for whoever counts instructions.
-pub(super) fn bursts<F: Fan>(stuck: bool, bursts: u64) -> Result<u64> {
-    let mut channel = Channel::<F>::open(stuck);
+/// By itself: who counts instructions finds it by its name.
+#[inline(never)]
+pub(super) fn emit_all<F: Fan>(sender: &mut F::Sender, events: &mut Vec<SessionEvent>) {
+    for event in events.drain(..) {
+        F::send(sender, event);
+    }
+}
+
+/// `bursts` bursts to so many that read, for whoever counts instructions.
+pub(super) fn bursts<F: Fan>(reading: usize, stuck: bool, bursts: u64) -> Result<u64> {
+    let mut channel = Channel::<F>::open(reading, stuck);
     for _ in 0..bursts {
         channel.burst();
     }

@@ -9,7 +9,16 @@ fn the_count_is_found_in_what_callgrind_says() {
 
 #[test]
 fn every_micro_row_that_is_counted_exists() {
-    for name in ["emit-bus", "stuck-bus", "record-bus", "record-build"] {
+    for name in [
+        "emit-bus",
+        "stuck-bus",
+        "hot-bus",
+        "parked-bus",
+        "record-bus",
+        "record-build",
+        "replay-bus",
+        "replay-plain",
+    ] {
         assert!(micro(name, 1).unwrap() > 0, "{name}");
     }
     assert!(micro("nonsense", 1).is_err());
