@@ -9,6 +9,7 @@ mod encode;
 pub(crate) mod examples;
 mod parts;
 
+use memchr::memchr2;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -160,8 +161,9 @@ fn is_reserved(kind: &str) -> bool {
 /// The type, where it is the first member, written without white space or escapes: as we write it.
 fn peek_leading_type(text: &str) -> Option<&str> {
     let rest = text.strip_prefix(r#"{"type":""#)?;
-    let (kind, _) = rest.split_once('"')?;
-    (!kind.contains('\\')).then_some(kind)
+    let end = memchr2(b'"', b'\\', rest.as_bytes())?;
+    let (kind, rest) = rest.split_at(end);
+    rest.starts_with('"').then_some(kind)
 }
 
 impl From<SessionEvent> for Event {

@@ -25,7 +25,7 @@ proptest! {
     fn the_short_way_reads_nothing_that_serde_refuses(
         which in any::<prop::sample::Index>(),
         cut in any::<prop::sample::Index>(),
-        put in r#"[{}",:\\a1 \x00é]{0,12}"#,
+        put in r#"[{}",:\\/abfnrtu018.e+ \x00\n\x7fé-]{0,12}"#,
         replaced in 0..12_usize,
     ) {
         let examples = examples::events();
@@ -35,6 +35,64 @@ proptest! {
         let after = chars.len().min(cut + replaced);
         let text: String = chars[..cut].iter().copied().chain(put.chars()).chain(chars[after..].iter().copied()).collect();
         assert_agree(&text);
+    }
+
+    #[test]
+    fn strings_are_read_as_serde_reads_them(
+        inner in r#"([a-zé \x00-\x20"]|\\[nrtbf/"\\]|\\u00[0-9a-f]{2}|\\){0,12}"#,
+    ) {
+        assert_agree(&format!(r#"{{"type":"session.text_chunk","data":"{inner}"}}"#));
+        assert_agree(&tool_call_complete_of(&inner, "true", "7"));
+        assert_agree(&token_usage_of(&inner, "7"));
+    }
+
+    #[test]
+    fn numbers_are_read_as_serde_reads_them(number in "-?[0-9]{0,21}([.e+ ][0-9]{0,2})?") {
+        assert_agree(&tool_call_complete_of("o", "false", &number));
+        assert_agree(&token_usage_of("m", &number));
+    }
+}
+
+fn tool_call_complete_of(output: &str, success: &str, number: &str) -> String {
+    format!(
+        r#"{{"type":"session.tool_call_complete","data":{{"name":"sh","output":"{output}","success":{success},"duration_ms":{number}}}}}"#
+    )
+}
+
+fn token_usage_of(model: &str, number: &str) -> String {
+    format!(
+        r#"{{"type":"session.token_usage","data":{{"source":"root","model":"{model}","prompt_tokens":{number},"completion_tokens":0,"duration_ms":{number}}}}}"#
+    )
+}
+
+#[test]
+fn lines_quotes_and_the_largest_number_are_read_the_short_way() {
+    let text = tool_call_complete_of(r#"a\nb\r\n\t\"c\\\"\\"#, "true", "18446744073709551615");
+    let expected = SessionEvent::ToolCallComplete {
+        name: "sh".into(),
+        output: "a\nb\r\n\t\"c\\\"\\".into(),
+        success: true,
+        duration_ms: u64::MAX,
+    };
+    assert_eq!(both(&text), Some((Some(expected.clone()), Some(expected))));
+}
+
+#[test]
+fn what_another_would_write_in_the_same_places_is_left_to_serde() {
+    for text in [
+        tool_call_complete_of(r"\u0041", "true", "7"),
+        tool_call_complete_of("o", "true ", "7"),
+        tool_call_complete_of("o", "true", "7,\"more\":1"),
+        token_usage_of("m", "7 "),
+        token_usage_of("m", "7").replace("root", "ro\\u006ft"),
+    ] {
+        let (short, long) = both(&text).unwrap();
+        assert_eq!(short, None, "{text}");
+        assert!(long.is_some(), "{text}");
+    }
+    for number in ["07", "", "-1", "18446744073709551616", "1e3"] {
+        let text = token_usage_of("m", number);
+        assert_eq!(both(&text), Some((None, None)), "{text}");
     }
 }
 
