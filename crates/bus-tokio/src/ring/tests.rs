@@ -1,4 +1,5 @@
 mod crowd;
+mod fair;
 mod model;
 
 use std::task::{Context, Poll, Waker};

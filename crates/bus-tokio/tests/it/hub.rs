@@ -387,7 +387,12 @@ fn resident() -> usize {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_quiet_session_takes_no_more_memory_than_the_docs_say() {
-    const SESSIONS: usize = 50_000;
+    // A build without optimisations takes a minute over as many as hubs are meant for.
+    const SESSIONS: usize = if cfg!(debug_assertions) {
+        50_000
+    } else {
+        100_000
+    };
     let name = concat!(
         module_path!(),
         "::a_quiet_session_takes_no_more_memory_than_the_docs_say"
