@@ -110,10 +110,15 @@ impl IoThread {
 
     /// Says goodbye to the server and joins the thread. Work that is still under way was given up
     /// by its caller, or the log would still be borrowed: it ends here, whole or absent.
+    ///
+    /// On the thread itself, where a caller's waker may drop the last of a log, it does not wait: the thread ends soon after.
     pub fn stop(&mut self, farewell: BoxFuture<'static, ()>) {
         if let Some((stop, thread)) = self.end.take() {
             // A thread that has ended listens no more.
             let _ = stop.send(farewell);
+            if thread.thread().id() == thread::current().id() {
+                return;
+            }
             // It runs nothing that panics outside of a task.
             let _ = thread.join();
         }
