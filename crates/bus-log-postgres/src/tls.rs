@@ -49,7 +49,7 @@ impl Tls {
                 let chain =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let chain = chain.build().map_err(|error| {
-                    LogError::invalid("tls_ca: no certificate to trust").with_source(error)
+                    LogError::invalid("certificates to trust are of no use").with_source(error)
                 })?;
                 Verifier {
                     chain: Some(chain),

@@ -12,12 +12,19 @@ use rustls::pki_types::pem::PemObject;
 ///
 /// # Errors
 ///
-/// `Invalid` if the file can't be read, or holds none: nobody could be trusted.
+/// `Invalid` if the file can't be read, or holds none, or the system trusts none: nobody could be trusted.
 pub fn roots(authority: Option<&Path>) -> Result<RootCertStore> {
     let mut store = RootCertStore::empty();
     let Some(path) = authority else {
         let found = rustls_native_certs::load_native_certs();
         store.add_parsable_certificates(found.certs);
+        if store.is_empty() {
+            let none = LogError::invalid("the system trusts no certificate: name tls_ca");
+            return Err(match found.errors.into_iter().next() {
+                Some(error) => none.with_source(error),
+                None => none,
+            });
+        }
         return Ok(store);
     };
     let unreadable = || format!("tls_ca can't be read: {}", path.display());
