@@ -56,6 +56,9 @@ fn no_error_and_no_debug_shows_a_password() {
         "postgres://u:s3cret@h/d?max_connections=s3cret",
         "postgres://u:s3cret@h/d?application_name=%s3cret",
         "postgres://u:s3cret@h:s3cret/d",
+        "postgres://u:pa@s3cret@h/d",
+        "postgres://u:pa@s3/cret@h/d",
+        "postgres://u:pa@s3cret@h/d?sslmode=disable",
         "mysql://u:s3cret@h/d",
     ];
     for url in urls {
@@ -63,6 +66,8 @@ fn no_error_and_no_debug_shows_a_password() {
         assert_eq!(error.kind(), LogErrorKind::Invalid, "{url}");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("s3cret"), "{url}: {shown}");
+        let is_told = url.matches('@').count() < 2 || shown.contains("@ is %40");
+        assert!(is_told, "{url}: {shown}");
     }
     let config = PostgresConfig::parse("postgres://u:s3cret@h/d").unwrap();
     assert!(!format!("{config:?}").contains("s3cret"));

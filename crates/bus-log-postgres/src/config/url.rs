@@ -19,6 +19,12 @@ pub(super) fn split(url: &str) -> Result<(&str, Vec<UrlOption<'_>>)> {
 
 /// The driver's own configuration. Each option is tried alone, so that the error names it.
 pub(super) fn driver(rest: &str, asked: &[UrlOption<'_>]) -> Result<tokio_postgres::Config> {
+    // The driver ends the password at the first of them: the rest would be a host, or a database, and be shown.
+    if rest.matches('@').count() > 1 {
+        return Err(LogError::invalid(
+            "postgres url has more than one @: encode the password, or the name of the database, where @ is %40",
+        ));
+    }
     for (name, value) in asked {
         let alone = tokio_postgres::Config::from_str(&format!("{name}={}", quoted(value)));
         // The driver's words may repeat the value, which may be a password.
