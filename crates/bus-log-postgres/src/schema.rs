@@ -18,7 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema/0002_sure.sql"),
 ];
 
-/// Who it is: made with the log, so that an empty server in its place is not taken for it; and which
+/// Never edited either. Who it is: made with the log, so that an empty server in its place is not taken for it; and which
 /// version it is of. A program that knows an older one goes on with it, unless a migration raised
 /// `oldest_program` past what that program knows: so a new program locks out no older ones that run.
 const LOG_TABLE: &str = "

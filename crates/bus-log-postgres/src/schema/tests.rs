@@ -1,4 +1,4 @@
-use super::MIGRATIONS;
+use super::{LOG_TABLE, MIGRATIONS};
 
 /// FNV-1a, of which we need no more than that it is written down quickly and is the same everywhere.
 fn hash(text: &str) -> u64 {
@@ -14,4 +14,16 @@ fn a_migration_is_never_edited() {
     let known = [0xa17c_8841_5e19_f9dd, 0xbbfc_deaf_9244_86d5];
     let hashes: Vec<u64> = MIGRATIONS.iter().map(|sql| hash(sql)).collect();
     assert_eq!(hashes, known, "now {hashes:#x?}");
+}
+
+#[test]
+fn the_table_that_says_which_migrations_ran_is_never_edited() {
+    // No migration makes it, as all look there first: a log has the one that it was made with. What it is to have besides,
+    // it gets in a migration, and no program may look for it before.
+    assert_eq!(
+        hash(LOG_TABLE),
+        0x7af9_3627_45a9_f909,
+        "now {:#x}",
+        hash(LOG_TABLE)
+    );
 }
