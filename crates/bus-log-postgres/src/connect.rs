@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::Host;
+use tokio_postgres::error::{DbError, Severity};
 use tokio_postgres::types::Type;
 use tokio_postgres::{AsyncMessage, Client, Connection, Notification, Socket};
 
@@ -32,6 +34,7 @@ const SETTING_UP: u32 = 10;
 /// - commits wait for the disk even where the server's default says `off`; what waits for more, such
 ///   as `remote_apply`, stays;
 /// - no statement runs longer than the log's callers are told to wait;
+/// - the server says if a commit did not wait for its standby: in a warning, and in nothing else;
 /// - read committed, which the functions are written for;
 /// - a transaction that we lost sight of does not keep its locks.
 const SET_UP: &str = "
@@ -43,6 +46,7 @@ const SET_UP: &str = "
                       WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
            set_config('statement_timeout', $1, false),
            set_config('idle_in_transaction_session_timeout', $1, false),
+           set_config('client_min_messages', 'warning', false),
            set_config('default_transaction_isolation', 'read committed', false),
            set_config('default_transaction_read_only', $2, false)";
 
@@ -59,6 +63,15 @@ pub(crate) struct Backend {
 pub(crate) struct Link {
     pub(crate) client: Client,
     pub(crate) backend: Backend,
+    warned: Arc<AtomicBool>,
+}
+
+impl Link {
+    /// Whether the server has warned on this connection since it was last asked: then a commit that it reported may be on
+    /// no standby. It says so before it says that the call is done.
+    pub(crate) fn was_warned(&self) -> bool {
+        self.warned.swap(false, Ordering::Relaxed)
+    }
 }
 
 /// Opens connections to the log.
@@ -214,9 +227,9 @@ impl Connector {
         let refused = |error| error::refused("no connection", error);
         let connecting = self.config.driver().connect(self.tls.clone());
         let (client, connection) = connecting.await.map_err(refused)?;
-        let opening = Opening(Some(
-            tokio::spawn(drive(connection, news, open)).abort_handle(),
-        ));
+        let warned = Arc::<AtomicBool>::default();
+        let driver = drive(connection, news, Arc::clone(&warned), open);
+        let opening = Opening(Some(tokio::spawn(driver).abort_handle()));
 
         let millis = self.config.call_timeout().as_millis().to_string();
         let read_only = if self.config.is_read_only() {
@@ -232,7 +245,12 @@ impl Connector {
             pid: row.get(1),
             started: row.get::<_, Option<i64>>(2).unwrap_or_default(),
         };
-        Ok((Link { client, backend }, opening))
+        let link = Link {
+            client,
+            backend,
+            warned,
+        };
+        Ok((link, opening))
     }
 
     /// Says what the operator should know, and what no test of ours can see from the results.
@@ -305,6 +323,7 @@ impl Drop for Opening {
 async fn drive(
     mut connection: Connection<Socket, TlsStream<Socket>>,
     news: Option<mpsc::UnboundedSender<Notification>>,
+    warned: Arc<AtomicBool>,
     _open: mpsc::Sender<Infallible>,
 ) {
     loop {
@@ -315,7 +334,11 @@ async fn drive(
                     let _ = news.send(told);
                 }
             }
-            // Notices are for people at a prompt.
+            Some(Ok(AsyncMessage::Notice(told))) if is_of_a_commit(&told) => {
+                tracing::warn!(warning = %told, "the server warned in a call");
+                warned.store(true, Ordering::Relaxed);
+            }
+            // All other notices are for people at a prompt.
             Some(Ok(_)) => {}
             Some(Err(error)) => {
                 tracing::debug!(error = %error, "a connection to the server broke");
@@ -324,6 +347,13 @@ async fn drive(
             None => return,
         }
     }
+}
+
+/// Whether the notice may say that a commit did not wait as it should. Its words are in the server's language, and a server of
+/// another make may use others. What a function raised, such as an operator's trigger, is of no commit: ours raise none.
+fn is_of_a_commit(notice: &DbError) -> bool {
+    let warns = matches!(notice.parsed_severity(), None | Some(Severity::Warning));
+    warns && notice.routine() != Some("exec_stmt_raise")
 }
 
 /// The connector as the pool's maker of connections.

@@ -28,6 +28,9 @@ pub(crate) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 /// How long between two looks at a backend that was told to end, at first and in the end.
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(64));
 
+/// How often a call is made whose wait for a standby somebody cancels again and again.
+const TRIES: usize = 3;
+
 /// All that the log's futures share, on its I/O thread.
 pub(crate) struct Server {
     pub(crate) statements: Statements,
@@ -58,6 +61,13 @@ enum Kind {
 struct Held {
     link: Object<Links>,
     place: Option<OwnedSemaphorePermit>,
+}
+
+/// What a call gave.
+struct Answer {
+    rows: Vec<Row>,
+    /// Whose commit may not have waited for the standbys, if it is one: somebody cancelled that wait.
+    cut_short: Option<Backend>,
 }
 
 /// Why a call has no result.
@@ -122,7 +132,7 @@ impl Server {
     ///
     /// By kind.
     pub(crate) async fn ask(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
-        Ok(self.try_call(sql, parameters, Kind::Question).await?)
+        Ok(self.try_call(sql, parameters, Kind::Question).await?.rows)
     }
 
     /// Calls a statement that commits, and whose outcome the caller can find out by asking again.
@@ -131,7 +141,15 @@ impl Server {
     ///
     /// By kind.
     pub(crate) async fn call(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
-        Ok(self.try_call(sql, parameters, Kind::Sure).await?)
+        for _ in 0..TRIES {
+            let answer = self.try_call(sql, parameters, Kind::Sure).await?;
+            if answer.cut_short.is_none() {
+                return Ok(answer.rows);
+            }
+        }
+        Err(LogError::unavailable(
+            "the wait for a standby was cancelled, again and again",
+        ))
     }
 
     async fn try_call(
@@ -139,7 +157,7 @@ impl Server {
         sql: &str,
         parameters: &[Parameter<'_>],
         kind: Kind,
-    ) -> Result<Vec<Row>, Failure> {
+    ) -> Result<Answer, Failure> {
         // Nothing is under way before there is a connection.
         let held = self.link(kind).await.map_err(|error| Failure {
             error,
@@ -147,8 +165,17 @@ impl Server {
         })?;
         let backend = held.link.backend;
         let limit = self.config().patience();
+        // What came before is of no call of ours.
+        held.link.was_warned();
         match timeout(limit, held.link.client.query_typed(sql, parameters)).await {
-            Ok(Ok(rows)) => Ok(rows),
+            Ok(Ok(rows)) => {
+                let cut_short = held.link.was_warned().then_some(backend);
+                if cut_short.is_some() {
+                    // Whoever doubts the call may end its backend: nobody else is to be on it then.
+                    drop(Object::take(held.link));
+                }
+                Ok(Answer { rows, cut_short })
+            }
             Ok(Err(error)) => {
                 if error::spoils_connection(&error) || error::spoils_all(&error) {
                     drop(Object::take(held.link));
@@ -193,11 +220,17 @@ impl Server {
             self.doubts.settled(key);
         }
         let called = self.try_call(sql, parameters, Kind::Change).await;
-        Ok(called.inspect_err(|failure| {
+        let answer = called.inspect_err(|failure| {
             if let Some(backend) = failure.unsettled {
                 self.doubts.raise(key, backend);
             }
-        })?)
+        })?;
+        if let Some(backend) = answer.cut_short {
+            // It is to be seen by all, and not yet on the standbys.
+            let outlasted = self.outlast(key).await;
+            outlasted.inspect_err(|_| self.doubts.raise(key, backend))?;
+        }
+        Ok(answer.rows)
     }
 
     /// Ends a backend that may still be at a call whose answer was lost, and sees it gone. Only then

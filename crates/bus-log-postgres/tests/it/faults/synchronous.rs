@@ -2,9 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use bus_log::{Expect, InMemorySessionLog, LogErrorKind, SessionLog, ShippingConfig, ShippingLog};
+use bus_log::{
+    Expect, InMemorySessionLog, LogErrorKind, Result, SessionLog, ShippingConfig, ShippingLog,
+};
 use bus_testkit::faults::{append, texts};
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::ScratchPostgres;
@@ -13,6 +16,11 @@ use crate::support::{Schema, Sql, open, own};
 
 /// Backends whose commits wait for a standby.
 const WAIT: &str = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+
+/// How an administrator ends such a wait: with its connection, or alone. Then the server tells its client that all went
+/// well, and that it did not wait only in a notice.
+const TERMINATE: &str = "pg_terminate_backend";
+const CANCEL: &str = "pg_cancel_backend";
 
 /// A primary, and a standby that it waits for.
 fn with_a_standby() -> (ScratchPostgres, ScratchPostgres, Sql) {
@@ -31,6 +39,15 @@ fn with_a_standby() -> (ScratchPostgres, ScratchPostgres, Sql) {
 
 #[test]
 fn a_shipper_keeps_what_no_standby_has() {
+    a_shipper_keeps_what_lost_its_wait_by(TERMINATE);
+}
+
+#[test]
+fn a_shipper_keeps_what_no_standby_has_where_only_the_wait_was_cancelled() {
+    a_shipper_keeps_what_lost_its_wait_by(CANCEL);
+}
+
+fn a_shipper_keeps_what_lost_its_wait_by(end: &str) {
     let (primary, standby, admin) = with_a_standby();
     let schema = Schema::at(&primary.url());
     let config = schema
@@ -54,7 +71,7 @@ fn a_shipper_keeps_what_no_standby_has() {
     append(&log, &key, "x", 2).unwrap();
     // An administrator ends what waits: the commit is seen by all, and the standby does not have it.
     let there = eventually(Duration::from_secs(30), || {
-        admin.run(&format!("SELECT pg_terminate_backend(pid) {WAIT}"));
+        admin.run(&format!("SELECT {end}(pid) {WAIT}"));
         block_on(reader.bounds(&key)).unwrap().last == 3
     });
     assert!(there);
@@ -189,6 +206,68 @@ fn an_append_is_not_acknowledged_before_the_standby_has_it_however_often_it_is_t
         block_on(there.bounds(&key)).unwrap().last == 3
     });
     assert!(followed);
+}
+
+#[test]
+fn a_call_whose_wait_for_the_standby_is_cancelled_waits_again() {
+    let (primary, standby, admin) = with_a_standby();
+    let schema = Schema::at(&primary.url());
+    // The notice comes also where the role, or the server, would have none.
+    let quiet = format!("{}?options=-c%20client_min_messages%3Derror", primary.url());
+    let (log, key) = (open(schema.config_at(&quiet)).unwrap(), samples::key("s"));
+    append(&log, &key, "before", 1).unwrap();
+    let waiting = || {
+        let pids = admin.run(&format!("SELECT pid {WAIT}")).concat();
+        (!pids.is_empty()).then_some(pids)
+    };
+    // The backend that waits, once it is another one than that.
+    let waits_beside = |old: &str| {
+        let mut found = None;
+        let came = eventually(Duration::from_secs(20), || {
+            found = waiting().filter(|pid| pid != old);
+            found.is_some()
+        });
+        assert!(came, "it waits again");
+        found.unwrap()
+    };
+    let cancel = |pid: &str| admin.run(&format!("SELECT pg_cancel_backend({pid})"));
+
+    standby.pause().unwrap();
+    thread::scope(|scope| {
+        let appending = scope.spawn(|| append(&log, &key, "x", 2));
+        let pid = waits_beside("");
+        cancel(&pid);
+        waits_beside(&pid);
+        assert!(!appending.is_finished());
+        standby.resume().unwrap();
+        assert_eq!(appending.join().unwrap().unwrap(), 3);
+    });
+    assert!(eventually(Duration::from_secs(20), || waiting().is_none()));
+
+    // However often it is cancelled, nothing is told that the standby does not have.
+    standby.pause().unwrap();
+    let all: [&(dyn Fn() -> Result<u64> + Sync); 4] = [
+        &|| append(&log, &key, "y", 1),
+        &|| block_on(log.bounds(&key)).map(|bounds| bounds.last),
+        &|| block_on(log.append_entries(&key, Expect::Last(3), &samples::batch("z", 1))),
+        &|| block_on(log.erase(&key)).map(|()| 0),
+    ];
+    for call in all {
+        thread::scope(|scope| {
+            let calling = scope.spawn(call);
+            let ended = eventually(Duration::from_secs(20), || {
+                admin.run(&format!("SELECT pg_cancel_backend(pid) {WAIT}"));
+                calling.is_finished()
+            });
+            assert!(ended);
+            let error = calling.join().unwrap().unwrap_err();
+            assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+        });
+    }
+    standby.resume().unwrap();
+    assert!(eventually(Duration::from_secs(30), || {
+        block_on(log.bounds(&key)).is_ok_and(|bounds| bounds.last == 4)
+    }));
 }
 
 #[test]
