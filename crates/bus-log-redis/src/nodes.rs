@@ -382,8 +382,7 @@ fn slots_of(answer: Value, asked: &Address) -> Result<Slots> {
         let (Ok(first), Ok(last), Some(Ok(port))) = (first, last, port) else {
             continue;
         };
-        let host = host.filter(|host| !host.is_empty() && host != "?");
-        let host = host.unwrap_or_else(|| asked.host.clone());
+        let host = named(host.as_deref().unwrap_or_default(), asked);
         slots.push((first, last, Address { host, port }));
     }
     if slots.is_empty() {
@@ -393,13 +392,22 @@ fn slots_of(answer: Value, asked: &Address) -> Result<Slots> {
     Ok(slots)
 }
 
-/// Where `MOVED` or `ASK` leads: `SLOT HOST:PORT`; no host means the one that said so.
+/// The host of a node; one that its cluster does not know, said as nothing or as `?`, is that of the node that said so.
+fn named(host: &str, by: &Address) -> String {
+    let is_known = !host.is_empty() && host != "?";
+    if is_known { host } else { &by.host }.to_owned()
+}
+
+/// Where `MOVED` or `ASK` leads: `SLOT HOST:PORT`.
 pub(crate) fn redirection(error: &RedisError, from: &Address) -> Option<Address> {
     let place = error.detail()?.split_ascii_whitespace().nth(1)?;
     let (host, port) = place.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Some(Address {
-        host: if host.is_empty() { &from.host } else { host }.to_owned(),
+        host: named(host, from),
         port: port.parse().ok()?,
     })
 }
+
+#[cfg(test)]
+mod tests;
