@@ -1,5 +1,6 @@
 //! Finding the log, or making it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bus_log::{LogError, Result};
@@ -54,7 +55,8 @@ impl Server {
         Ok(true)
     }
 
-    /// Makes each part's record, and last says that all are made.
+    /// Makes each part's record, and last says that all are made: in a cluster, once the replicas that a change waits for
+    /// have all of them. Otherwise a failover could take away some for good, as a log that is whole is not made again.
     async fn make(&self, link: &Link, id: Option<String>, parts: Option<u16>) -> Result<Identity> {
         let wanted = match link.settings.is_cluster {
             true => PARTS_IN_CLUSTER,
@@ -64,13 +66,19 @@ impl Server {
             id: id.unwrap_or_else(random),
             parts: parts.unwrap_or(wanted),
         };
-        let mut part = 0;
+        let (mut part, mut places): (_, Vec<Arc<Link>>) = (0, Vec::new());
         while part < log.parts {
             let place = Part::new(self.config().prefix(), part);
             let (version, parts) = (VERSION.to_string(), log.parts.to_string());
             let arguments = [log.id.as_bytes(), version.as_bytes(), parts.as_bytes()];
-            let made = self
-                .read(&place, Script::Make, &[place.log()], &arguments)
+            let (at, made) = self
+                .read_by(
+                    Link::for_changes,
+                    &place,
+                    Script::Make,
+                    &[place.log()],
+                    &arguments,
+                )
                 .await?;
             let (id, _, parts, _): Found =
                 redis::from_redis_value(made).map_err(|error| unreadable(error.into()))?;
@@ -86,13 +94,39 @@ impl Server {
             // Somebody else may have been first.
             log = found;
             part += 1;
+            // The first says which log it is: were it lost, the others would be of another one for ever.
+            if part == 1 && log.parts > 1 {
+                self.copied(&at).await?;
+            }
+            // One wait covers all that went over the connection before.
+            if !places.iter().any(|known| known.number == at.number) {
+                places.push(at);
+            }
         }
         if log.parts > 1 {
+            for at in places {
+                self.copied(&at).await?;
+            }
             let first = Part::new(self.config().prefix(), 0);
-            self.read(&first, Script::Whole, &[first.log()], &[])
+            let (at, _) = self
+                .read_by(
+                    Link::for_changes,
+                    &first,
+                    Script::Whole,
+                    &[first.log()],
+                    &[],
+                )
                 .await?;
+            self.copied(&at).await?;
         }
         Ok(log)
+    }
+
+    async fn copied(&self, link: &Link) -> Result<()> {
+        match self.config().replicas() {
+            0 => Ok(()),
+            replicas => link.replicated(replicas).await,
+        }
     }
 }
 

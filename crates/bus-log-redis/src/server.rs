@@ -145,7 +145,7 @@ impl Server {
     }
 
     /// The same over the connection that is chosen, and which way it went.
-    async fn read_by(
+    pub(crate) async fn read_by(
         &self,
         choose: fn(&Link) -> &Wire,
         part: &Part,

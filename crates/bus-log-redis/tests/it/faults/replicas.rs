@@ -8,12 +8,13 @@ use bus_log::{
     Expect, InMemorySessionLog, LogErrorKind, LogWriter, LogWriterConfig, SessionLog,
     ShippingConfig, ShippingLog,
 };
+use bus_log_redis::{RedisConfig, RedisSessionLog};
 use bus_testkit::faults::append;
 use bus_testkit::{block_on, eventually, samples};
 use local_servers::ScratchRedis;
 
 use super::failover::replica_of;
-use crate::support::{Ask, Log, open, own};
+use crate::support::{Ask, Cluster, Log, open, own};
 
 #[test]
 fn a_shipper_keeps_what_no_replica_has() {
@@ -110,6 +111,53 @@ fn what_waits_for_replicas_goes_on_at_a_server_that_forgot_the_scripts() {
     assert_eq!(none.unwrap(), 3);
     forget();
     assert_eq!(block_on(log.archive_before(&key, 1)).unwrap(), 0);
+}
+
+#[test]
+fn a_cluster_s_log_is_made_only_once_the_replicas_have_all_its_parts() {
+    let mut cluster = Cluster::start(2);
+    let replicas = [0, 1].map(|node| cluster.add_replica(node));
+    let made = Log::at(&cluster.url());
+    let config = made
+        .config()
+        .with_replicas(1)
+        .with_call_timeout(Duration::from_secs(4));
+    // Not the one of the node that has the part by which a log is looked for.
+    cluster.0[replicas[0]].pause().unwrap();
+    let error = open(config.clone()).unwrap_err();
+    assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+    assert!(error.to_string().contains("0 of 1 replicas"), "{error}");
+    let found = block_on(RedisSessionLog::open_existing(config.clone())).unwrap();
+    assert!(found.is_none(), "it is not taken for whole");
+    cluster.0[replicas[0]].resume().unwrap();
+    let opened = || open(config.clone()).is_ok();
+    assert!(eventually(Duration::from_secs(30), opened));
+    // So it is there also after both nodes are lost right then.
+    for (node, replica) in replicas.into_iter().enumerate() {
+        cluster.0[node].kill().unwrap();
+        let mut ask = cluster.ask(replica);
+        let taken = || {
+            // Nobody votes: half of the nodes that could are gone.
+            let _ = ask.try_run::<()>(&["CLUSTER", "FAILOVER", "TAKEOVER"]);
+            let info: String = ask.run(&["INFO", "replication"]);
+            info.contains("role:master")
+        };
+        assert!(eventually(Duration::from_secs(30), taken));
+    }
+    let there = config_of_one(&cluster, replicas[0], &made);
+    let log = || open(there.clone());
+    assert!(eventually(Duration::from_secs(30), || log().is_ok()));
+    let log = log().unwrap();
+    for n in 0..40 {
+        let key = samples::key(&format!("w{n}"));
+        let appended = || append(&log, &key, "x", 1).is_ok();
+        assert!(eventually(Duration::from_secs(30), appended));
+    }
+}
+
+/// A log's configuration by a node of its cluster.
+fn config_of_one(cluster: &Cluster, node: usize, made: &Log) -> RedisConfig {
+    made.config_at(&cluster.0[node].url()).without_creation()
 }
 
 /// A primary with a replica, and a log that waits for it.
