@@ -39,9 +39,10 @@ struct Cluster {
     gates: HashMap<Address, NodeGate>,
     /// True if a node was not where it should be.
     is_stale: bool,
-    /// The last one that was no good, or did not have what it should. What it says of the others may be as old as what it
-    /// says of itself.
+    /// The last one that was no good. What it says of the others may be as old as what it says of itself.
     spoiled: Option<Address>,
+    /// Slots that a node did not serve, or did not know of, and that node.
+    doubted: HashMap<u16, Address>,
 }
 
 impl Nodes {
@@ -85,17 +86,44 @@ impl Nodes {
                 self.know(slots);
                 Ok(())
             }
+            // Somebody else was there first, and let go of it.
+            Err(_) if self.owner(slot).is_some() => Ok(()),
             // It may have been taken out of the cluster: the other hosts may be in it.
-            Err(error) => self.learn().await.map_err(|_| error),
+            Err(error) => {
+                link.close();
+                self.learn().await.map_err(|_| error)
+            }
         };
-        let owner = asked.map(|()| self.owner(slot));
-        let Ok(Some((address, gate))) = owner else {
-            // The next call looks for one that knows more.
-            link.close();
-            let none = || LogError::unavailable(format!("cluster has no node for slot {slot}"));
-            return Err(owner.err().unwrap_or_else(none));
+        asked?;
+        self.keep(&link, begun).await;
+        let Some((address, gate)) = self.owner(slot) else {
+            // The next call asks those first that may know more.
+            self.doubt(slot, &link);
+            return Err(LogError::unavailable(format!(
+                "cluster has no node for slot {slot}"
+            )));
         };
         self.node(&address, &gate, begun).await
+    }
+
+    /// Keeps the connection by which the cluster was found for what its node has, or closes it: one to each node is enough.
+    async fn keep(&self, link: &Arc<Link>, begun: Instant) {
+        if !link.is_alive() {
+            return;
+        }
+        let gate = {
+            let mut cluster = self.cluster();
+            let has_slots = cluster.slots.iter().any(|(_, _, at)| *at == link.address);
+            has_slots.then(|| Arc::clone(cluster.gates.entry(link.address.clone()).or_default()))
+        };
+        if let Some(gate) = gate {
+            let this = async { self.writable(Arc::clone(link)) };
+            let kept = gate.get(begun, is_alive, this).await;
+            if kept.is_ok_and(|kept| kept.number == link.number) {
+                return;
+            }
+        }
+        link.close();
     }
 
     /// A connection to a node that another one has named.
@@ -123,19 +151,24 @@ impl Nodes {
     /// A connection was no good: its server may have been replaced.
     pub(crate) fn spoiled(&self, link: &Link) {
         link.close();
-        self.doubted(link);
-    }
-
-    /// A node may not have what it was asked for any more: who has what is asked again before anything else is sent to it.
-    /// What it is at goes on.
-    pub(crate) fn doubted(&self, link: &Link) {
         let mut cluster = self.cluster();
         cluster.is_stale = !cluster.slots.is_empty();
         cluster.spoiled = Some(link.address.clone());
     }
 
+    /// A node may not have a slot any more: who has it is asked again before anything else of that slot is sent. What the
+    /// node has besides goes on, however long the others take to answer.
+    pub(crate) fn doubt(&self, slot: u16, link: &Link) {
+        let mut cluster = self.cluster();
+        cluster.is_stale = !cluster.slots.is_empty();
+        cluster.doubted.insert(slot, link.address.clone());
+    }
+
     /// The connection to the server that has the slot, if there is one that is good, without waiting.
     pub(crate) fn there(&self, slot: u16) -> Option<Arc<Link>> {
+        if self.cluster().doubted.contains_key(&slot) {
+            return None;
+        }
         match self.owner(slot) {
             Some((address, _)) if self.cluster().spoiled.as_ref() == Some(&address) => None,
             Some((_, gate)) => gate.there(is_alive),
@@ -267,7 +300,8 @@ impl Nodes {
     async fn learn(&self) -> Result<()> {
         let mut known: Vec<Address> = Vec::new();
         let mut connected = Vec::new();
-        let spoiled = self.cluster().spoiled.clone();
+        let mut suspects: Vec<Address> = self.cluster().doubted.values().cloned().collect();
+        suspects.extend(self.cluster().spoiled.clone());
         for (_, _, address) in &self.cluster().slots {
             if !known.contains(address) {
                 known.push(address.clone());
@@ -277,7 +311,7 @@ impl Nodes {
         for gate in self.cluster().gates.values() {
             connected.extend(gate.there(is_alive));
         }
-        let is_other = |address: &&Address| Some(*address) != spoiled.as_ref();
+        let is_other = |address: &&Address| !suspects.contains(address);
         let connected = connected.iter().filter(|link| is_other(&&link.address));
         let connected = connected.map(|link| self.slots_by(link)).collect();
         if let Ok(Ok(slots)) = timeout(OTHERS, first(connected)).await {
@@ -318,6 +352,7 @@ impl Nodes {
         cluster.slots = slots;
         cluster.is_stale = false;
         cluster.spoiled = None;
+        cluster.doubted.clear();
     }
 
     fn owner(&self, slot: u16) -> Option<(Address, NodeGate)> {

@@ -166,7 +166,7 @@ impl Server {
                 Some(_) => timeout(link.patience(), wire.send_asking(&command)).await,
                 None => timeout(link.patience(), wire.send(&command)).await,
             };
-            match self.judge(&link, sent, script) {
+            match self.judge(&link, part.slot, sent, script) {
                 Attempt::Done(answer) => return Ok((link, answer)),
                 Attempt::Failed(error, _) => return Err(error),
                 Attempt::Again(again) => asks = self.prepare(&link, part, again, tried).await?,
@@ -203,7 +203,7 @@ impl Server {
             } else {
                 timeout(link.patience(), wire.send(&mark)).await
             };
-            match self.judge(link, sent, Script::Mark) {
+            match self.judge(link, part.slot, sent, Script::Mark) {
                 Attempt::Done(answer) => {
                     Answer::of(answer)?;
                     return link.replicated(self.config().replicas()).await;
@@ -268,7 +268,7 @@ impl Server {
                 Some(sent) => Ok(sent),
                 None => timeout(link.patience(), sending).await,
             };
-            let again = match self.judge(&link, sent, script) {
+            let again = match self.judge(&link, part.slot, sent, script) {
                 Attempt::Done(answer) => {
                     let answer = Answer::of(answer);
                     // A log that is not this one has stored no fence.
@@ -320,6 +320,7 @@ impl Server {
     fn judge(
         &self,
         link: &Link,
+        slot: u16,
         sent: Result<Result<Value, RedisError>, tokio::time::error::Elapsed>,
         script: Script,
     ) -> Attempt {
@@ -351,7 +352,7 @@ impl Server {
         if error::spoils_connection(&error) {
             self.nodes.spoiled(link);
         } else if error::is_without_slots(&error) {
-            self.nodes.doubted(link);
+            self.nodes.doubt(slot, link);
         }
         let end = if error::is_answer(&error) {
             End::Refused

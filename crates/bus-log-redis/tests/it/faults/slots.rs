@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus_log::{LogErrorKind, SessionLog, ThreadKey};
 use bus_testkit::faults::{Writer, append, let_write, rounds};
 use bus_testkit::{block_on, eventually, samples};
 
-use crate::support::{Cluster, Log, open};
+use crate::support::{Ask, Cluster, Log, open};
 
 /// Of many threads one that a node has.
 fn thread_at(cluster: &Cluster, node: usize, log: &dyn SessionLog) -> ThreadKey {
@@ -69,6 +69,22 @@ fn a_node_that_is_taken_out_of_the_cluster_takes_no_thread_along() {
     assert!(eventually(Duration::from_secs(20), opened));
 }
 
+/// Two threads that one node has, and the slot of the first, in which the second is not.
+fn two_at(ask: &mut Ask, log: &dyn SessionLog) -> (ThreadKey, u16, ThreadKey) {
+    let mut slot_of = |key: &ThreadKey| {
+        append(log, key, "before", 1).unwrap();
+        let head = format!("*:head:4:acme:{}", key.thread_id());
+        let head: Vec<String> = ask.run(&["KEYS", &head]);
+        Some(ask.run::<u16>(&["CLUSTER", "KEYSLOT", head.first()?]))
+    };
+    let keys = (0..60).map(|n| samples::key(&format!("t{n}")));
+    let here = keys.filter_map(|key| Some((slot_of(&key)?, key)));
+    let mut here: Vec<_> = here.collect();
+    let (slot, lost) = here.remove(0);
+    let stays = here.into_iter().find(|(other, _)| *other != slot);
+    (lost, slot, stays.unwrap().1)
+}
+
 #[test]
 fn a_slot_that_nobody_serves_costs_the_other_threads_of_its_node_nothing() {
     let cluster = Cluster::start(2);
@@ -80,25 +96,12 @@ fn a_slot_that_nobody_serves_costs_the_other_threads_of_its_node_nothing() {
     let made = Log::at(&cluster.url());
     let log = Arc::new(open(made.config()).unwrap());
     let mut ask = cluster.ask(0);
-    let mut slot_of = |name: &str| {
-        append(&*log, &samples::key(name), "before", 1).unwrap();
-        let head: Vec<String> = ask.run(&["KEYS", &format!("*:head:4:acme:{name}")]);
-        let head = head.first()?;
-        Some(ask.run::<u16>(&["CLUSTER", "KEYSLOT", head]))
-    };
-    let names: Vec<String> = (0..60).map(|n| format!("t{n}")).collect();
-    let here = names
-        .iter()
-        .filter_map(|name| Some((name, slot_of(name)?)))
-        .collect::<Vec<_>>();
-    let (lost, slot) = here[0];
-    let (stays, _) = here.iter().find(|(_, other)| *other != slot).unwrap();
+    let (lost, slot, stays) = two_at(&mut ask, &*log);
     let (written, done) = (AtomicU64::new(1), AtomicBool::new(false));
-    let lost = samples::key(lost);
     thread::scope(|scope| {
         let writing = scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
-                let end = append(&*log, &samples::key(stays), "x", 1).unwrap();
+                let end = append(&*log, &stays, "x", 1).unwrap();
                 written.store(end, Ordering::SeqCst);
             }
         });
@@ -118,6 +121,116 @@ fn a_slot_that_nobody_serves_costs_the_other_threads_of_its_node_nothing() {
     });
     ask.run::<()>(&["CLUSTER", "ADDSLOTS", &slot.to_string()]);
     let is_back = || append(&*log, &lost, "after", 1).is_ok();
+    assert!(eventually(Duration::from_secs(20), is_back));
+}
+
+#[test]
+fn a_slot_that_nobody_serves_holds_up_no_other_thread_while_the_other_node_hangs() {
+    let cluster = Cluster::start(2);
+    for node in [0, 1] {
+        let mut ask = cluster.ask(node);
+        ask.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+        ask.run::<()>(&["CONFIG", "SET", "cluster-node-timeout", "60000"]);
+    }
+    let made = Log::at(&cluster.url());
+    let config = made.config().with_connect_timeout(Duration::from_secs(3));
+    let log = open(config).unwrap();
+    let mut ask = cluster.ask(0);
+    let (lost, slot, stays) = two_at(&mut ask, &log);
+    cluster.0[1].pause().unwrap();
+    ask.run::<()>(&["CLUSTER", "DELSLOTS", &slot.to_string()]);
+    let (over, mut slowest) = (AtomicBool::new(false), Duration::ZERO);
+    thread::scope(|scope| {
+        let trying = scope.spawn(|| {
+            let mut tries = 0;
+            while !over.load(Ordering::SeqCst) {
+                let error = append(&log, &lost, "x", 1).unwrap_err();
+                assert_eq!(error.kind(), LogErrorKind::Unavailable, "{error:?}");
+                tries += 1;
+            }
+            tries
+        });
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(6) {
+            let begun = Instant::now();
+            append(&log, &stays, "y", 1).unwrap();
+            slowest = slowest.max(begun.elapsed());
+        }
+        over.store(true, Ordering::SeqCst);
+        assert!(trying.join().unwrap() > 0);
+    });
+    // Whoever asks the other node waits for it a second, twice.
+    assert!(
+        slowest < Duration::from_millis(1500),
+        "one took {slowest:?}"
+    );
+    cluster.0[1].resume().unwrap();
+}
+
+#[test]
+fn a_cluster_s_log_has_one_connection_to_each_node() {
+    let cluster = Cluster::start(2);
+    let made = Log::at(&cluster.url());
+    // The second is a name by which the nodes do not know each other.
+    for url in [
+        cluster.url(),
+        cluster.url().replace("127.0.0.1", "localhost"),
+    ] {
+        let log = open(made.config_at(&url)).unwrap();
+        for n in 0..12 {
+            append(&log, &samples::key(&format!("w{n}")), "x", 1).unwrap();
+        }
+        for node in [0, 1] {
+            let mut ask = cluster.ask(node);
+            let mut found = 0;
+            let is_one = eventually(Duration::from_secs(10), || {
+                let clients: String = ask.run(&["CLIENT", "LIST", "TYPE", "normal"]);
+                // Beside the one that asks.
+                found = clients.lines().filter(|line| !line.is_empty()).count() - 1;
+                found == 1
+            });
+            assert!(is_one, "{found} at node {node} by {url}");
+        }
+    }
+}
+
+#[test]
+fn a_slot_that_no_node_knows_of_costs_each_call_no_new_connection_for_calls() {
+    let cluster = Cluster::start(2);
+    for node in [0, 1] {
+        let goes_on = ["CONFIG", "SET", "cluster-require-full-coverage", "no"];
+        cluster.ask(node).run::<()>(&goes_on);
+    }
+    let made = Log::at(&cluster.url());
+    let log = open(made.config()).unwrap();
+    let mut ask = cluster.ask(0);
+    let (lost, slot, stays) = two_at(&mut ask, &log);
+    for node in [0, 1] {
+        let forget = ["CLUSTER", "DELSLOTS", &slot.to_string()];
+        cluster.ask(node).run::<()>(&forget);
+    }
+    let loads = || {
+        let at = |node| {
+            let stats: String = cluster.ask(node).run(&["INFO", "commandstats"]);
+            let line = stats
+                .lines()
+                .find_map(|line| line.strip_prefix("cmdstat_script|load:calls="));
+            let count = line.and_then(|line| line.split(',').next());
+            count.map_or(0, |count| count.parse::<u32>().unwrap())
+        };
+        at(0) + at(1)
+    };
+    let fail = || append(&log, &lost, "x", 1).unwrap_err();
+    fail();
+    let before = loads();
+    for _ in 0..20 {
+        assert_eq!(fail().kind(), LogErrorKind::Unavailable);
+    }
+    assert_eq!(loads(), before);
+    append(&log, &stays, "y", 1).unwrap();
+    // Once a node has it again, so has the log.
+    ask.run::<()>(&["CLUSTER", "ADDSLOTS", &slot.to_string()]);
+    let is_back = || append(&log, &lost, "after", 1).is_ok();
     assert!(eventually(Duration::from_secs(20), is_back));
 }
 
