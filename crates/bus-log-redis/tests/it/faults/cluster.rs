@@ -13,9 +13,21 @@ use crate::support::{Ask, Cluster, Log, open};
 
 #[test]
 fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
-    let cluster = Cluster::start(2);
+    slots_move_under_writers(&Cluster::start(2), 0, rounds(2));
+}
+
+#[test]
+fn slots_that_move_between_nodes_with_replicas_lose_nothing_and_double_nothing() {
+    let mut cluster = Cluster::start(2);
+    for node in [0, 1] {
+        cluster.add_replica(node);
+    }
+    slots_move_under_writers(&cluster, 1, rounds(1));
+}
+
+fn slots_move_under_writers(cluster: &Cluster, replicas: u32, rounds: u32) {
     let made = Log::at(&cluster.url());
-    let log = Arc::new(open(made.config()).unwrap());
+    let log = Arc::new(open(made.config().with_replicas(replicas)).unwrap());
     let names: Vec<String> = (0..8).map(|n| format!("w{n}")).collect();
     let writers: Vec<Writer> = names.iter().map(|name| Writer::start(&log, name)).collect();
     let mut ask = Ask::connect(&cluster.url());
@@ -23,7 +35,7 @@ fn slots_that_move_under_writers_lose_nothing_and_double_nothing() {
         |ask: &mut Ask, part| -> u16 { ask.run(&["CLUSTER", "KEYSLOT", &format!("{{{part}}}")]) };
     let slots: Vec<u16> = (0..64).map(|part| slot(&mut ask, part)).collect();
     let mut moved = 0;
-    for round in 0..rounds(2) {
+    for round in 0..rounds {
         // All one way, as nodes that take each other's slots at once may never agree.
         let (from, to) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
         for slot in slots.iter().filter(|slot| round > 0 || **slot < 8192) {
