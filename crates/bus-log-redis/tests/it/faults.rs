@@ -6,6 +6,7 @@
 
 mod cluster;
 mod disk;
+mod elected;
 mod failover;
 mod garbage;
 mod gone;
