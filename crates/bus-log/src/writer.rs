@@ -59,7 +59,8 @@ pub use submission::Submission;
 /// joined before the drop returns, and the thread's hold on the log is gone. A log that settles
 /// nothing for [`close_timeout`](LogWriterConfig::close_timeout) is given up, and what is left is
 /// lost. The drop blocks meanwhile; in async code, [`close`](Self::close) before. Dropped on
-/// such a thread, as by a ticket's callback, the drop does not wait.
+/// such a thread, as by a ticket's callback, or on another one that a log needs
+/// ([`SinkThread`](bus_core::SinkThread)), the drop does not wait.
 ///
 /// # When the log fails
 ///

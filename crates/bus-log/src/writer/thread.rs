@@ -220,8 +220,9 @@ impl Drop for LogThread {
         };
         let patience = lock(&self.patience).max(LAST_TRY);
         self.shared.end(patience);
-        if is_writer() {
-            // Writers must not wait for each other, nor one for itself: it ends by itself.
+        if is_writer() || SinkThread::is_current() {
+            // Writers must not wait for each other, nor one for itself, nor may a thread that the log itself needs for what
+            // is left: it ends by itself.
             return;
         }
         loop {

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use bus_log::{
     DurableSink, InMemorySessionLog, LogSink, LogWriter, LogWriterConfig, SessionAuditSink,
-    SessionEvent, SessionLog,
+    SessionEvent, SessionLog, SinkThread,
 };
+use bus_testkit::{FaultyLog, Gate};
 
 use crate::support::{Fault, LONG, ScriptedLog, Seen, block_on, key, record, seen, wait_until};
 
@@ -149,6 +150,26 @@ fn the_last_face_may_be_dropped_by_the_log_s_own_thread() {
     drop(audit);
     drop(tx);
     wait_until("the thread ends by itself", || weak.upgrade().is_none());
+}
+
+#[test]
+fn the_last_face_may_be_dropped_by_a_thread_that_the_log_needs() {
+    let log = Arc::new(FaultyLog::new(InMemorySessionLog::new()));
+    let gate = Gate::closed();
+    log.next(bus_testkit::Fault::Wait(gate.clone()));
+    let config = LogWriterConfig::default().with_close_timeout(Duration::from_secs(1));
+    let writer = LogWriter::with_config(log.clone(), config);
+    writer.audit(key("s")).record(record(0));
+    wait_until("it is under way", || log.tried().len() == 1);
+    let own = std::thread::spawn(move || {
+        let _own = SinkThread::enter();
+        drop(writer);
+        // Only now it goes on with what the log waits for.
+        gate.open();
+    });
+    own.join().unwrap();
+    let written = || block_on(seen(log.log(), &key("s"))) == [Seen::Record(0)];
+    assert!(bus_testkit::eventually(Duration::from_secs(5), written));
 }
 
 #[test]
