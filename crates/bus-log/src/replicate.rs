@@ -50,7 +50,7 @@ const AT_ONCE: usize = 8;
 ///
 /// `Unavailable` and `Busy` are tried again as long as [`with_retry_for`](Self::with_retry_for) says,
 /// not at all by default: after 50 ms, then twice as long each time, up to 5 s, of which half is by
-/// chance. A page that moves begins the time anew. What fails after that ends the call, if it concerns
+/// chance. The time begins with the first failure, and a page that moves ends it. What fails after that ends the call, if it concerns
 /// the whole log; an error of one thread stops that thread alone and is told in [`Copied::failed`].
 ///
 /// # Memory
@@ -114,7 +114,9 @@ impl Replication {
     /// and what is erased there is erased here.
     ///
     /// Ordinals that were hidden before they were copied are then no gap: they are taken up by events
-    /// of type `bus.hidden`, which are hidden at once.
+    /// of type `bus.hidden`, which are hidden at once. Not so where the target can still read events before them, which were not
+    /// erased: that is a [`Gap`](ReplicateError::Gap), as these may be the only copies. Never mirror a log that gives back what it has shipped
+    /// ([`ShippingConfig::with_keep`](crate::ShippingConfig::with_keep)).
     ///
     /// Where threads are erased and written again at the same time, only one mirror may be at work: an
     /// erasure that comes late from a second one takes what was copied since. All else any number may do.
@@ -131,7 +133,7 @@ impl Replication {
         self
     }
 
-    /// The same, trying again for so long what may pass, counted from the last page that moved.
+    /// The same, trying again for so long what may pass, counted from the first failure since a page moved.
     #[must_use]
     pub const fn with_retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time;
@@ -150,7 +152,8 @@ impl Replication {
 
     /// The same for who calls [`tenant`](Self::tenant) or [`all`](Self::all) again and again: it keeps how
     /// far each thread had come, and passes over those of which the source has nothing new, without asking
-    /// the target. About 150 bytes a thread.
+    /// the target. About 150 bytes a thread. The target may lose what it took: after an outage of it that was noticed, it is
+    /// asked about all of them again, and its list is looked through in every tenth call.
     ///
     /// A thread that can't be copied is then left alone for a while, from a second to a minute, longer each time; until it is
     /// tried again its error is in [`Copied::failed`] once more. It holds up nobody: what a log says of one thread is not

@@ -351,7 +351,8 @@ impl SessionLog for ShippingLog {
 
     /// Hides events in the local log, once they are shipped: it waits for that, at most
     /// [`patience`](ShippingConfig::patience), and fails with `Unavailable` if they are not. The remote log is asked each
-    /// time, as it may have lost what it had: while it is away nothing is hidden.
+    /// time, as it may have lost what it had: while it is away nothing is hidden. Nor is anything while it has itself hidden
+    /// events of the thread that were never compared: they may be somebody else's.
     async fn archive_before(&self, key: &ThreadKey, watermark: u64) -> Result<usize> {
         let shared = self.shared();
         let bounds = shared.local.bounds(key).await?;
@@ -361,6 +362,11 @@ impl SessionLog for ShippingLog {
             shared.tell(|books| books.look_at(key, bounds.last));
             let deadline = Instant::now() + shared.config.patience;
             self.shipped(key, until, deadline).await?;
+            let uncompared = shared.books().uncompared(key);
+            if uncompared > bounds.watermark {
+                let message = "the remote log has hidden events that were never compared, the local ones may be the only copies: up to ordinal";
+                return Err(LogError::unavailable(format!("{message} {uncompared}")));
+            }
         }
         // No further than what was seen to be shipped.
         let archived = shared.local.archive_before(key, until).await?;

@@ -45,6 +45,8 @@ pub(crate) struct Courier {
     suspect: Option<u64>,
     /// The target was found ahead before: nothing is moved behind events that can't be compared.
     must_compare: bool,
+    /// The first ordinal that the target ever had; 0 if it is not known to have had any.
+    had: u64,
     news: News,
 }
 
@@ -53,8 +55,8 @@ pub(crate) struct Courier {
 pub(crate) struct News {
     /// Where the copy stands, and the source's last ordinal.
     pub(crate) place: Option<(u64, u64)>,
-    /// The target's last ordinal, as it says itself.
-    pub(crate) target: Option<u64>,
+    /// What the target says of itself.
+    pub(crate) target: Option<Bounds>,
     /// The last event that both have is there, and is the same.
     pub(crate) compared: Option<u64>,
     /// The target has hidden the last event that both have, of which the source can still read its own: whether they are
@@ -127,6 +129,7 @@ impl Courier {
             search: None,
             suspect: None,
             must_compare: false,
+            had: 0,
             news: News::default(),
         }
     }
@@ -147,6 +150,13 @@ impl Courier {
     /// both have can be compared. To have reached the target's last ordinal meanwhile proves nothing.
     pub(crate) const fn distrusting(mut self, was_ahead: bool) -> Self {
         self.must_compare = was_ahead;
+        self
+    }
+
+    /// The same where the target is known to have had this ordinal, and none before it: a target without any has lost them,
+    /// and what its source has hidden of them is nowhere.
+    pub(crate) const fn had_from(mut self, ordinal: u64) -> Self {
+        self.had = ordinal;
         self
     }
 
@@ -262,7 +272,7 @@ impl Courier {
         let target = self.of_target(caught(self.to.bounds(&self.key)).await)?;
         let source = self.of_source(caught(self.from.bounds(&self.key)).await)?;
         self.count_look(source, target)?;
-        self.news.target = Some(target.last);
+        self.news.target = Some(target);
         if target.last > source.last {
             return Err(ReplicateError::Ahead {
                 key: self.key.clone(),
@@ -309,7 +319,9 @@ impl Courier {
             target: target.last,
             erased: if source.erased { source.watermark } else { 0 },
         };
+        let has_lost = (1..=source.watermark).contains(&self.had) && !source.erased;
         let place = match target.last {
+            0 if has_lost => return Err(self.gap(self.had - 1, source.watermark)),
             0 if source.readable() == 0 => return Ok(Look::Level(level)),
             0 if source.watermark > 0 => Place {
                 cursor: source.watermark,

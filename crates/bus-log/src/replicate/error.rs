@@ -51,7 +51,9 @@ pub enum ReplicateError {
         /// The first ordinal that differs.
         ordinal: u64,
     },
-    /// The source hid events before they were copied: to go on would change ordinals.
+    /// The source hid events before they were copied, or the target has lost them since: to go on would change ordinals.
+    /// What the target can read before them may be the only copy. Whoever [mirrors](crate::Replication::mirroring)
+    /// and does not need it archives it in the target first.
     #[error("source has hidden what was not copied yet: thread {key}, ordinals {first} to {last}")]
     #[non_exhaustive]
     Gap {

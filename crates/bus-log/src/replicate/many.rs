@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use bus_core::{TenantId, ThreadKey};
 use futures_timer::Delay;
 use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, unfold};
 
 use super::courier::Moved;
+use super::remembered::Remembered;
 use super::{
     Copied, Courier, Pauses, ReplicateError, ReplicateProgress, Replication, Scope, Step,
     ThreadCopied, give_way,
@@ -72,43 +74,74 @@ impl Replication {
     }
 
     async fn many(&self, scope: Scope<'_>) -> Result<Copied, ReplicateError> {
-        let mut names = Names::new(&*self.from, scope);
+        if let Some(remembered) = &self.remembered {
+            remembered.pass(&*self.to).await;
+        }
+        let names = Names::new(&*self.from, scope);
+        // Its next name may take long to come: that is no time of the copies under way.
+        let mut names = std::pin::pin!(unfold(names, |mut names| async {
+            let next = match self.next_of(&mut names).await {
+                Ok(Some(summary)) => Ok(summary),
+                Ok(None) => return None,
+                Err(error) => {
+                    names.pass_over();
+                    Err(error)
+                }
+            };
+            Some((next, names))
+        }));
+        let mut are_all_named = false;
         let mut copied = Copied::default();
         let mut going = FuturesUnordered::new();
         let mut refused = 0;
         loop {
-            while going.len() < self.threads_at_once {
-                match self.next_of(&mut names).await {
-                    Ok(Some(summary)) if self.is_level(&summary) => copied.threads += 1,
-                    Ok(Some(summary)) => {
-                        going.push(async move {
-                            if let Some(error) = self.rests(&summary.key) {
-                                return (summary, Err(error), true);
-                            }
-                            let copied = self.thread(&summary.key).await;
-                            (summary, copied, false)
-                        });
+            let names_one = !are_all_named && going.len() < self.threads_at_once;
+            let next = match (going.is_empty(), names_one) {
+                (true, false) => return Ok(copied),
+                (true, true) => Next::Named(names.next().await),
+                (false, false) => Next::Copied(going.next().await),
+                (false, true) => match select(going.next(), names.next()).await {
+                    Either::Left((done, _)) => Next::Copied(done),
+                    Either::Right((named, _)) => Next::Named(named),
+                },
+            };
+            let (summary, outcome, rested, outages) = match next {
+                Next::Copied(Some(done)) => done,
+                Next::Copied(None) => continue,
+                Next::Named(None) => {
+                    are_all_named = true;
+                    continue;
+                }
+                Next::Named(Some(Ok(summary))) => {
+                    if self.is_level(&summary) {
+                        copied.threads += 1;
+                        continue;
                     }
-                    Ok(None) => break,
-                    Err(error) if self.ends(&error, &copied, &mut refused).await => {
+                    going.push(async move {
+                        let outages = self.outages();
+                        if let Some(error) = self.rests(&summary.key) {
+                            return (summary, Err(error), true, outages);
+                        }
+                        let copied = self.thread(&summary.key).await;
+                        (summary, copied, false, outages)
+                    });
+                    continue;
+                }
+                Next::Named(Some(Err(error))) => {
+                    if self.ends(&error, &copied, &mut refused).await {
                         return Err(error);
                     }
-                    Err(error) => {
-                        names.pass_over();
-                        self.tell(ReplicateProgress::Failed { error: &error });
-                        copied.failed.push(error);
-                    }
+                    self.tell(ReplicateProgress::Failed { error: &error });
+                    copied.failed.push(error);
+                    continue;
                 }
-            }
-            let Some((summary, outcome, rested)) = going.next().await else {
-                return Ok(copied);
             };
             copied.threads += 1;
             match outcome {
                 Ok(thread) => {
                     refused = 0;
                     if let Some(remembered) = &self.remembered {
-                        remembered.copied(summary);
+                        remembered.copied(summary, outages);
                     }
                     copied.events += thread.events;
                     copied.bytes += thread.bytes;
@@ -159,14 +192,12 @@ impl Replication {
         &self,
         names: &mut Names<'_>,
     ) -> Result<Option<ThreadSummary>, ReplicateError> {
-        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let begun = Instant::now();
+        let mut failing = Failing::new(self.retry_for);
         loop {
             match names.next().await {
-                Err(error) if error.is_transient() && begun.elapsed() < self.retry_for => {
+                Err(error) if error.is_transient() && failing.may_pass() => {
                     self.tell(ReplicateProgress::Retrying { error: &error });
-                    let left = self.retry_for.saturating_sub(begun.elapsed());
-                    Delay::new(pauses.take().min(left)).await;
+                    failing.pause().await;
                 }
                 next => return next,
             }
@@ -180,8 +211,7 @@ impl Replication {
         let mut courier = Courier::new(from, to, key.clone(), self.hides)
             .suspecting(warned.differed)
             .distrusting(warned.was_ahead);
-        let mut pauses = Pauses::new(FIRST_PAUSE, LONGEST_PAUSE);
-        let mut moved_at = Instant::now();
+        let mut failing = Failing::new(self.retry_for);
         let mut copied = ThreadCopied {
             key: key.clone(),
             events: 0,
@@ -206,32 +236,44 @@ impl Replication {
                     if !moved.more {
                         break;
                     }
-                    pauses.reset();
-                    moved_at = Instant::now();
+                    failing.is_over();
                     give_way().await;
                 }
                 Ok(Step::Compared) => {
-                    pauses.reset();
-                    moved_at = Instant::now();
+                    failing.is_over();
                     give_way().await;
                 }
                 Ok(Step::Level(level)) => {
                     copied.last = level.target;
                     break;
                 }
-                Err(error)
-                    if error.is_transient()
-                        && moved_at.elapsed() < self.retry_for
-                        && !self.leaves_alone(&error).await =>
-                {
+                Err(error) => {
+                    self.was_away(&error);
+                    let may_pass = error.is_transient() && failing.may_pass();
+                    if !may_pass || self.leaves_alone(&error).await {
+                        return Err(error);
+                    }
                     self.tell(ReplicateProgress::Retrying { error: &error });
-                    let left = self.retry_for.saturating_sub(moved_at.elapsed());
-                    Delay::new(pauses.take().min(left)).await;
+                    failing.pause().await;
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(copied)
+    }
+
+    /// What the target had it may have lost when it is back.
+    fn was_away(&self, error: &ReplicateError) {
+        if let Some(remembered) = &self.remembered
+            && error.is_outage()
+            && matches!(error, ReplicateError::Target { .. })
+        {
+            remembered.forget();
+        }
+    }
+
+    /// Outages of the target that were noticed.
+    fn outages(&self) -> u64 {
+        self.remembered.as_ref().map_or(0, Remembered::outages)
     }
 
     fn is_level(&self, summary: &ThreadSummary) -> bool {
@@ -249,6 +291,47 @@ impl Replication {
         if let Some(remembered) = &self.remembered {
             remembered.failed(key, error, Instant::now());
         }
+    }
+}
+
+/// What comes first.
+enum Next<N, C> {
+    /// A thread of the source, or that there are no more.
+    Named(Option<N>),
+    Copied(Option<C>),
+}
+
+/// Calls that fail one after the other, and how long they may.
+struct Failing {
+    retry_for: Duration,
+    since: Option<Instant>,
+    pauses: Pauses,
+}
+
+impl Failing {
+    const fn new(retry_for: Duration) -> Self {
+        Self {
+            retry_for,
+            since: None,
+            pauses: Pauses::new(FIRST_PAUSE, LONGEST_PAUSE),
+        }
+    }
+
+    /// One succeeded.
+    fn is_over(&mut self) {
+        self.since = None;
+        self.pauses.reset();
+    }
+
+    /// One failed: whether there is time for another.
+    fn may_pass(&mut self) -> bool {
+        self.since.get_or_insert_with(Instant::now).elapsed() < self.retry_for
+    }
+
+    async fn pause(&mut self) {
+        let spent = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        let left = self.retry_for.saturating_sub(spent);
+        Delay::new(self.pauses.take().min(left)).await;
     }
 }
 

@@ -24,7 +24,9 @@ pub(super) struct Account {
     pub(super) known: bool,
     /// The highest ordinal that it said so of, and has not taken back since.
     pub(super) proved: u64,
-    /// The same when a check of the remote log began; 0 once that has named it.
+    /// The first ordinal that it ever had, whatever became of it since; 0 if it is not known to have had any.
+    pub(super) had: u64,
+    /// `proved` when a check of the remote log began; 0 once that has named it.
     pub(super) must_have: u64,
     /// The highest ordinal that was compared or moved since this log was opened: what is before it is the same in both.
     compared: u64,
@@ -147,6 +149,7 @@ impl Account {
             asked: false,
             known: false,
             proved: 0,
+            had: 0,
             must_have: 0,
             compared: 0,
             uncompared: 0,
@@ -269,10 +272,21 @@ impl Account {
     }
 
     /// The remote log says how far it reaches. Which ordinals it had said to have and has no longer, if there are any.
-    pub(super) fn reaches(&mut self, last: u64) -> Option<RangeInclusive<u64>> {
+    pub(super) fn reaches(&mut self, bounds: Bounds) -> Option<RangeInclusive<u64>> {
+        let last = bounds.last;
+        if last > 0 {
+            self.has_from(bounds.watermark + 1);
+        }
         let proved = self.proved;
         self.proved = proved.min(last);
         (last < proved).then(|| last + 1..=proved)
+    }
+
+    /// The remote log has an ordinal, and may have had none before it.
+    const fn has_from(&mut self, ordinal: u64) {
+        if self.had == 0 || ordinal < self.had {
+            self.had = ordinal;
+        }
     }
 
     /// Both logs have the same up to an ordinal.
@@ -298,6 +312,7 @@ impl Account {
     pub(super) fn moved(&mut self, first: u64, last: u64, bytes: u64) {
         self.runs.shipped(first, last, bytes);
         self.shipped_to(last);
+        self.has_from(first);
         self.proved = self.proved.max(last);
         self.compared(last);
     }

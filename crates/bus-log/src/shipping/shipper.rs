@@ -198,12 +198,14 @@ impl Shared {
             knows,
             differed,
             was_ahead,
+            had,
             idle,
         } = errand;
         let (local, remote) = (Arc::clone(&self.local), Arc::clone(&self.remote));
         let mut courier = Courier::new(local, remote, key.clone(), Hides::Erased)
             .suspecting(differed)
-            .distrusting(was_ahead);
+            .distrusting(was_ahead)
+            .had_from(had);
         if let Some(last) = knows {
             courier = courier.knowing(last);
         }
@@ -245,6 +247,10 @@ impl Shared {
             }
         };
         if let Err(error) = outcome {
+            if error.is_outage() && matches!(error, ReplicateError::Target { .. }) {
+                // What it took before it may have lost.
+                gives = None;
+            }
             let words = chain(&error);
             let told = self.books().failed(&key, error, Instant::now());
             match told {
@@ -281,9 +287,12 @@ impl Shared {
         let Ok(bounds) = self.answer(self.local.bounds(key)).await else {
             return;
         };
-        if bounds.watermark < self.books().uncompared(key) {
-            // It would be the only copy, if what is hidden there is somebody else's.
-            return;
+        {
+            let books = self.books();
+            if bounds.watermark < books.uncompared(key) || books.doubts_remote() {
+                // It would be the only copy, if what is hidden there is somebody else's, or if it comes back without its end.
+                return;
+            }
         }
         let until = shipped.min(bounds.last.saturating_sub(keep));
         let least = if all { 1 } else { GIVEN_BACK };

@@ -14,7 +14,7 @@ use bus_log::{
 };
 use bus_testkit::samples;
 
-use crate::support::{HolesLog, block_on, key};
+use crate::support::{HolesLog, SwappedLog, block_on, key};
 
 type Memory = Arc<InMemorySessionLog>;
 
@@ -213,9 +213,63 @@ fn what_was_hidden_before_it_was_copied_is_a_gap_and_a_mirror_hides_it_too() {
     );
     assert_eq!(raw(&to, &key("s")).events.len(), 3);
 
+    // A mirror, too, does not take what may be the only copy: whoever knows better hides it there first.
     let mirror = Replication::new(from.clone(), to.clone()).mirroring();
+    let copied = block_on(mirror.thread(&key("s")));
+    assert!(
+        matches!(copied, Err(ReplicateError::Gap { first: 4, .. })),
+        "{copied:?}"
+    );
+    assert_eq!(raw(&to, &key("s")).events.len(), 3);
+    block_on(to.archive_before(&key("s"), 3)).unwrap();
     block_on(mirror.thread(&key("s"))).unwrap();
     assert_equal(&from, &to, &key("s"));
+}
+
+#[test]
+fn a_mirror_that_was_broken_off_while_it_took_up_ordinals_goes_on() {
+    let (from, to) = logs();
+    append(&from, &key("s"), &samples::batch("b", 5000));
+    append(&to, &key("s"), &samples::batch("b", 3));
+    block_on(from.archive_before(&key("s"), 4990)).unwrap();
+    block_on(to.archive_before(&key("s"), 3)).unwrap();
+    let faulty = Arc::new(bus_testkit::FaultyLog::new(to.clone()));
+    let mirror = Replication::new(from.clone(), faulty.clone()).mirroring();
+    faulty.next(bus_testkit::Fault::None);
+    faulty.next(bus_testkit::Fault::Refuse(bus_log::LogErrorKind::Invalid));
+    block_on(mirror.thread(&key("s"))).unwrap_err();
+    assert_eq!(block_on(to.bounds(&key("s"))).unwrap().last, 1027);
+    block_on(mirror.thread(&key("s"))).unwrap();
+    assert_equal(&from, &to, &key("s"));
+}
+
+#[test]
+fn who_remembers_notices_that_the_target_has_lost_what_it_took() {
+    let (from, to) = (Memory::default(), Arc::new(SwappedLog::default()));
+    append(&from, &key("a"), &samples::batch("b", 10));
+    append(&from, &key("b"), &samples::batch("b", 10));
+    let faulty = Arc::new(bus_testkit::FaultyLog::new(to.clone()));
+    let copying = Replication::new(from.clone(), faulty.clone()).remembering();
+    block_on(copying.all()).unwrap();
+    // After an outage at once.
+    to.swap(Memory::default());
+    append(&from, &key("a"), &samples::batch("c", 1));
+    let gone = bus_log::LogErrorKind::Unavailable;
+    faulty.next(bus_testkit::Fault::Refuse(gone));
+    let copied = block_on(copying.thread(&key("a")));
+    assert!(copied.unwrap_err().is_outage());
+    block_on(copying.all()).unwrap();
+    for name in ["a", "b"] {
+        assert_equal(&from, &to.now(), &key(name));
+    }
+    // Unnoticed, after a while.
+    to.swap(Memory::default());
+    for _ in 0..10 {
+        block_on(copying.all()).unwrap();
+    }
+    for name in ["a", "b"] {
+        assert_equal(&from, &to.now(), &key(name));
+    }
 }
 
 #[test]

@@ -40,6 +40,9 @@ impl Courier {
         if last == 0 {
             last = until - 1;
         } else {
+            if last < until && !source.erased && self.reads_own(target).await? {
+                return Err(self.gap(last, until));
+            }
             self.hide_until(source, target.last).await?;
         }
         if until.saturating_sub(last) > MOST_HIDDEN {
@@ -68,6 +71,24 @@ impl Courier {
             self.hide_until(source, until).await?;
         }
         Ok(Look::Again)
+    }
+
+    /// Whether the target can read more than what takes up ordinals. What its source has hidden may have been given back
+    /// once it was copied, and a target that has lost its end since may have the only copy of the rest.
+    async fn reads_own(&self, target: Bounds) -> Result<bool, ReplicateError> {
+        let hidden = self.of_target(Ok(hidden()))?.event;
+        let mut cursor = target.watermark;
+        while cursor < target.last {
+            let page = self.to.read_raw(&self.key, cursor, PAGE);
+            let page = self.of_target(caught(page).await)?;
+            if page.events.iter().any(|event| event.event != hidden) {
+                return Ok(true);
+            }
+            // None: hidden meanwhile.
+            let Some(last) = page.last() else { break };
+            cursor = last;
+        }
+        Ok(false)
     }
 
     /// Erases the target's thread, which has events up to `last`, if all of them were erased in the

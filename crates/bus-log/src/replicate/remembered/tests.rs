@@ -42,7 +42,7 @@ fn a_thread_that_fails_is_left_alone_longer_each_time_until_it_is_copied() {
     remembered.failed(&key, &differs, now);
     assert!(remembered.warned(&key).was_ahead);
     let summary = ThreadSummary::new(key.clone(), Bounds::new(0, 9, false));
-    remembered.copied(summary.clone());
+    remembered.copied(summary.clone(), 0);
     assert!(remembered.is_level(&summary, Hides::Nothing));
     assert!(remembered.rests(&key, now).is_none() && !remembered.warned(&key).was_ahead);
 }

@@ -62,6 +62,11 @@ impl Books {
         self.checks.wanted > self.checks.begun && !probes
     }
 
+    /// Whether the remote log is away, or was since it was last checked: it may come back without the end of what it had.
+    pub(in crate::shipping) const fn doubts_remote(&self) -> bool {
+        self.outage.is_some() || self.checks.is_in_doubt()
+    }
+
     /// A check begins. Its number, and of which tenants the remote log has threads, up to which.
     pub(in crate::shipping) fn check_begins(&mut self) -> (u64, BTreeMap<TenantId, String>) {
         self.checks.begun += 1;

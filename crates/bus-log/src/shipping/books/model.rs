@@ -255,7 +255,7 @@ impl World {
         if !known {
             thread.lost = false;
         }
-        let target = (!known || first > last).then_some(cursor);
+        let target = (!known || first > last).then(|| Bounds::new(0, cursor, false));
         if first > last {
             let news = News {
                 target,

@@ -441,7 +441,7 @@ fn while_the_remote_log_is_away_what_waits_from_before_counts_as_it_was_found() 
     books.saw(&key, Bounds::new(0, 500, false), None);
     let news = News {
         place: Some((300, 500)),
-        target: Some(300),
+        target: Some(Bounds::new(0, 300, false)),
         oldest: Some((301, Utc::now() - chrono::Duration::hours(1))),
         ..News::default()
     };

@@ -21,6 +21,8 @@ pub(in crate::shipping) struct Errand {
     pub(in crate::shipping) differed: Option<u64>,
     /// The remote log was found ahead.
     pub(in crate::shipping) was_ahead: bool,
+    /// The first ordinal that the remote log ever had; 0 if it is not known to have had any.
+    pub(in crate::shipping) had: u64,
     /// What need not be kept may all go.
     pub(in crate::shipping) idle: bool,
 }
@@ -68,6 +70,7 @@ impl Books {
             knows: Some(account.shipped).filter(|_| account.known),
             differed: account.differed,
             was_ahead: account.was_ahead,
+            had: account.had,
             idle: account.idle,
             key,
         })
@@ -104,7 +107,7 @@ impl Books {
         now: Instant,
     ) -> Option<RangeInclusive<u64>> {
         let lost = self.with(key, 0, |account| {
-            let lost = news.target.and_then(|last| account.reaches(last));
+            let lost = news.target.and_then(|bounds| account.reaches(bounds));
             if let Some(ordinal) = news.compared {
                 account.compared(ordinal);
             }

@@ -183,6 +183,16 @@ proptest! {
         }
         world.heal();
         let copied = block_on(world.copying(true).all()).unwrap();
+        // What may be the only copy has to be hidden there first.
+        for failed in &copied.failed {
+            let ReplicateError::Gap { key, first, .. } = failed else {
+                panic!("{failed:?}");
+            };
+            let there = block_on(world.target.bounds(key)).unwrap();
+            prop_assert!(there.readable() > 0 && there.last == first - 1, "{:?}", there);
+            block_on(world.target.archive_before(key, there.last)).unwrap();
+        }
+        let copied = block_on(world.copying(true).all()).unwrap();
         prop_assert!(copied.failed.is_empty(), "{:?}", copied.failed);
         for key in threads() {
             assert_equal(&*world.source, &*world.target, &key);

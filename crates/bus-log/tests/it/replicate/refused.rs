@@ -214,3 +214,36 @@ fn a_thread_that_is_busy_holds_up_nobody_who_comes_again() {
     assert!(copied);
     assert_equal(&from, &to, &key("busy"));
 }
+
+#[test]
+fn what_a_list_takes_is_no_time_of_the_copies_under_way() {
+    let (from, to) = logs();
+    let other = ThreadKey::new(TenantId::new("zeta"), "s");
+    append(&from, &key("s"), &samples::batch("b", 10));
+    append(&from, &other, &samples::batch("b", 3));
+    let hooked = Arc::new(HookedLog::new(from.clone()));
+    let (reads, target) = (AtomicU64::new(0), to.clone());
+    hooked.hook(move |call| {
+        let fails = match call {
+            // Until the first tenant's thread is copied.
+            Call::List(tenant) if tenant.as_str() == "zeta" => {
+                block_on(target.bounds(&key("s"))).unwrap().last < 10
+            }
+            Call::ReadRaw(thread) if *thread == key("s") => {
+                reads.fetch_add(1, Ordering::SeqCst) == 0
+            }
+            _ => false,
+        };
+        Box::pin(async move {
+            if fails {
+                return Err(LogError::unavailable("not now"));
+            }
+            Ok(())
+        })
+    });
+    let copying = Replication::new(hooked, to.clone()).with_retry_for(Duration::from_secs(2));
+    let copied = block_on(copying.all()).unwrap();
+    assert!(copied.failed.is_empty(), "{:?}", copied.failed);
+    assert_equal(&from, &to, &key("s"));
+    assert_equal(&from, &to, &other);
+}

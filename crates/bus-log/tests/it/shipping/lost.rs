@@ -1,13 +1,14 @@
 //! The remote log loses what it had taken.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bus_log::{LogErrorKind, ReplicateError, SessionLog};
+use bus_log::{LogError, LogErrorKind, ReplicateError, Replication, SessionLog};
 use bus_testkit::{Fault, FaultyLog, samples};
 
 use super::{Memory, append, assert_level, flush, quick, shipping};
-use crate::support::{LONG, SwappedLog, block_on, key, wait_until};
+use crate::support::{Call, HookedLog, LONG, SwappedLog, block_on, key, wait_until};
 
 fn last(log: &dyn SessionLog, name: &str) -> u64 {
     block_on(log.bounds(&key(name))).unwrap().last
@@ -116,6 +117,113 @@ fn what_was_given_back_and_is_lost_there_is_told() {
         "{why:?}"
     );
     assert_eq!(lag.lost, 6);
+
+    // What is left there is the only copy: no mirror takes it.
+    let mirror = Replication::new(local.clone(), remote.clone()).mirroring();
+    let copied = block_on(mirror.thread(&key("s")));
+    assert!(
+        matches!(
+            copied,
+            Err(ReplicateError::Gap {
+                first: 5,
+                last: 8,
+                ..
+            })
+        ),
+        "{copied:?}"
+    );
+    assert_eq!(block_on(remote.load_since(&key("s"), 0)).unwrap().len(), 4);
+    // Unless its keeper hides it there first.
+    block_on(remote.archive_before(&key("s"), 4)).unwrap();
+    assert_eq!(block_on(mirror.thread(&key("s"))).unwrap().last, 10);
+}
+
+#[test]
+fn what_was_given_back_is_told_as_lost_where_the_remote_log_comes_back_empty() {
+    for (keep, given_back) in [(2, 8), (0, 10)] {
+        let (local, remote) = (Memory::default(), Arc::new(SwappedLog::default()));
+        let log = shipping(&local, &remote, quick().with_keep(Some(keep)));
+        append(&log, &key("s"), &samples::batch("b", 10)).unwrap();
+        flush(&log);
+        wait_until("it is given back", || {
+            block_on(local.bounds(&key("s"))).unwrap().watermark == given_back
+        });
+        remote.swap(Memory::default());
+        for _ in 0..2 {
+            block_on(log.flush(Instant::now() + LONG)).unwrap_err();
+            let lag = log.lag();
+            let why = lag.stopped.first().map(|why| &**why);
+            assert!(
+                matches!(
+                    why,
+                    Some(ReplicateError::Gap { first: 1, last, .. }) if *last == given_back
+                ),
+                "{why:?}"
+            );
+            assert!(!lag.is_level());
+            assert_eq!((lag.lost, last(&*remote, "s")), (10, 0));
+        }
+    }
+}
+
+#[test]
+fn what_the_remote_log_never_had_it_can_not_lose() {
+    let (local, remote) = (Memory::default(), Arc::new(SwappedLog::default()));
+    append(&local, &key("s"), &samples::batch("b", 10)).unwrap();
+    block_on(local.archive_before(&key("s"), 8)).unwrap();
+    let log = shipping(&local, &remote, quick());
+    flush(&log);
+    remote.swap(Memory::default());
+    flush(&log);
+    assert_eq!(last(&*remote, "s"), 10);
+    assert_level(&*local, &*remote);
+}
+
+#[test]
+fn nothing_is_given_back_while_the_remote_log_is_away() {
+    let (local, remote) = (Memory::default(), Memory::default());
+    let (hooked, away) = (
+        Arc::new(HookedLog::new(local.clone())),
+        Arc::new(HookedLog::new(remote.clone())),
+    );
+    let pages = Arc::new(AtomicU64::new(0));
+    // So that there is something to give back when the outage comes.
+    let taken = pages.clone();
+    hooked.hook(move |call| {
+        let fails = matches!(call, Call::Archive) && taken.load(Ordering::SeqCst) == 0;
+        Box::pin(async move {
+            if fails {
+                return Err(LogError::unavailable("not now"));
+            }
+            Ok(())
+        })
+    });
+    let config = quick().with_look_every(LONG).with_keep(Some(0));
+    let log = shipping(&hooked, &away, config);
+    append(&log, &key("s"), &samples::batch("b", 2000)).unwrap();
+    flush(&log);
+    // Two pages, of which the first is taken; until it is healed the remote log can't be checked.
+    away.hook(move |call| {
+        let is_page = matches!(call, Call::Append(_));
+        let fails = !is_page || pages.fetch_add(1, Ordering::SeqCst) > 0;
+        Box::pin(async move {
+            if fails {
+                return Err(LogError::unavailable("gone"));
+            }
+            Ok(())
+        })
+    });
+    let large: Vec<_> = (0..8).map(|n| samples::of_size((1 << 20) + n)).collect();
+    append(&log, &key("s"), &large).unwrap();
+    wait_until("the outage is noticed", || log.lag().outage.is_some());
+    wait_until("it was tried again", || away.calls() > 20);
+    assert_eq!(block_on(local.bounds(&key("s"))).unwrap().watermark, 0);
+    away.heal();
+    flush(&log);
+    append(&log, &key("s"), &samples::batch("d", 1)).unwrap();
+    wait_until("it is given back", || {
+        block_on(local.bounds(&key("s"))).unwrap().watermark > 2000
+    });
 }
 
 #[test]
@@ -169,5 +277,9 @@ fn what_could_not_be_compared_is_shipped_and_not_given_back() {
         });
         append(&log, &key("t"), &samples::batch("d", 1)).unwrap();
     }
+    assert_eq!(block_on(local.bounds(&key("s"))).unwrap().readable(), 25);
+    // Nor does who asks for it hide it.
+    let refused = block_on(log.archive_before(&key("s"), 25)).unwrap_err();
+    assert_eq!(refused.kind(), LogErrorKind::Unavailable);
     assert_eq!(block_on(local.bounds(&key("s"))).unwrap().readable(), 25);
 }

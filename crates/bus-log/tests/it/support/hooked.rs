@@ -1,5 +1,6 @@
 //! A log that asks before each call what is to become of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bus_log::{
@@ -25,6 +26,7 @@ type Hook = dyn Fn(Call<'_>) -> BoxFuture<'static, Result<()>> + Send + Sync;
 pub(crate) struct HookedLog {
     log: Arc<InMemorySessionLog>,
     hook: Mutex<Arc<Hook>>,
+    calls: AtomicUsize,
 }
 
 impl HookedLog {
@@ -34,6 +36,7 @@ impl HookedLog {
         Self {
             log,
             hook: Mutex::new(hook),
+            calls: AtomicUsize::new(0),
         }
     }
 
@@ -43,6 +46,7 @@ impl HookedLog {
         hook: impl Fn(Call<'_>) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
     ) {
         *self.hook.lock().unwrap() = Arc::new(hook);
+        self.calls.store(0, Ordering::SeqCst);
     }
 
     /// No longer.
@@ -50,7 +54,13 @@ impl HookedLog {
         self.hook(|_| Box::pin(async { Ok(()) }));
     }
 
+    /// Calls since it was last hooked.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     async fn ask(&self, call: Call<'_>) -> Result<()> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let hook = Arc::clone(&self.hook.lock().unwrap());
         hook(call).await
     }

@@ -48,7 +48,7 @@ fn what_the_remote_log_no_longer_names_after_an_outage_is_asked_about_again() {
     assert_eq!(books.lag(now).unchecked, 2);
     let news = News {
         place: Some((4, 5)),
-        target: Some(4),
+        target: Some(crate::Bounds::new(0, 4, false)),
         ..News::default()
     };
     assert_eq!(books.found(&key("shorter"), &news, now), Some(5..=5));
