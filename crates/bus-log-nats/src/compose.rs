@@ -138,7 +138,7 @@ impl Server {
     }
 
     /// Deletes chunks of a change that came to nothing, as far as that can be done now: the next archiving or erasure of
-    /// their thread takes along what is left.
+    /// their thread takes along what is left, once the thread has events.
     pub(crate) async fn discard(&self, key: &ThreadKey, id: Id, chunks: &[u64]) {
         if let Err(error) = self.discard_all(key, id, chunks).await {
             tracing::debug!(error = %error, "chunks of a change that came to nothing are left");
