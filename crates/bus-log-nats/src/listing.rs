@@ -72,25 +72,25 @@ impl Server {
         limit: usize,
     ) -> Result<Vec<ThreadSummary>> {
         let names = self.names(self.stream.subjects.threads_of(tenant)).await?;
-        let summaries = after_of(&names, after).take(limit).map(|name| {
+        let summaries = after_of(&names, after).map(|name| {
             let key = ThreadKey::try_new(tenant.clone(), name);
             async move {
                 let key = key.map_err(|_| LogError::corrupt("name of a thread"))?;
                 let state = self.see(&key).await?.state;
                 let bounds = Bounds::new(state.watermark, state.last, state.erased);
                 let at = (bounds.readable() > 0).then(|| DateTime::from_timestamp_micros(state.at));
-                Ok::<_, LogError>(ThreadSummary::new(key, bounds).with_last_at(at.flatten()))
+                // Only what others put there has no event.
+                let summary = bounds.is_known().then(|| ThreadSummary::new(key, bounds));
+                Ok(summary.map(|summary| summary.with_last_at(at.flatten())))
             }
         });
-        let summaries: Vec<ThreadSummary> = streams::iter(summaries)
-            .buffered(AT_ONCE)
+        // Not many more than are asked for.
+        let summaries = streams::iter(summaries).buffered(AT_ONCE.min(limit.max(1)));
+        summaries
+            .try_filter_map(async |summary: Option<ThreadSummary>| Ok(summary))
+            .take(limit)
             .try_collect()
-            .await?;
-        // Only what others put there has no event.
-        Ok(summaries
-            .into_iter()
-            .filter(|summary| summary.bounds.is_known())
-            .collect())
+            .await
     }
 
     /// # Errors

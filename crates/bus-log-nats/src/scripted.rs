@@ -1,12 +1,14 @@
 //! A server that says what a test has it say: of a stream that three keep, and whose leader changes as the test likes.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 use base64::Engine;
 use bus_log::ThreadKey;
+use bus_remote::Batch;
+use bus_testkit::samples;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -16,6 +18,9 @@ use crate::subject::Subjects;
 use crate::wire::{self, Append, Change, Head, Id};
 
 const STORED: &str = "bus_log.v1.0123456789abcdef.>";
+
+/// The answer that ends the connection.
+pub(crate) const HANG_UP: Value = Value::Null;
 
 /// What is answered to a question, by its subject; nothing is a silence.
 pub(crate) trait Script: FnMut(&str, &[u8]) -> Option<Value> + Send + 'static {}
@@ -72,6 +77,11 @@ fn serve(stream: TcpStream, script: &Mutex<impl Script>) -> Option<()> {
                 "HMSG {reply} {sid} 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"
             ))?;
         } else if let Some(answer) = script.lock().unwrap()(subject, &payload[head..size]) {
+            if answer == HANG_UP {
+                // The other half of it is still held to write to.
+                reader.get_ref().shutdown(Shutdown::Both).ok()?;
+                return None;
+            }
             let answer = answer.to_string();
             say(&format!(
                 "MSG {reply} {sid} {}\r\n{answer}\r\n",
@@ -91,9 +101,17 @@ pub(crate) fn stored(seq: u64) -> Value {
     json!({ "stream": "bus_log", "seq": seq })
 }
 
+/// What the server says of a message that it does not take.
+pub(crate) fn refused(code: u16, err_code: u32) -> Value {
+    json!({ "error": { "code": code, "err_code": err_code, "description": "no" } })
+}
+
 /// What a leader shows of the stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Shown {
+    pub(crate) replicas: usize,
+    /// Largest message that it takes.
+    pub(crate) max_message: Option<usize>,
     /// In their order, by sequence and subject.
     pub(crate) messages: Vec<(u64, String, Bytes)>,
 }
@@ -103,8 +121,52 @@ impl Shown {
     pub(crate) fn new() -> Self {
         let reserve = |seq| (seq, subjects().reserve(), Bytes::new());
         Self {
+            replicas: 3,
+            max_message: None,
             messages: (1..6).map(reserve).collect(),
         }
+    }
+
+    /// The same of one server that keeps it alone.
+    pub(crate) fn alone() -> Self {
+        Self {
+            replicas: 1,
+            ..Self::new()
+        }
+    }
+
+    /// Stores a message behind all others.
+    pub(crate) fn store(&mut self, subject: &str, message: &[u8]) -> Value {
+        let seq = self.messages.last().map_or(1, |last| last.0 + 1);
+        let message = Bytes::copy_from_slice(message);
+        self.messages.push((seq, subject.to_owned(), message));
+        stored(seq)
+    }
+
+    /// What it answers, as [`answer`](Self::answer), and does.
+    pub(crate) fn take(&mut self, subject: &str, asked: &[u8]) -> Option<Value> {
+        if subject.starts_with("bus_log.v1.") {
+            return Some(self.store(subject, asked));
+        }
+        let question: Value = serde_json::from_slice(asked).unwrap_or_default();
+        if subject.contains("STREAM.MSG.DELETE") {
+            self.messages.retain(|message| question["seq"] != message.0);
+            return Some(json!({ "success": true }));
+        }
+        if let (true, Some(before)) = (subject.contains("STREAM.PURGE"), question["seq"].as_u64()) {
+            let filter = question["filter"].as_str().unwrap_or_default();
+            self.messages
+                .retain(|(seq, subject, _)| *seq >= before || !is_of(filter, subject));
+        }
+        self.answer(subject, asked)
+    }
+
+    /// The messages of a subject.
+    pub(crate) fn of(&self, subject: &str) -> impl Iterator<Item = (u64, &Bytes)> {
+        let found = self.messages.iter();
+        found
+            .filter(move |message| message.1 == subject)
+            .map(|(seq, _, message)| (*seq, message))
     }
 
     /// What it answers; nothing where something is to be stored, or where nobody asks.
@@ -135,7 +197,8 @@ impl Shown {
         json!({
             "config": {
                 "name": "bus_log", "subjects": [STORED], "retention": "limits", "storage": "file", "discard": "new",
-                "num_replicas": 3, "allow_direct": true,
+                "num_replicas": self.replicas, "allow_direct": self.replicas > 1,
+                "max_msg_size": self.max_message.map_or(-1, |most| i64::try_from(most).unwrap()),
             },
             "created": "2026-01-01T00:00:00Z",
             "total": asked.len(),
@@ -214,6 +277,17 @@ impl Thread {
         self.put(seq, Change::Hide { watermark, erase })
     }
 
+    /// What archives events.
+    pub(crate) fn archive(&mut self, seq: u64, watermark: u64) -> (u64, String, Bytes) {
+        let erase = false;
+        self.put(seq, Change::Hide { watermark, erase })
+    }
+
+    /// The last ordinal.
+    pub(crate) const fn last(&self) -> u64 {
+        self.state.last
+    }
+
     fn put(&mut self, seq: u64, change: Change) -> (u64, String, Bytes) {
         let head = Head {
             id: Id::new(),
@@ -224,7 +298,11 @@ impl Thread {
             panic!("it counts");
         };
         self.state = after;
-        let message = wire::message(&head, 0).freeze();
-        (seq, subjects().thread(&self.key), message)
+        let mut message = wire::message(&head, 0);
+        if matches!(change, Change::Append(_)) {
+            let batch = Batch::encode(&samples::batch("x", 1), usize::MAX).unwrap();
+            wire::put(&mut message, &batch, |_| {});
+        }
+        (seq, subjects().thread(&self.key), message.freeze())
     }
 }

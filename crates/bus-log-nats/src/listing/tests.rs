@@ -36,3 +36,20 @@ fn names_of_a_leader_that_shows_the_past_are_not_kept_for_all_there_are() {
         assert_eq!(names(), ["a", "b", "c"]);
     }
 }
+
+#[test]
+fn what_others_put_beside_the_threads_ends_no_listing() {
+    let keys = ["a", "b", "c"].map(samples::key);
+    let mut shown = Shown::new();
+    for (seq, key) in (10..).zip(&keys[..2]) {
+        let garbage = bytes::Bytes::from_static(b"garbage");
+        let subject = crate::scripted::subjects().thread(key);
+        shown.messages.push((seq, subject, garbage));
+    }
+    shown.messages.push(Thread::new(&keys[2]).append(20));
+    let config = scripted::server(move |subject: &str, asked: &[u8]| shown.answer(subject, asked));
+    let log = block_on(NatsSessionLog::open_with(config)).unwrap();
+    let listed = block_on(log.list(keys[0].tenant_id(), None, 1)).unwrap();
+    let names = listed.iter().map(|thread| thread.key.thread_id());
+    assert!(names.eq(["c"]));
+}
