@@ -14,30 +14,37 @@ use crate::server::{Server, Stored};
 const MESSAGES: usize = 4;
 const BYTES: usize = 2 << 10;
 
-/// Whether the reserve was given up, and must be filled again.
+/// What is known of the reserve.
 #[derive(Debug, Default)]
-pub(crate) struct Reserve(AtomicBool);
+pub(crate) struct Reserve {
+    /// It was given up, for what is being deleted.
+    is_given_up: AtomicBool,
+    /// It must be filled again.
+    lacks: AtomicBool,
+}
 
 impl Reserve {
     /// Whether what room there is belongs to those who make some.
     pub(crate) fn is_needed(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.is_given_up.load(Ordering::SeqCst)
     }
 }
 
 impl Server {
     /// Sees to it that there is a reserve, if that can be done now.
     pub(crate) async fn keep_reserve(&self) {
-        if let Err(error) = self.fill_reserve().await {
+        let filled = self.fill_reserve().await;
+        self.reserve.lacks.store(filled.is_err(), Ordering::SeqCst);
+        if let Err(error) = filled {
             tracing::debug!(error = %error, "no room is kept back for now");
         }
     }
 
-    /// The same if it was given up.
+    /// The same if there is none. Those who make no room may write again, also where it can't be filled yet.
     pub(crate) async fn keep_reserve_again(&self) {
-        if self.reserve.is_needed() {
+        if self.reserve.is_needed() || self.reserve.lacks.load(Ordering::SeqCst) {
             self.keep_reserve().await;
-            self.reserve.0.store(false, Ordering::SeqCst);
+            self.reserve.is_given_up.store(false, Ordering::SeqCst);
         }
     }
 
@@ -100,7 +107,7 @@ impl Server {
         // The last, which is empty, stays: a subject never goes away.
         let question =
             serde_json::json!({ "filter": self.stream.subjects.reserve(), "keep": left + 1 });
-        self.reserve.0.store(true, Ordering::SeqCst);
+        self.reserve.is_given_up.store(true, Ordering::SeqCst);
         match self.api.call::<Purged>(&what, &question).await? {
             Ok(Purged {}) => Ok(()),
             Err(told) => Err(Silence::Unsent(error::refused(
@@ -110,3 +117,6 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
