@@ -1,5 +1,6 @@
 //! Pages of a thread, from any place in it.
 
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::sleep;
 use crate::fold::{State, Step, Walk};
 use crate::server::{Get, Got, Server};
 use crate::threads::{Place, Seen};
-use crate::wire::{self, Append, Change, Chunk, Found, Head, Id, Records};
+use crate::wire::{self, Append, Change, Chunk, Found, Head, Id, RECORD, Records};
 
 /// Messages that are asked for at once, at most.
 const AT_ONCE: u64 = 64;
@@ -44,8 +45,24 @@ impl Server {
     ///
     /// `Corrupt` if what is stored is damaged.
     pub(crate) async fn page(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<RawPage> {
-        for again in 0.. {
+        let mut looks = 0;
+        let mut missing: Option<RangeInclusive<u64>> = None;
+        loop {
             let mut seen = self.see(key).await?;
+            // Archived meanwhile: once more, after what is hidden now. Or a server that comes up has not all yet; or it
+            // has lost its end, and what was known of the thread is not true any more.
+            if let Some(hole) = missing.take()
+                && seen.state.watermark < *hole.end()
+            {
+                if looks == LOOKS {
+                    return Err(LogError::corrupt(format!(
+                        "ordinals {} to {}: the server has lost messages that it had stored",
+                        hole.start(),
+                        hole.end()
+                    )));
+                }
+                looks += 1;
+            }
             let passed = cursor.max(seen.state.watermark);
             if passed >= seen.state.last {
                 return Ok(RawPage::default());
@@ -54,23 +71,16 @@ impl Server {
             let read = self.page_from(key, &mut seen, from, limit.max(1)).await?;
             self.threads.put(key, &seen);
             match read {
-                Read::Page(page) => return Ok(page),
-                // Archived meanwhile: once more, after what is hidden now. Or a server that comes up has not all yet; or it
-                // has lost its end, and what was known of the thread is not true any more.
-                Read::Hole(_) if again < LOOKS => {
-                    self.threads.doubt(key);
-                    sleep(PAUSE * again).await;
-                }
+                Read::Page(page) if !page.events.is_empty() => return Ok(page),
+                // All that was there when it began was archived meanwhile.
+                Read::Page(_) => missing = Some(from..=seen.state.last),
                 Read::Hole(hole) => {
-                    return Err(LogError::corrupt(format!(
-                        "ordinals {} to {}: the server has lost messages that it had stored",
-                        hole.start(),
-                        hole.end()
-                    )));
+                    missing = Some(hole);
+                    self.threads.doubt(key);
+                    sleep(PAUSE * looks).await;
                 }
             }
         }
-        Ok(RawPage::default())
     }
 
     async fn page_from(
@@ -125,39 +135,55 @@ impl Server {
                     return Ok(Read::Hole(before.last + 1..=was.last));
                 }
                 // What lies between was deleted, because it was hidden; or it is lost here.
-                if before.last >= from && before.last > was.last {
-                    let Some(found) = self.mend(&was, &before).await? else {
-                        return Ok(Read::Hole(from.max(was.last + 1)..=before.last));
-                    };
-                    next.splice(0..0, found);
+                let mut is_cut = false;
+                if before.last >= page.from && before.last > was.last {
+                    if !page.events.is_empty() {
+                        return Ok(Read::Page(page.end(seen)));
+                    }
+                    let watermark = self.see(key).await?.state.watermark;
+                    if before.last <= watermark {
+                        // Hidden since this was begun. The message in hand was not, when the one before it was: somebody who is
+                        // slower than others archive gets at least this one.
+                        let hidden = Some(watermark).filter(|hidden| *hidden < after.last);
+                        page.from = hidden.unwrap_or(before.last) + 1;
+                    } else {
+                        let Some(found) = self.mend(&was, &before, &page).await? else {
+                            return Ok(Read::Hole(page.from.max(was.last + 1)..=before.last));
+                        };
+                        is_cut = found.last().is_some_and(|link| link.3 != before);
+                        if is_cut {
+                            next.clear();
+                        }
+                        next.splice(0..0, found);
+                    }
                 }
                 for (head, body, before, after) in next {
                     if let Change::Append(append) = head.change
-                        && after.last >= from
+                        && after.last >= page.from
                         && !page.is_full()
                     {
                         seen.remember(before);
                         if !page.take(self, &head, append, body).await? {
-                            return Ok(Read::Hole(append.first.max(from)..=after.last));
+                            if !page.events.is_empty() {
+                                return Ok(Read::Page(page.end(seen)));
+                            }
+                            return Ok(Read::Hole(append.first.max(page.from)..=after.last));
                         }
                     }
                 }
-                if page.is_full() {
-                    break;
+                if page.is_full() || is_cut {
+                    return Ok(Read::Page(page.end(seen)));
                 }
             }
         }
-        let end = page.events.last().map_or(0, |event| event.ordinal);
-        Ok(Read::Page(RawPage {
-            more: end < seen.state.last,
-            events: page.events,
-        }))
+        Ok(Read::Page(page.end(seen)))
     }
 
     /// What lies between two states of a thread and the leader does not have: each message names the one before it, and
-    /// another replica may have kept it.
-    async fn mend(&self, from: &State, to: &State) -> Result<Option<Vec<Link>>> {
-        let mut found: Vec<Link> = Vec::new();
+    /// another replica may have kept it. Of many, the first ones: as many as fill the page.
+    async fn mend(&self, from: &State, to: &State, page: &Page) -> Result<Option<Vec<Link>>> {
+        let mut found: VecDeque<Link> = VecDeque::new();
+        let mut held = (0, 0);
         let mut after = *to;
         while (after.seq, after.id) != (from.seq, from.id) {
             if after.seq <= from.seq {
@@ -167,16 +193,29 @@ impl Server {
                 return Ok(None);
             };
             let before = head.base;
-            found.push((head, body, before, after));
+            // One that names what comes after it is damaged.
+            if before.seq >= after.seq {
+                return Ok(None);
+            }
+            found.push_front((head, body, before, after));
             after = before;
+            if let Some(link) = found.front() {
+                let (bytes, events) = weight(link, page.from);
+                held = (held.0 + bytes, held.1 + events);
+            }
+            while let Some(latest) = found.back().map(|link| weight(link, page.from))
+                && (held.0 - latest.0 >= PAGE_BYTES || held.1 - latest.1 >= page.limit)
+            {
+                held = (held.0 - latest.0, held.1 - latest.1);
+                found.pop_back();
+            }
         }
         tracing::warn!(
             stream = self.stream.name,
             messages = found.len(),
             "the stream's leader has lost messages, which another replica still has"
         );
-        found.reverse();
-        Ok(Some(found))
+        Ok(Some(found.into()))
     }
 
     async fn get_anywhere(&self, seq: u64, id: Id) -> Result<Option<(Head, Bytes)>> {
@@ -215,10 +254,21 @@ impl Server {
     /// Each message says what it builds on, and that is true also where the message itself is void: so any that is met
     /// tells on which side of it to look.
     async fn locate(&self, subject: &str, seen: &Seen, ordinal: u64) -> Result<State> {
-        const NEAR: u64 = 4;
         let (known, after) = seen.around(ordinal);
-        let mut before = known;
-        let (mut low, mut high) = (before.seq + 1, after.seq);
+        self.approach(subject, Walk::from(known), after.seq, ordinal)
+            .await
+    }
+
+    /// The same between what is known and a message of the thread.
+    pub(crate) async fn approach(
+        &self,
+        subject: &str,
+        Walk { state: known, seq }: Walk,
+        mut high: u64,
+        ordinal: u64,
+    ) -> Result<State> {
+        const NEAR: u64 = 4;
+        let (mut before, mut low) = (known, seq + 1);
         while low < high && ordinal - before.last > NEAR {
             let middle = low + (high - low) / 2;
             let Some(got) = self
@@ -253,7 +303,9 @@ impl Server {
         let subject = self.stream.subjects.thread(key);
         let seen = self.see(key).await?;
         let mut walk = Walk::from(self.locate(&subject, &seen, ordinal).await?);
-        while let Some(got) = self.get(Get::next(&subject, walk.seq + 1)).await? {
+        while walk.seq < seen.seq
+            && let Some(got) = self.get(Get::next(&subject, walk.seq + 1)).await?
+        {
             let Some((head, _)) = wire::parse(got.payload)? else {
                 walk.pass(got.seq);
                 continue;
@@ -291,6 +343,19 @@ impl Server {
     }
 }
 
+/// Bytes and number of the events that a message surely adds to a page from an ordinal on.
+fn weight((head, body, before, _): &Link, from: u64) -> (usize, usize) {
+    let Change::Append(append) = head.change else {
+        return (0, 0);
+    };
+    if before.last.saturating_add(1) < from {
+        return (0, 0);
+    }
+    let events = append.count as usize;
+    let bytes = if append.chunked { 0 } else { body.len() };
+    (bytes.saturating_sub(events.saturating_mul(RECORD)), events)
+}
+
 /// A page that grows.
 struct Page {
     from: u64,
@@ -300,6 +365,15 @@ struct Page {
 }
 
 impl Page {
+    /// What was asked for, of a thread that was seen so far.
+    fn end(self, seen: &Seen) -> RawPage {
+        let end = self.events.last().map_or(0, |event| event.ordinal);
+        RawPage {
+            more: end < seen.state.last,
+            events: self.events,
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.events.len() >= self.limit || (self.bytes >= PAGE_BYTES && !self.events.is_empty())
     }
@@ -379,3 +453,6 @@ impl Page {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

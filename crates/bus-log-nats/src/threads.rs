@@ -15,6 +15,9 @@ const DOUBTED: u64 = u64::MAX;
 /// Threads that are remembered, at least; twice as many at most.
 const REMEMBERED: usize = 8192;
 
+/// So many messages are read one by one; then it is looked where the end is.
+const AFTER: u32 = 8;
+
 /// Places that are remembered of one thread.
 const PLACES: usize = 32;
 
@@ -381,9 +384,26 @@ impl Server {
 
     /// Takes into account what is there after what was seen, to the end, or until it is known that the message that is
     /// looked for counts. True if a later message that counts builds on it: then somebody else has found that too.
+    ///
+    /// Where much has come, the end is what was last at some time of the call: others may write faster than it is read.
     async fn go_on(&self, subject: &str, seen: &mut Seen, id: Option<Id>) -> Result<(Fate, bool)> {
+        let from = seen.state;
         let mut fate = Fate::Unmet;
-        while let Some(got) = self.get_now(Get::next(subject, seen.seq + 1)).await? {
+        let (mut met, mut end) = (0, u64::MAX);
+        while seen.seq < end
+            && let Some(got) = self.get_now(Get::next(subject, seen.seq + 1)).await?
+        {
+            met += 1;
+            if met == AFTER
+                && let Some(last) = self.get_now(Get::last(subject)).await?
+            {
+                end = last.seq;
+                // What is looked for may be among the next ones, unless something else has counted.
+                if id.is_none() || seen.state != from {
+                    self.leap(subject, seen, &last).await?;
+                    continue;
+                }
+            }
             let was = seen.state;
             let Some((head, step)) = seen.take(&got)? else {
                 continue;
@@ -423,22 +443,15 @@ impl Server {
         let Some(last) = self.get_now(Get::last(subject)).await? else {
             return Ok(None);
         };
-        let base =
-            wire::parse(last.payload.clone())?.map_or_else(State::default, |(head, _)| head.base);
-        let mut seen = Seen::at(epoch, State::default());
-        if base.seq > 0 {
-            let there = self.get_now(Get::next(subject, base.seq)).await?;
-            let there = there.filter(|got| got.seq == base.seq);
-            let head = there
-                .map(|got| wire::parse(got.payload))
-                .transpose()?
-                .flatten();
-            // Otherwise it was deleted, and the first that is left counts: from there.
-            if head.is_some_and(|(head, _)| head.id == base.id) {
-                seen = Seen::at(epoch, base);
-            }
-        }
+        // Where its base was deleted, the first that is left counts: from there.
+        let base = self.base_of(&last).await?.unwrap_or_default();
+        let mut seen = Seen::at(epoch, base);
+        let mut met = 0;
         while seen.seq < last.seq {
+            met += 1;
+            if met == AFTER {
+                self.leap(subject, &mut seen, &last).await?;
+            }
             match self.get_now(Get::next(subject, seen.seq + 1)).await? {
                 Some(next) => seen.take(&next)?,
                 // It was void, and was deleted meanwhile.
@@ -452,4 +465,36 @@ impl Server {
         }
         Ok(Some(seen))
     }
+
+    /// What a message of the thread builds on, if that is there.
+    async fn base_of(&self, got: &Got) -> Result<Option<State>> {
+        let base = wire::parse(got.payload.clone())?.map(|(head, _)| head.base);
+        let Some(base) = base.filter(|base| base.seq > 0) else {
+            return Ok(None);
+        };
+        Ok((self.place_of(&base).await? == Place::Its).then_some(base))
+    }
+
+    /// Goes to a state that is nearer to a message of the thread, if there is one.
+    async fn leap(&self, subject: &str, seen: &mut Seen, last: &Got) -> Result<()> {
+        let base = self.base_of(last).await?;
+        let near = match base.filter(|base| base.seq > seen.seq) {
+            Some(base) => base,
+            // It was deleted, or the message is a late one: others in between are built on what is there.
+            None => {
+                let known = Walk {
+                    state: seen.state,
+                    seq: seen.seq,
+                };
+                self.approach(subject, known, last.seq, u64::MAX).await?
+            }
+        };
+        if near.seq > seen.seq {
+            (seen.seq, seen.state) = (near.seq, near);
+        }
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::fold::State;
 pub(crate) use chunks::{CHUNK_HEAD, Chunk, chunk, is_part_of, part_of};
-pub(crate) use records::{Found, Records, put, size};
+pub(crate) use records::{Found, RECORD, Records, put, size};
 
 const MAGIC: &[u8; 3] = b"BUS";
 const VERSION: u8 = 1;

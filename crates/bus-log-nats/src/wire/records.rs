@@ -5,7 +5,7 @@ use bus_remote::{Batch, Reading, Stored};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// Bytes of a record before its meta and event.
-const RECORD: usize = 16;
+pub(crate) const RECORD: usize = 16;
 
 /// Writes a batch's records. Where each begins, from the first, goes to `begins`.
 pub(crate) fn put(bytes: &mut BytesMut, batch: &Batch, mut begins: impl FnMut(usize)) {
