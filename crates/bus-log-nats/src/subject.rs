@@ -24,6 +24,8 @@ use base64::alphabet::Alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use bus_log::{LogError, Result, TenantId, ThreadKey};
 
+use crate::wire;
+
 /// 64 characters that may stand in a subject, in byte order: so coded, names keep their order, and no two become one.
 const IN_ORDER: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
@@ -49,7 +51,7 @@ pub(crate) struct Subjects {
 impl Subjects {
     /// Those of a new log.
     pub(crate) fn new(prefix: &str) -> Self {
-        let log = fastrand::u64(..);
+        let log = u128::from_be_bytes(wire::random()) >> 64;
         Self {
             root: format!("{prefix}.v1.{log:016x}"),
         }

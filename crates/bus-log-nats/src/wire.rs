@@ -39,8 +39,18 @@ pub(crate) struct Id(pub(crate) [u8; 16]);
 
 impl Id {
     pub(crate) fn new() -> Self {
-        Self(fastrand::u128(..).to_be_bytes())
+        Self(random())
     }
+}
+
+/// Bytes that nobody draws twice: the system's, for what a process draws by itself is the same in all copies of a machine
+/// that was stopped and copied.
+pub(crate) fn random() -> [u8; 16] {
+    let mut bytes = fastrand::u128(..).to_be_bytes();
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::debug!(error = %error, "the system has no random bytes");
+    }
+    bytes
 }
 
 impl std::fmt::Display for Id {
