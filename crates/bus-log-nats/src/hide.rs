@@ -7,7 +7,7 @@ use crate::change::{Decision, Done};
 use crate::compose::Body;
 use crate::error;
 use crate::fold::State;
-use crate::server::{Get, Server, Stored};
+use crate::server::{Get, Got, Server, Stored};
 use crate::wire::{self, Change, Chunk, Head};
 
 impl Server {
@@ -119,7 +119,7 @@ impl Server {
         }
         // Also where none of them count: an append may have come to nothing after it had stored them.
         let chunks = self.stream.subjects.chunks(key);
-        let Some(last) = self.get_now(Get::last(&chunks)).await? else {
+        let Some(last) = self.last_chunk(&chunks).await? else {
             return Ok(());
         };
         // Chunks of an append that is under way lie behind this, or will never count.
@@ -151,6 +151,18 @@ impl Server {
             self.keep_subject(&chunks).await?;
         }
         self.purge(&chunks, first).await
+    }
+
+    /// The last message of the chunks' subject; `None` if it has none.
+    async fn last_chunk(&self, chunks: &str) -> Result<Option<Got>> {
+        let last = self.get_now(Get::last(chunks)).await?;
+        if last.is_some() || self.get_now(Get::next(chunks, 1)).await?.is_none() {
+            return Ok(last);
+        }
+        // Servers of 2.9 show none where the last one was deleted by its sequence, and then all the same others: so there is
+        // another one.
+        self.keep_word(chunks).await?;
+        self.get_now(Get::last(chunks)).await
     }
 
     /// Deletes the words beside what is deleted next, so that nobody reads up to one past messages that are not there any
