@@ -45,6 +45,8 @@ pub(crate) enum Silence {
     Nobody,
     /// Nothing was sent: nothing happened.
     Unsent(LogError),
+    /// The server does not allow it: nothing happened.
+    Denied(LogError),
     /// Whether it happened is not known.
     Unknown(LogError),
 }
@@ -55,7 +57,7 @@ impl From<Silence> for LogError {
             Silence::Nobody => Self::unavailable(
                 "nobody answers: JetStream is off, or the log is not there any more",
             ),
-            Silence::Unsent(error) | Silence::Unknown(error) => error,
+            Silence::Unsent(error) | Silence::Denied(error) | Silence::Unknown(error) => error,
         }
     }
 }
@@ -237,7 +239,7 @@ impl Api {
                 {
                     let link = link.borrow_and_update();
                     if link.refuses(subject, refusals) {
-                        return Silence::Unsent(refused());
+                        return Silence::Denied(refused());
                     }
                     if link.is_deaf() {
                         return Silence::Unknown(refused());

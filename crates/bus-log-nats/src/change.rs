@@ -12,7 +12,7 @@ use crate::error;
 use crate::fold::{State, Step};
 use crate::server::{Server, Stored};
 use crate::threads::{Fate, Seen};
-use crate::wire::{Change, Head, Id};
+use crate::wire::{self, Change, Head, Id};
 
 /// Pauses between two tries, at first and in the end.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(250));
@@ -46,6 +46,16 @@ struct Tried {
     epoch: u64,
     /// Chunks that the message lists.
     chunks: Vec<u64>,
+    /// Of the connection over which all of them were known to be there.
+    chunks_of: u64,
+}
+
+/// What is to be done, and until when.
+#[derive(Clone, Copy)]
+struct Job<'a> {
+    key: &'a ThreadKey,
+    body: &'a Body,
+    deadline: Instant,
 }
 
 /// Why a try did not do it.
@@ -82,6 +92,11 @@ impl Server {
         decide: impl Fn(&State) -> Result<Decision>,
     ) -> Result<Done> {
         let deadline = self.api.deadline();
+        let job = Job {
+            key,
+            body,
+            deadline,
+        };
         let mut pause = AGAIN.0;
         let mut tried: Option<Tried> = None;
         // What was known before may be old, which the server mostly says; and it is enough to begin with.
@@ -96,7 +111,7 @@ impl Server {
         };
         loop {
             let failed = match self
-                .attempt(key, body, &mut seen, fresh, &mut tried, &decide)
+                .attempt(job, &mut seen, fresh, &mut tried, &decide)
                 .await
             {
                 Ok(done) => return Ok(done),
@@ -149,8 +164,11 @@ impl Server {
     /// One try, on what was seen.
     async fn attempt(
         &self,
-        key: &ThreadKey,
-        body: &Body,
+        Job {
+            key,
+            body,
+            deadline,
+        }: Job<'_>,
         seen: &mut Seen,
         fresh: bool,
         tried: &mut Option<Tried>,
@@ -169,7 +187,7 @@ impl Server {
         }
         // Nor is one by a leader that may be none any more; what is written shows that by itself.
         if !self.shape().alone && !matches!(decision, Ok(Decision::Write(_) | Decision::Never)) {
-            *seen = self.see_for_sure(key, seen).await?;
+            *seen = self.see_for_sure(key, seen, deadline).await?;
             decision = decide(&seen.state);
         }
         let change = match decision.map_err(Failed::For)? {
@@ -185,13 +203,14 @@ impl Server {
         }
         // First of all: a message of a thread is never the stream's first.
         if base.last == 0 {
-            self.know_tenant(key.tenant_id()).await.map_err(silent)?;
+            self.know_tenant(key.tenant_id()).await?;
         }
         // The same message where nothing has changed since it was sent.
         let (this, is_first) = match tried.take() {
             Some(tried) if tried.head.base == base => (tried, false),
             _ => {
                 let mut chunks = Vec::new();
+                let chunks_of = self.api.epoch();
                 let id = Id::new();
                 let head = Head { id, base, change };
                 let composed = self.compose(key, head, body, &mut chunks).await;
@@ -208,14 +227,27 @@ impl Server {
                     message,
                     epoch,
                     chunks,
+                    chunks_of,
                 };
                 (this, true)
             }
         };
-        let Tried { head, message, .. } = tried.insert(this);
-        let (head, message) = (*head, message.clone());
-        let subject = self.stream.subjects.thread(key);
+        let this = tried.insert(this);
         let epoch = self.api.epoch();
+        let is_whole = self.has_chunks(this, epoch).await.map_err(now);
+        if !matches!(is_whole, Ok(true)) {
+            if is_first && let Some(lacking) = tried.take() {
+                self.discard(key, lacking.head.id, &lacking.chunks).await;
+            } else if is_whole.is_ok() {
+                self.fence(key, seen).await?;
+            }
+            is_whole?;
+            return Err(Failed::Now(LogError::unavailable(
+                "server has lost events of the batch that it had stored",
+            )));
+        }
+        let (head, message) = (this.head, this.message.clone());
+        let subject = self.stream.subjects.thread(key);
         let (last, id) = (Some(seen.seq), Some(head.id.to_string()));
         // What hides events makes room for itself where there is none.
         let answer = if is_hide {
@@ -240,8 +272,23 @@ impl Server {
                     &told,
                 )));
             }
-            Ok(Stored::Refused(told)) => {
+            // The limit is another one by now; and what was sent once before may be there.
+            Ok(Stored::Refused(told)) if told.is_too_large() => {
+                self.suspect();
                 if is_first && let Some(refused) = tried.take() {
+                    self.discard(key, head.id, &refused.chunks).await;
+                }
+                return Err(Failed::Now(error::refused(
+                    "server takes no message",
+                    &told,
+                )));
+            }
+            Ok(Stored::Refused(told)) => {
+                // Of several servers one may have no room for what the others have stored, and count.
+                if is_first
+                    && self.shape().alone
+                    && let Some(refused) = tried.take()
+                {
                     self.discard(key, head.id, &refused.chunks).await;
                 }
                 return Err(Failed::For(error::refused(
@@ -262,8 +309,9 @@ impl Server {
             is_one_link && self.runs.hold(epoch, seen.seq + 1, seq)
         } else {
             let stands = self.stands(&subject, &base, seq, head.id).await;
-            stands.map_err(Failed::Unknown)?
+            stands.map_err(Failed::Unknown)? && self.api.epoch() == epoch
         };
+        // Over another connection its chunks are looked at too, when it is seen again.
         if !counts {
             return Err(Failed::Behind);
         }
@@ -279,14 +327,58 @@ impl Server {
         Ok(Done::Changed { before, after })
     }
 
+    /// Whether all chunks of a change are there, so that its message may be sent, or counts with them: `epoch` is that of the
+    /// connection. One server is believed that it has them, for as long as that lasts; of several another one may lead.
+    async fn has_chunks(&self, tried: &mut Tried, epoch: u64) -> Result<bool> {
+        if tried.chunks.is_empty() || (self.shape().alone && tried.chunks_of == epoch) {
+            return Ok(true);
+        }
+        let is_whole = self.are_there(tried.head.id, &tried.chunks).await?;
+        if is_whole {
+            tried.chunks_of = epoch;
+        }
+        Ok(is_whole)
+    }
+
+    /// Sees to it that what was sent on this state and may still land is void: by a message that counts and changes nothing.
+    async fn fence(&self, key: &ThreadKey, seen: &Seen) -> Result<(), Failed> {
+        let base = seen.state;
+        let (id, watermark) = (Id::new(), base.watermark);
+        let erase = false;
+        let change = Change::Hide { watermark, erase };
+        let message = wire::message(&Head { id, base, change }, 0).freeze();
+        let subject = self.stream.subjects.thread(key);
+        let (last, id) = (Some(seen.seq), Some(id.to_string()));
+        match self.store_or_relieve(&subject, last, id, message).await {
+            // Whether it counts shows when the thread is seen again.
+            Ok(_) => Ok(()),
+            Err(silence) => Err(silent(silence)),
+        }
+    }
+
     /// Sees the thread to its end, and finds out what became of the last try.
     async fn see_again(&self, key: &ThreadKey, tried: &mut Option<Tried>) -> Result<Again> {
-        let Some(Tried { head, epoch, .. }) = tried else {
-            return Ok(Again::Seen(self.see(key).await?));
+        let Some(this) = tried else {
+            let seen = self.see(key).await?;
+            return Ok(Again::Seen(seen));
         };
-        let (seen, fate) = self.see_fate(key, (head.base, *epoch), head.id).await?;
+        let head = this.head;
+        let (seen, fate) = self.see_fate(key, (head.base, this.epoch), head.id).await?;
         Ok(match fate {
-            Fate::Counts { before, after } => Again::Done(Done::Changed { before, after }),
+            Fate::Counts { before, after } => {
+                let epoch = self.api.epoch();
+                if !self.has_chunks(this, epoch).await? {
+                    let lost = "batch counts, and the server does not show all of its events";
+                    let lost = LogError::unavailable(lost);
+                    // Of several servers another one may have them, and lead later.
+                    return if self.shape().alone {
+                        Ok(Again::Over(lost))
+                    } else {
+                        Err(lost)
+                    };
+                }
+                Again::Done(Done::Changed { before, after })
+            }
             // It is not there, and nothing came in between: it may still land, and count.
             Fate::Unmet if seen.state == head.base => Again::Seen(seen),
             // Whatever came in between makes it void wherever it lands.
@@ -311,10 +403,14 @@ pub(crate) fn now(error: LogError) -> Failed {
     }
 }
 
-fn silent(silence: Silence) -> Failed {
+pub(crate) fn silent(silence: Silence) -> Failed {
     match silence {
         Silence::Nobody => Failed::Now(silence.into()),
         Silence::Unsent(error) => now(error),
+        Silence::Denied(error) => Failed::For(error),
         Silence::Unknown(error) => Failed::Unknown(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

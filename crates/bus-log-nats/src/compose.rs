@@ -6,7 +6,8 @@ use bus_log::{LogError, Result, ThreadKey};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self as streams, StreamExt};
 
-use crate::change::{Failed, now};
+use crate::api::Silence;
+use crate::change::{Failed, now, silent};
 use crate::error;
 use crate::server::{Get, Server, Stored};
 use crate::wire::{self, CHUNK_HEAD, Change, Chunk, Head, Id};
@@ -85,6 +86,10 @@ impl Server {
                     Ok(Stored::Again) => Err(Failed::For(LogError::internal(
                         "chunk that was there already",
                     ))),
+                    Ok(Stored::Refused(told)) if told.is_too_large() => {
+                        self.suspect();
+                        Err(Failed::Now(error::refused("server takes no chunk", &told)))
+                    }
                     Ok(Stored::Refused(told)) if told.may_pass() && !told.is_full() => {
                         Err(Failed::Now(error::refused("server takes no chunk", &told)))
                     }
@@ -92,7 +97,8 @@ impl Server {
                         Err(Failed::For(error::refused("server takes no chunk", &told)))
                     }
                     // A chunk alone is nothing.
-                    Err(silence) => Err(now(silence.into())),
+                    Err(Silence::Unknown(error)) => Err(now(error)),
+                    Err(silence) => Err(silent(silence)),
                 };
                 has_failed.fetch_or(stored.is_err(), Ordering::Relaxed);
                 stored
@@ -146,6 +152,8 @@ impl Server {
     }
 
     async fn discard_all(&self, key: &ThreadKey, id: Id, chunks: &[u64]) -> Result<()> {
+        let mut chunks = chunks.to_vec();
+        chunks.sort_unstable();
         let Some((last, others)) = chunks.split_last() else {
             return Ok(());
         };
@@ -153,18 +161,45 @@ impl Server {
             self.discard_one(id, *seq).await?;
         }
         let subject = self.stream.subjects.chunks(key);
-        let first = self.get_now(Get::next(&subject, 1)).await?;
-        if first.is_some_and(|first| !chunks.contains(&first.seq)) {
+        let there = self.get_now(Get::last(&subject)).await?;
+        if there.is_some_and(|there| there.seq > *last) {
             return self.discard_one(id, *last).await;
         }
-        // A subject never goes away: a word stays. Where the stream is full, there is room for it now; or, in place of a
-        // single chunk, once that one is gone.
-        let is_kept = self.keep_subject(&subject).await.is_ok();
+        // A subject never goes away, nor its last message before there is another: a word stays. Where the stream is full,
+        // there is room for it now; or, in place of a single chunk, once that one is gone.
+        let word = match self.store(&subject, None, None, Bytes::new()).await? {
+            Stored::At(seq) | Stored::Anew(seq) => seq,
+            Stored::Again => 0,
+            Stored::Refused(told) if told.is_full() => {
+                self.discard_one(id, *last).await?;
+                return self.keep_subject(&subject).await;
+            }
+            Stored::Refused(told) => return Err(error::refused("word can't be stored", &told)),
+        };
         self.discard_one(id, *last).await?;
-        if is_kept {
-            return Ok(());
+        // The word that stood there before says no more than this one.
+        match self.get_now(Get::next(&subject, 1)).await? {
+            Some(first) if first.payload.is_empty() && first.seq < word => {
+                self.delete(first.seq).await
+            }
+            _ => Ok(()),
         }
-        self.keep_subject(&subject).await
+    }
+
+    /// Whether the chunks of a change are all there.
+    pub(crate) async fn are_there(&self, id: Id, chunks: &[u64]) -> Result<bool> {
+        let looks = (0..chunks.len()).map(|n| async move {
+            let got = self.get(Get::at(chunks[n])).await?;
+            let part = u32::try_from(n).unwrap_or(u32::MAX);
+            Ok::<_, LogError>(got.and_then(|got| wire::part_of(id, part, got.payload)))
+        });
+        let mut looks = streams::iter(looks).buffered(CHUNKS_AT_ONCE);
+        while let Some(found) = looks.next().await {
+            if found?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Deletes a chunk, if it is one of that change's: a server that lost its end gives sequences anew.
@@ -175,3 +210,6 @@ impl Server {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

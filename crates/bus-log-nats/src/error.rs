@@ -71,6 +71,11 @@ impl Told {
         matches!(self.err_code, 10002 | 10023 | 10028 | 10047 | 10077)
     }
 
+    /// Whether the stream, or the server, takes no message of that size.
+    pub(crate) const fn is_too_large(&self) -> bool {
+        matches!(self.err_code, 10053 | 10054)
+    }
+
     /// Whether it may pass soon, by itself: a leader is being chosen, a server comes up.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self.err_code, 10008 | 10009 | 10041)
@@ -99,7 +104,7 @@ pub(crate) fn refused(what: &str, told: &Told) -> LogError {
         ),
         _ if told.is_full() => (unavailable, "server or stream is full"),
         10109 | 10110 => (unavailable, "stream is sealed, or denies it"),
-        10053 | 10054 => (
+        _ if told.is_too_large() => (
             LogError::invalid as Make,
             "message is too large for the stream",
         ),

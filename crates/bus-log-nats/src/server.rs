@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::api::{self, Api, Silence};
+use crate::change::{Failed, now, silent};
 use crate::config::NatsConfig;
 use crate::error::{self, Told};
 use crate::listing::Listings;
@@ -25,6 +26,9 @@ use crate::threads::Threads;
 
 /// How long it is taken for granted that the stream is still the one that was opened, where nothing is found in it.
 const GRANTED: Duration = Duration::from_secs(1);
+
+/// How long the stream's settings are taken for what they were.
+const LOOKED_AT: Duration = Duration::from_secs(5);
 
 /// Bytes of a message that headers and the protocol take, at most.
 const BESIDES: usize = 512;
@@ -125,7 +129,8 @@ impl Server {
         }
     }
 
-    /// Checks that the stream is the one that was opened, if the connection was lost since it last was.
+    /// Checks that the stream is the one that was opened, if the connection was lost since it last was; and from time to time
+    /// what an operator has made of it.
     ///
     /// # Errors
     ///
@@ -133,8 +138,18 @@ impl Server {
     pub(crate) async fn ready(&self) -> Result<u64> {
         let epoch = self.api.epoch();
         let checked = *self.checked();
-        if checked.is_none_or(|(at, _)| at != epoch) {
-            self.check(epoch).await?;
+        match checked {
+            Some((at, when)) if at == epoch => {
+                if when.elapsed() > LOOKED_AT {
+                    // Once, not by all who come meanwhile.
+                    *self.checked() = Some((epoch, Instant::now()));
+                    if let Err(error) = self.check(epoch).await {
+                        self.suspect();
+                        return Err(error);
+                    }
+                }
+            }
+            _ => self.check(epoch).await?,
         }
         Ok(epoch)
     }
@@ -368,19 +383,22 @@ impl Server {
     }
 
     /// Makes the tenant known, before its first thread is.
-    pub(crate) async fn know_tenant(&self, tenant: &TenantId) -> Result<(), Silence> {
+    pub(crate) async fn know_tenant(&self, tenant: &TenantId) -> Result<(), Failed> {
         let epoch = self.api.epoch();
         if self.known_tenants(epoch).1.contains(tenant) {
             return Ok(());
         }
         let subject = self.stream.subjects.tenant(tenant);
-        match self.store(&subject, Some(0), None, Bytes::new()).await? {
+        let stored = self.store(&subject, Some(0), None, Bytes::new()).await;
+        match stored.map_err(silent)? {
             // Another's may be on its way, and come to nothing.
             Stored::Refused(told) if told.is_under_way() || !told.is_wrong_last() => {
-                return Err(Silence::Unsent(error::refused(
-                    "tenant can't be written",
-                    &told,
-                )));
+                let error = error::refused("tenant can't be written", &told);
+                return Err(if told.is_full() || !told.may_pass() {
+                    Failed::For(error)
+                } else {
+                    now(error)
+                });
             }
             _ => {}
         }

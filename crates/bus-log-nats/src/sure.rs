@@ -16,7 +16,7 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
 use crate::api::Silence;
-use crate::change::{Failed, now};
+use crate::change::{Failed, now, silent};
 use crate::error;
 use crate::fold::State;
 use crate::server::{Get, Server, Stored};
@@ -32,8 +32,12 @@ impl Server {
     /// # Errors
     ///
     /// `Unavailable` also if no server shows it in time. Nothing happened.
-    pub(crate) async fn see_for_sure(&self, key: &ThreadKey, seen: &Seen) -> Result<Seen, Failed> {
-        let deadline = self.api.deadline();
+    pub(crate) async fn see_for_sure(
+        &self,
+        key: &ThreadKey,
+        seen: &Seen,
+        deadline: Instant,
+    ) -> Result<Seen, Failed> {
         let mut seen = seen.clone();
         if seen.seq == 0 {
             if self.is_unknown(key, deadline).await? {
@@ -171,7 +175,7 @@ impl Server {
             Err(Silence::Nobody | Silence::Unknown(_)) => Err(Failed::Now(LogError::unavailable(
                 "no leader has confirmed what is there of the thread",
             ))),
-            Err(silence) => Err(now(silence.into())),
+            Err(silence) => Err(silent(silence)),
         }
     }
 

@@ -153,7 +153,7 @@ async fn a_refused_question_says_so_at_once_and_is_known_not_to_have_happened() 
     let begun = Instant::now();
     for subject in [refused, like_it] {
         let asked = api.ask(subject, None, Bytes::new()).await;
-        assert!(matches!(asked, Err(Silence::Unsent(_))), "{asked:?}");
+        assert!(matches!(asked, Err(Silence::Denied(_))), "{asked:?}");
     }
     assert!(begun.elapsed() < Duration::from_secs(10));
     let mut link = Link::default();
@@ -180,7 +180,7 @@ async fn however_many_questions_are_refused_at_once_each_says_so_at_once() {
         async move { api.ask(&subject, None, Bytes::new()).await }
     });
     for asked in futures_util::future::join_all(asked).await {
-        assert!(matches!(asked, Err(Silence::Unsent(_))), "{asked:?}");
+        assert!(matches!(asked, Err(Silence::Denied(_))), "{asked:?}");
     }
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(5), "{took:?}");
