@@ -205,6 +205,24 @@ fn archiving_the_first_batch_of_a_log_leaves_its_chunks_readable() {
     }
 }
 
+#[test]
+fn an_erasure_takes_along_also_the_chunks_of_a_batch_that_was_refused() {
+    let stream = Stream::new();
+    let (log, other, key) = (stream.open(), stream.open(), samples::key("s"));
+    let batch = large("large", 30, 100_000);
+    block_on(log.append_entries(&key, Expect::Any, &batch)).unwrap();
+    for n in 0..3 {
+        // What the other knows of it is old by now: it stores chunks, and then is refused.
+        let last = block_on(other.bounds(&key)).unwrap().last;
+        append(&log, &key, "x", 1).unwrap();
+        let refused = block_on(other.append_entries(&key, Expect::Last(last), &batch));
+        assert_eq!(refused.unwrap_err().actual(), Some(31 + n));
+    }
+    block_on(log.erase(&key)).unwrap();
+    // A word that says nothing is left, so that a subject never goes away.
+    assert_eq!(messages(&stream, "*.*.*.c.>"), [1]);
+}
+
 /// The subject of the only thread that the stream has.
 fn only_thread(stream: &Stream) -> String {
     let asked = "{\"subjects_filter\":\"*.*.*.t.>\"}";

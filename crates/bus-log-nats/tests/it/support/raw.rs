@@ -11,8 +11,9 @@ pub(crate) struct Raw(RefCell<BufReader<TcpStream>>);
 impl Raw {
     pub(crate) fn connect(url: &str) -> Self {
         let stream = TcpStream::connect(super::address(url)).unwrap();
+        // On a machine that is busy a server takes long to answer.
         stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         let mut reader = BufReader::new(stream);
         reader.read_line(&mut String::new()).unwrap();
