@@ -63,7 +63,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 fn warn_of_missing_sessions(root: &Path) {
     eprintln!(
         "warning: {SESSIONS} is missing (looked in {}): the tests that import real transcripts \
-         need it and fail without it",
+         need it; they are skipped, and fail under CI",
         root.join(SESSIONS).display()
     );
 }

@@ -14,7 +14,7 @@ use local_servers::{ScratchNats, ScratchPostgres, ScratchRedis};
 use serde_json::Value;
 
 use crate::support::{Done, Lines, bus, json_lines, spawn, wait};
-use crate::transcripts::path;
+use crate::transcripts::{are_there, path};
 
 fn durable() -> SessionEvent {
     SessionEvent::TokenUsage(TokenDelta {
@@ -100,6 +100,9 @@ fn every_command_works_on_nats_as_on_a_folder() {
 }
 
 fn every_command(server: &Server) {
+    if !are_there() {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("events");
     std::fs::write(&input, EVENTS).unwrap();

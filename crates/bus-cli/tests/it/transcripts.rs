@@ -30,13 +30,23 @@ const KEYS: [&str; 17] = [
 ];
 
 fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sessions");
-    assert!(
-        folder.join("expected.json").is_file(),
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sessions")
+}
+
+/// Whether the real transcripts are there. They are no part of the repository: where they are missing, a test says that it
+/// is skipped. Under `CI` it fails: the gate does without nothing.
+pub(crate) fn are_there() -> bool {
+    let folder = folder();
+    let there = folder.join("expected.json").is_file();
+    let missing = format!(
         "the real transcripts are missing: expected them, and expected.json, in {}",
         folder.display()
     );
-    folder
+    assert!(there || std::env::var_os("CI").is_none(), "{missing}");
+    if !there {
+        eprintln!("skipped: {missing}");
+    }
+    there
 }
 
 pub(crate) fn path(name: &str) -> String {
@@ -130,6 +140,9 @@ fn of_the_log(line: &Value) -> Value {
 
 #[test]
 fn every_file_imports_with_its_figures_once_and_the_log_says_the_same() {
+    if !are_there() {
+        return;
+    }
     for (name, value) in expected() {
         let log = Log::new();
         let text = log.ok(&["import", &path(&name), "--json"]);
@@ -168,6 +181,9 @@ fn every_file_imports_with_its_figures_once_and_the_log_says_the_same() {
 
 #[test]
 fn a_folder_gives_what_its_files_give_and_again_nothing() {
+    if !are_there() {
+        return;
+    }
     let together = Log::new();
     let root = folder();
     let lines = together.json(&["import", root.to_str().unwrap()]);
@@ -197,6 +213,9 @@ fn a_folder_gives_what_its_files_give_and_again_nothing() {
 
 #[test]
 fn a_file_that_grew_appends_what_is_new_and_its_older_copy_nothing() {
+    if !are_there() {
+        return;
+    }
     for (part1, part2) in [
         (
             "codex/codex-0.125.0-part1.jsonl",
@@ -237,6 +256,9 @@ fn a_file_that_grew_appends_what_is_new_and_its_older_copy_nothing() {
 
 #[test]
 fn a_thread_that_was_forked_still_takes_what_its_file_grew_by() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let lines = log.json(&["import", &path("claude/claude-2.1.199-part1.jsonl")]);
     let thread = lines[0]["thread"].as_str().unwrap();
@@ -250,6 +272,9 @@ fn a_thread_that_was_forked_still_takes_what_its_file_grew_by() {
 
 #[test]
 fn what_was_erased_or_archived_does_not_come_back() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let part1 = path("codex/codex-0.125.0-part1.jsonl");
     let lines = log.json(&["import", &part1]);
@@ -267,6 +292,9 @@ fn what_was_erased_or_archived_does_not_come_back() {
 
 #[test]
 fn two_imports_at_once_write_every_event_once() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let file = path("codex/codex-0.34.0-long.jsonl");
     let children: Vec<_> = (0..2)
@@ -294,6 +322,9 @@ fn two_imports_at_once_write_every_event_once() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_and_the_others_go_in() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let good = path("claude/claude-1.0.119-tiny.jsonl");
     let missing = log.beside().join("missing.jsonl");
@@ -313,6 +344,9 @@ fn a_file_that_cannot_be_read_is_named_and_the_others_go_in() {
 
 #[test]
 fn in_a_folder_what_is_no_transcript_is_passed_over() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let folder = log.beside().join("in");
     fs::create_dir(&folder).unwrap();
@@ -327,6 +361,9 @@ fn in_a_folder_what_is_no_transcript_is_passed_over() {
 
 #[test]
 fn a_file_whose_first_record_is_not_whole_waits_for_the_next_import() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let good = fs::read(path("claude/claude-1.0.119-tiny.jsonl")).unwrap();
     let growing = log.beside().join("growing.jsonl");
@@ -342,6 +379,9 @@ fn a_file_whose_first_record_is_not_whole_waits_for_the_next_import() {
 
 #[test]
 fn people_are_told_of_damaged_lines_and_of_threads_that_were_erased() {
+    if !are_there() {
+        return;
+    }
     let log = Log::new();
     let mut text = fs::read_to_string(path("claude/claude-1.0.119-tiny.jsonl")).unwrap();
     text.push_str("{\"type\":\"user\",,,\n");

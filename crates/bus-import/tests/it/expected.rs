@@ -29,6 +29,9 @@ fn check(name: &str, what: &str, ours: u64, expected: u64, wrong: &mut Vec<Strin
 
 #[test]
 fn the_figures_of_every_file_are_as_expected() {
+    if !shared::are_there() {
+        return;
+    }
     let mut wrong = Vec::new();
     for (name, value) in shared::expected() {
         let mut importer = Importer::open(&shared::folder().join(&name)).unwrap();
@@ -182,6 +185,9 @@ fn codex(all: &[Figures], value: &Value, is: &mut impl FnMut(&str, u64, u64)) {
 
 #[test]
 fn a_log_adds_up_to_the_figures_of_the_import() {
+    if !shared::are_there() {
+        return;
+    }
     for name in shared::expected().keys() {
         let bytes = shared::bytes(name);
         let format = shared::detect(&bytes).unwrap();

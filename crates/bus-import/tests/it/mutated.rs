@@ -15,6 +15,10 @@ const MAX_RUN: usize = 60_000;
 fn files() -> &'static [(String, Vec<u8>)] {
     static FILES: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
     FILES.get_or_init(|| {
+        // Asked here, so that it is said once, and not for every case.
+        if !shared::are_there() {
+            return Vec::new();
+        }
         let names = shared::expected().into_keys();
         names
             .map(|name| (name.clone(), shared::bytes(&name)))
@@ -57,6 +61,9 @@ proptest! {
     #[test]
     fn both_readers_survive_mutated_real_files(file: usize, start: usize, wounds in 0_usize..40, seed in 1_u64.., chunk in 1_usize..4096) {
         let files = files();
+        if files.is_empty() {
+            return Ok(());
+        }
         let (name, bytes) = &files[file % files.len()];
         let start = if start % 2 == 0 { 0 } else { start % bytes.len() };
         let mut run = bytes[start..bytes.len().min(start + MAX_RUN)].to_vec();

@@ -8,18 +8,28 @@ use bus_import::{Figures, Format, Imported, Importer};
 use serde_json::Value;
 
 /// The folder of the real transcripts.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sessions")
+}
+
+/// Whether the real transcripts are there. They are no part of the repository: where they are missing, a test says that it
+/// is skipped.
 ///
 /// # Panics
 ///
-/// Where it is missing: these tests prove nothing without it.
-pub(crate) fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sessions");
-    assert!(
-        folder.join("expected.json").is_file(),
+/// Where they are missing under `CI`: the gate does without nothing.
+pub(crate) fn are_there() -> bool {
+    let folder = folder();
+    let there = folder.join("expected.json").is_file();
+    let missing = format!(
         "the real transcripts are missing: expected them, and expected.json, in {}",
         folder.display()
     );
-    folder
+    assert!(there || std::env::var_os("CI").is_none(), "{missing}");
+    if !there {
+        eprintln!("skipped: {missing}");
+    }
+    there
 }
 
 /// What is expected of each Codex and Claude Code file, by its path below the folder.

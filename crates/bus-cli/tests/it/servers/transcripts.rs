@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 
 use super::Server;
 use crate::support::{Log, spawn};
-use crate::transcripts::path;
+use crate::transcripts::{are_there, path};
 
 /// Ordinal, time, and the bytes of meta and event.
 type Record = (u64, String, String, String);
@@ -93,6 +93,9 @@ pub(super) fn sum(lines: &[Value], key: &str) -> u64 {
 
 #[test]
 fn the_real_transcripts_come_back_from_a_server_as_they_went_to_the_byte() {
+    if !are_there() {
+        return;
+    }
     let server = Server::postgres();
     let [first, last] = [(); 2].map(|()| Log::new());
     first.ok(&["import", &path("codex"), &path("claude")]);
@@ -137,6 +140,9 @@ fn the_real_transcripts_come_back_from_a_server_as_they_went_to_the_byte() {
 
 #[test]
 fn a_copy_by_way_of_a_server_is_as_much_when_it_is_killed_on_the_way() {
+    if !are_there() {
+        return;
+    }
     let server = Server::postgres();
     let [first, last] = [(); 2].map(|()| Log::new());
     first.ok(&["import", &path("codex"), &path("claude")]);
