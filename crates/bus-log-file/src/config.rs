@@ -1,4 +1,6 @@
-//! What can be set.
+//! [`FileLogConfig`]: how a file log uses memory, disk and file descriptors; [`Durability`]: when it acknowledges.
+
+mod option;
 
 use std::sync::Arc;
 use std::time::Duration;

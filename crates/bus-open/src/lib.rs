@@ -5,7 +5,7 @@
 //!
 //! | URL | log | feature |
 //! |---|---|---|
-//! | `file:///var/lib/bus`, `file:rel/path`, a plain path | the embedded log in that directory | `file` (on by default) |
+//! | `file:///var/lib/bus?option=value`, `file:rel/path`, a plain path | the embedded log in that directory; options as in `bus_log_file::FileLogConfig::with_option` | `file` (on by default) |
 //! | `nats://user@host/stream?option=value`, `tls://…` | the log in that NATS JetStream stream; options as in `bus_log_nats::NatsConfig::parse` | `nats` (on by default) |
 //! | `postgres://user@host/database?option=value`, `postgresql://…` | the log in that PostgreSQL database; options as in `bus_log_postgres::PostgresConfig::parse` | `postgres` (on by default) |
 //! | `redis://user@host:port/database?option=value`, `rediss://…` | the log in that Redis, or cluster; options as in `bus_log_redis::RedisConfig::parse` | `redis` (on by default) |
@@ -28,6 +28,7 @@
 //! # }).unwrap();
 //! ```
 
+mod folder;
 mod later;
 mod live;
 mod open;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bus_log::{InMemorySessionLog, LogError, Result, SessionLog, ThreadKey};
 
 use crate::LogUrl;
+use crate::folder::Folder;
 use crate::url::Place;
 
 /// Opens the log that `url` names: see [`LogUrl::parse`] for what is accepted.
@@ -30,7 +31,7 @@ impl LogUrl {
     )]
     pub async fn open(&self) -> Result<Arc<dyn SessionLog>> {
         match self.place() {
-            Place::Directory(path) => open_directory(path),
+            Place::Directory(folder) => open_directory(folder),
             Place::Memory => Ok(Arc::new(InMemorySessionLog::new())),
             #[cfg(feature = "nats")]
             Place::Nats(url) => {
@@ -61,8 +62,8 @@ impl LogUrl {
     /// on a server wants to be migrated.
     pub async fn open_existing(&self) -> Result<Option<Arc<dyn SessionLog>>> {
         match self.place() {
-            Place::Directory(path) => {
-                let exists = path.try_exists().map_err(|error| {
+            Place::Directory(folder) => {
+                let exists = folder.path.try_exists().map_err(|error| {
                     LogError::unavailable("directory can't be looked at").with_source(error)
                 })?;
                 if !exists {
@@ -107,7 +108,7 @@ impl LogUrl {
     )]
     pub async fn open_read_only(&self) -> Result<ReadOnly> {
         match self.place() {
-            Place::Directory(path) => read_directory(path),
+            Place::Directory(folder) => read_directory(&folder.path),
             Place::Memory => Ok(ReadOnly {
                 log: Arc::new(InMemorySessionLog::new()),
                 unsettled: false,
@@ -149,7 +150,7 @@ impl LogUrl {
     /// As [`open`](Self::open).
     pub fn usage(&self) -> Result<Option<LogUsage>> {
         match self.place() {
-            Place::Directory(path) => usage_of_directory(path).map(Some),
+            Place::Directory(folder) => usage_of_directory(&folder.path).map(Some),
             Place::Memory => Ok(None),
             #[cfg(feature = "nats")]
             Place::Nats(_) => Ok(None),
@@ -170,7 +171,7 @@ impl LogUrl {
     /// As [`open`](Self::open).
     pub fn torn_ends(&self) -> Result<Vec<TornSession>> {
         match self.place() {
-            Place::Directory(path) if path.exists() => torn_in_directory(path),
+            Place::Directory(folder) if folder.path.exists() => torn_in_directory(&folder.path),
             Place::Directory(_) | Place::Memory => Ok(Vec::new()),
             // A server keeps its own house.
             #[cfg(feature = "nats")]
@@ -270,12 +271,13 @@ fn usage_of_directory(_path: &Path) -> Result<LogUsage> {
 }
 
 #[cfg(feature = "file")]
-fn open_directory(path: &Path) -> Result<Arc<dyn SessionLog>> {
-    Ok(Arc::new(bus_log_file::FileSessionLog::open(path)?))
+fn open_directory(folder: &Folder) -> Result<Arc<dyn SessionLog>> {
+    let log = bus_log_file::FileSessionLog::open_with(&folder.path, folder.config()?)?;
+    Ok(Arc::new(log))
 }
 
 #[cfg(not(feature = "file"))]
-fn open_directory(_path: &Path) -> Result<Arc<dyn SessionLog>> {
+fn open_directory(_folder: &Folder) -> Result<Arc<dyn SessionLog>> {
     Err(crate::url::not_built_in("file"))
 }
 

@@ -1,13 +1,12 @@
 //! What a log URL says.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bus_log::{LogError, Result};
 
-use crate::percent;
+use crate::folder::Folder;
 #[cfg(any(feature = "nats", feature = "postgres", feature = "redis"))]
 use crate::server::ServerUrl;
 
@@ -47,7 +46,7 @@ pub struct LogUrl(Place);
 /// Where a log is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
-    Directory(PathBuf),
+    Directory(Folder),
     Memory,
     #[cfg(feature = "nats")]
     Nats(ServerUrl),
@@ -70,7 +69,9 @@ impl LogUrl {
     ///   hosts between commas;
     /// - `redis://user:password@host:port/database?option=value`, or `rediss://…` for TLS, with several hosts between commas.
     ///
-    /// In a URL of a directory `%20` and its like stand for bytes; `?` and `#` must be written `%3F` and `%23`.
+    /// In a URL of a directory `%20` and its like stand for bytes; `?` and `#` in its path must be written `%3F` and `%23`.
+    /// Behind a `?` it takes the options of `bus_log_file::FileLogConfig::with_option`:
+    /// `file:///var/log/bus?durability=250ms&idle=10`.
     ///
     /// # Errors
     ///
@@ -84,7 +85,7 @@ impl LogUrl {
                 "nats" | "tls" => nats(&format!("{}:{rest}", scheme.to_ascii_lowercase())),
                 "postgres" | "postgresql" => postgres(rest),
                 tls @ ("redis" | "rediss") => redis(tls, rest),
-                "file" => directory(rest).map(Self::from_path),
+                "file" => Ok(Self(Place::Directory(Folder::parse(rest)?))),
                 "memory" if rest.is_empty() || rest == "//" => Ok(Self(Place::Memory)),
                 "memory" => Err(LogError::invalid("url of scheme memory has a path")),
                 known if KNOWN.contains(&known) => Err(not_built_in(known)),
@@ -95,7 +96,7 @@ impl LogUrl {
 
     /// The log in a directory.
     pub fn from_path(path: impl Into<PathBuf>) -> Self {
-        Self(Place::Directory(path.into()))
+        Self(Place::Directory(Folder::new(path.into())))
     }
 
     /// The backend's own scheme, in lower case: `postgres` also of a URL that begins with `postgresql:`, `nats` of `tls:`.
@@ -117,7 +118,7 @@ impl LogUrl {
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match &self.0 {
-            Place::Directory(path) => Some(path),
+            Place::Directory(folder) => Some(&folder.path),
             Place::Memory => None,
             #[cfg(feature = "nats")]
             Place::Nats(_) => None,
@@ -144,11 +145,7 @@ impl FromStr for LogUrl {
 impl fmt::Display for LogUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Directory(path) => {
-                let slashes = if path.is_absolute() { "//" } else { "" };
-                let bytes = path.as_os_str().as_encoded_bytes();
-                write!(f, "file:{slashes}{}", percent::Encoded(bytes))
-            }
+            Place::Directory(folder) => folder.fmt(f),
             Place::Memory => f.write_str("memory:"),
             #[cfg(feature = "nats")]
             Place::Nats(url) => url.fmt(f),
@@ -207,53 +204,6 @@ fn redis(scheme: &str, rest: &str) -> Result<LogUrl> {
 #[cfg(not(feature = "redis"))]
 fn redis(_scheme: &str, _rest: &str) -> Result<LogUrl> {
     Err(not_built_in("redis"))
-}
-
-/// The directory that stands after `file:`.
-fn directory(rest: &str) -> Result<PathBuf> {
-    let path = match rest.strip_prefix("//") {
-        None => rest,
-        Some(rest) => match rest.split_once('/').map_or(rest, |(host, _)| host) {
-            "" | "." | ".." => rest,
-            "localhost" => &rest["localhost".len()..],
-            _ => {
-                return Err(LogError::invalid(
-                    "file url names a host; write file:///absolute/dir or file:relative/dir",
-                ));
-            }
-        },
-    };
-    if path.contains(['?', '#']) {
-        return Err(LogError::invalid(
-            "file url takes no options; in a path write %3F for ? and %23 for #",
-        ));
-    }
-    let bytes = percent::decode(path)
-        .ok_or_else(|| LogError::invalid("file url has a % without two hexadecimal digits"))?;
-    if bytes.is_empty() {
-        return Err(LogError::invalid("file url names no directory"));
-    }
-    if bytes.contains(&0) {
-        return Err(LogError::invalid("file url has a NUL in its path"));
-    }
-    os_string(bytes).map(PathBuf::from)
-}
-
-#[cfg(unix)]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "elsewhere not every sequence of bytes is a name"
-)]
-fn os_string(bytes: Vec<u8>) -> Result<OsString> {
-    Ok(std::os::unix::ffi::OsStringExt::from_vec(bytes))
-}
-
-#[cfg(not(unix))]
-fn os_string(bytes: Vec<u8>) -> Result<OsString> {
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text.into()),
-        Err(_) => Err(LogError::invalid("file url's path is not UTF-8")),
-    }
 }
 
 fn unknown(scheme: &str) -> LogError {

@@ -94,9 +94,52 @@ fn no_refusal_repeats_a_password() {
         "memory://user:secret@host",
         "file:///secret%zz",
         "file:///x?password=secret",
+        "file:///x?secret",
+        "file:///x?idle=secret",
+        "file:///x?durability=secret",
+        "file:///x?s3cret=1",
     ] {
         let message = refused(url);
         assert!(!message.contains("secret"), "{message}");
+    }
+}
+
+#[cfg(feature = "file")]
+#[test]
+fn a_folder_takes_the_options_of_the_file_log_and_shows_them() {
+    let url = "file:///var/log%3F?durability=250ms&idle=10&open_threads=64&queue_bytes=1048576&segment_bytes=65536";
+    let parsed = LogUrl::parse(url).unwrap();
+    assert_eq!(path(url), "/var/log?");
+    assert_eq!(parsed.to_string(), url);
+    assert_eq!(LogUrl::parse(&parsed.to_string()).unwrap(), parsed);
+    assert_eq!(
+        LogUrl::parse("file:a?").unwrap(),
+        LogUrl::parse("file:a").unwrap()
+    );
+}
+
+#[cfg(feature = "file")]
+#[test]
+fn a_wrong_option_of_a_folder_is_named() {
+    for (option, why) in [
+        (
+            "durability=soon",
+            "durability is neither sync nor os nor a time",
+        ),
+        ("durability=0", "durability is neither"),
+        ("idle=0", "idle must be greater than 0"),
+        ("idle=1h", "idle is not a number"),
+        ("idle=86401", "idle is too long: at most 86400 s"),
+        ("open_threads=-1", "open_threads is not a number"),
+        ("queue_bytes=64k", "queue_bytes is not a number"),
+        ("segment_bytes=0", "segment_bytes must be greater than 0"),
+        ("fsync=1", "unknown option: fsync"),
+        ("idle", "an option without a value"),
+        ("idle=%zz", "broken percent-encoding"),
+        ("idle=1#x", "has a #"),
+    ] {
+        let message = refused(&format!("file:///log?{option}"));
+        assert!(message.contains(why), "{option}: {message}");
     }
 }
 
