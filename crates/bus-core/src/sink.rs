@@ -4,6 +4,7 @@ mod thread;
 mod ticket;
 
 use std::io;
+use std::pin::Pin;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -57,6 +58,45 @@ pub trait EventEmitter: Send + Sync + 'static {
         }
         false
     }
+
+    /// As [`emit_with_meta`](Self::emit_with_meta), for async code: tells at which ordinal the event is durable, if the
+    /// emitter knows one, or why it may not be. An event that need not be durable gives `Ok(None)`.
+    ///
+    /// A bus does not block the thread that polls it. The default knows no better than `emit_with_meta`: it calls that
+    /// when first polled, however long it takes. If nobody polls the future, the event may not be emitted.
+    ///
+    /// ```
+    /// # use std::pin::pin;
+    /// # use std::task::{Context, Poll, Waker};
+    /// use bus_core::{CustomEvent, EventEmitter, Json, Meta};
+    /// # struct Deaf;
+    /// # impl EventEmitter for Deaf { fn emit(&self, _: bus_core::SessionEvent) {} }
+    ///
+    /// async fn plan_changed(events: &dyn EventEmitter) -> std::io::Result<()> {
+    ///     let plan = CustomEvent::new("acme.plan_changed", Json::string("three steps"));
+    ///     let plan = plan.map_err(std::io::Error::other)?;
+    ///     events.publish(plan.into(), Meta::default()).await?;
+    ///     Ok(())
+    /// }
+    /// # // This emitter takes session events only, and says so.
+    /// # let polled = pin!(plan_changed(&Deaf)).poll(&mut Context::from_waker(Waker::noop()));
+    /// # assert!(matches!(polled, Poll::Ready(Err(_))));
+    /// ```
+    fn publish<'a>(
+        &'a self,
+        event: Event,
+        meta: Meta,
+    ) -> Pin<Box<dyn Future<Output = TicketOutcome> + Send + 'a>> {
+        Box::pin(async move {
+            match self.emit_with_meta(event, meta) {
+                true => Ok(None),
+                false => Err(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "this emitter can't take the event",
+                )),
+            }
+        })
+    }
 }
 
 impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
@@ -66,6 +106,14 @@ impl<T: EventEmitter + ?Sized> EventEmitter for std::sync::Arc<T> {
 
     fn emit_with_meta(&self, event: Event, meta: Meta) -> bool {
         (**self).emit_with_meta(event, meta)
+    }
+
+    fn publish<'a>(
+        &'a self,
+        event: Event,
+        meta: Meta,
+    ) -> Pin<Box<dyn Future<Output = TicketOutcome> + Send + 'a>> {
+        (**self).publish(event, meta)
     }
 }
 

@@ -13,8 +13,8 @@ mod framework {
     use std::sync::Arc;
 
     use bus_core::{
-        CustomEvent, EventEmitter, ExecutionContext, InvalidEventType, Json, SessionEvent,
-        TokenDelta, TokenSource,
+        CustomEvent, EventEmitter, ExecutionContext, Json, Meta, SessionEvent, TokenDelta,
+        TokenSource,
     };
 
     pub(crate) struct Agent {
@@ -44,15 +44,19 @@ mod framework {
             }
             self.events.emit(SessionEvent::Done);
         }
-    }
 
-    /// An event of the framework's own, for hosts that take custom events.
-    pub(crate) fn plan_changed() -> Result<CustomEvent, InvalidEventType> {
-        CustomEvent::new("acme.plan_changed", Json::string("three steps"))
+        /// Emits an event of the framework's own. Waits until it is durable, and blocks no thread.
+        pub(crate) async fn change_plan(&self) -> Result<(), Box<dyn std::error::Error>> {
+            let plan = CustomEvent::new("acme.plan_changed", Json::string("three steps"))?;
+            let meta = Meta::default().with("id", "plan-1")?;
+            self.events.publish(plan.into(), meta).await?;
+            Ok(())
+        }
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bus = SessionBus::new(256);
     let mut screen = bus.subscribe_envelopes();
 
@@ -60,8 +64,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_tenant_id(TenantId::new("acme"))
         .with_thread_id("session-1")
         .with_audit_sink(bus.audit_sink());
-    framework::Agent::new(Arc::new(bus.clone())).run(&ctx, "what is a bus?");
-    bus.emit_event(framework::plan_changed()?);
+    let agent = framework::Agent::new(Arc::new(bus.clone()));
+    agent.run(&ctx, "what is a bus?");
+    agent.change_plan().await?;
 
     while let Ok(envelope) = screen.try_recv() {
         println!("{:>2}  {}", envelope.seq, envelope.event.to_json());

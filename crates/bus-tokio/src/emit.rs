@@ -1,9 +1,10 @@
 //! The ways to emit.
 
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use bus_core::{DateTime, Event, EventEmitter, Meta, SessionEvent, SinkThread, Utc};
+use bus_core::{DateTime, Event, EventEmitter, Meta, SessionEvent, SinkThread, TicketOutcome, Utc};
 use bus_log::Entry;
 
 use crate::bus::Core;
@@ -29,9 +30,8 @@ impl SessionBus {
     /// [`publish`](Self::publish) is the same without blocking.
     ///
     /// Called from within a delivery, or on a log's own thread (by a waker, or by a `tracing`
-    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for. So is one
-    /// that just does a log's work because it waits for an event; a thread of a sink of your own is,
-    /// if the sink [says so](SinkThread).
+    /// subscriber that hears of a retry) it does not wait: that thread may be the one to wait for. The same holds
+    /// for a thread that is committing on a log's behalf, and for any thread marked with [`SinkThread`].
     pub fn emit(&self, event: SessionEvent) {
         self.emit_event(event);
     }
@@ -146,6 +146,20 @@ impl EventEmitter for SessionBus {
         let entry = entry_of(event);
         self.emit_entry(Entry { meta, ..entry });
         true
+    }
+
+    fn publish<'a>(
+        &'a self,
+        event: Event,
+        meta: Meta,
+    ) -> Pin<Box<dyn Future<Output = TicketOutcome> + Send + 'a>> {
+        let entry = entry_of(event);
+        Box::pin(async move {
+            match self.publish_entry(Entry { meta, ..entry }).await {
+                Ok(receipt) => Ok(receipt.ordinal),
+                Err(error) => Err(error.into_source()),
+            }
+        })
     }
 }
 

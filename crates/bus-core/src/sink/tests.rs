@@ -279,6 +279,28 @@ fn an_emitter_that_knows_only_emit_takes_session_events_without_their_meta_and_s
     assert_eq!(*heard.0.lock().unwrap(), [SessionEvent::Done]);
 }
 
+#[test]
+fn an_emitter_that_knows_only_emit_publishes_session_events_once_polled_and_fails_for_others() {
+    let heard = Arc::new(Heard::default());
+    // Twice shared: each `Arc` hands on to what is in it.
+    let emitter: Arc<dyn EventEmitter> = Arc::new(Arc::clone(&heard));
+    let now = |event: Event| {
+        let mut publishing = emitter.publish(event, Meta::default());
+        assert!(heard.0.lock().unwrap().is_empty());
+        match publishing
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+        {
+            Poll::Ready(told) => told.map_err(|error| error.kind()),
+            Poll::Pending => panic!("there is nothing to wait for"),
+        }
+    };
+    let audit = now(GraphEvent::resumed("c").into());
+    assert_eq!(audit, Err(io::ErrorKind::Unsupported));
+    assert_eq!(now(SessionEvent::Done.into()), Ok(None));
+    assert_eq!(*heard.0.lock().unwrap(), [SessionEvent::Done]);
+}
+
 /// Notes whether the thread that works is marked.
 #[derive(Default)]
 struct Noting(std::sync::Mutex<(Option<Completer>, Vec<bool>)>);

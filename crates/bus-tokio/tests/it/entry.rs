@@ -99,6 +99,31 @@ fn a_framework_says_by_the_trait_whatever_the_bus_can_carry() {
 }
 
 #[test]
+fn a_framework_publishes_by_the_trait_and_is_told_the_ordinal() {
+    let (log, bus) = bus();
+    let emitter: Arc<dyn EventEmitter> = Arc::new(bus);
+    let meta = Meta::default().with("turn_id", "t-1").unwrap();
+    let custom = CustomEvent::new("acme.plan_changed", Json::parse("[1]").unwrap()).unwrap();
+    let told = |event: Event| block_on(emitter.publish(event, meta.clone())).unwrap();
+    assert_eq!(told(durable(1).into()), Some(1));
+    assert_eq!(told(ephemeral(1).into()), None);
+    assert_eq!(told(custom.clone().into()), Some(2));
+    let read = block_on(log.load_since(&samples::key("s"), 1)).unwrap();
+    assert_eq!((&read[0].meta, &read[0].event), (&meta, &custom.into()));
+}
+
+#[test]
+fn a_framework_that_publishes_what_a_sink_cannot_take_is_told_the_sinks_reason() {
+    let bus = SessionBus::new(16).with_durable_sink(Arc::new(WriteOnly::default()));
+    let mut live = bus.subscribe_envelopes();
+    let emitter: Arc<dyn EventEmitter> = Arc::new(bus);
+    let audit = GraphEvent::resumed("c").into();
+    let refused = block_on(emitter.publish(audit, Meta::default())).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
+    assert_eq!(drain(&mut live).len(), 1, "screens see it all the same");
+}
+
+#[test]
 fn the_audit_sink_takes_every_event_of_the_audit_trail_with_its_time() {
     let (log, bus) = bus();
     let events = [
