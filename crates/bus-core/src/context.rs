@@ -1,4 +1,4 @@
-//! What a running request carries with it.
+//! [`ExecutionContext`]: what a running request carries with it: tenant, thread, run and audit sink.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ impl ExecutionContext {
         self
     }
 
-    /// The same with its audit records going to `sink`.
+    /// Sets the sink that takes its audit records.
     #[must_use]
     pub fn with_audit_sink(mut self, sink: Arc<dyn AuditSink>) -> Self {
         self.audit = Some(sink);

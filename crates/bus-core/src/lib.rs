@@ -12,12 +12,36 @@
 //!
 //! - *Ephemeral* events ([`SessionEvent::TextChunk`], [`SessionEvent::Thinking`], …) feed live
 //!   screens. A slow reader may lose some, and is then told how many.
-//! - *Durable* events ([`SessionEvent::is_durable`]) allow to reconstruct cost and compaction. They are in
+//! - *Durable* events ([`SessionEvent::is_durable`]) are what is needed to reconstruct cost and compaction. They are in
 //!   the log, on disk by default, before the emitting call returns. Audit records ([`AuditSink`]) are written in the
 //!   background: recording one never blocks.
 //!
 //! [`Event`] is the unit of the log: a [`SessionEvent`], a [`GraphEvent`] of the audit trail, or a
 //! [`CustomEvent`] that is kept and passed on verbatim.
+//!
+//! # What to emit when
+//!
+//! Session events are for whoever looks on, audit events for the log; some things can be said as either or both.
+//! A thread may have both: `bus stats` counts each thing once. It takes tool calls from the audit events if there are any, texts and
+//! compactions from the session events if there are any, and tokens from [`TokenUsage`](SessionEvent::TokenUsage) alone.
+//!
+//! | What happens | For the screen | For the log | Billed |
+//! |---|---|---|---|
+//! | the user says something | – | [`GraphEvent::UserMessage`] | no |
+//! | the model answers | [`TextChunk`](SessionEvent::TextChunk), then [`TextComplete`](SessionEvent::TextComplete) | `TextComplete` under [`DurabilityPolicy::Transcript`], or [`GraphEvent::AssistantMessage`] | no |
+//! | a tool is called | [`ToolCallStart`](SessionEvent::ToolCallStart), [`ToolCallComplete`](SessionEvent::ToolCallComplete) | the same under `Transcript`, or [`GraphEvent::ToolCall`] and [`GraphEvent::ToolResult`], which are joined by an id | no |
+//! | a model call ends | [`UsageReport`](SessionEvent::UsageReport), the sum of a turn | [`TokenUsage`](SessionEvent::TokenUsage), one for each call | **only `TokenUsage`** |
+//! | the context is compacted | [`CompactionStarted`](SessionEvent::CompactionStarted) and [`CompactionCompleted`](SessionEvent::CompactionCompleted) or [`CompactionFailed`](SessionEvent::CompactionFailed) | the same: they are durable. [`GraphEvent::ContextCompacted`] if only sizes are known | no |
+//! | control passes to another agent, a limit is hit, a checkpoint is resumed | – | the `record_*` methods of [`AuditSink`] | no |
+//! | anything else | [`CustomEvent`] | the same: it is always durable | no |
+//!
+//! # How to emit
+//!
+//! | You are | Call | It waits |
+//! |---|---|---|
+//! | in blocking code | [`EventEmitter::emit`]; [`emit_with_meta`](EventEmitter::emit_with_meta) for audit and custom events, or with an id | until a durable event is on disk |
+//! | in async code | [`EventEmitter::publish`] | the same, without blocking the thread |
+//! | recording what must not hold you up | [`AuditSink`]'s `record_*`, or [`record_event`](AuditSink::record_event) for any audit event | never |
 //!
 //! # Example: a framework that only knows this crate
 //!

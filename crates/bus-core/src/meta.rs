@@ -1,4 +1,4 @@
-//! What is known about an event besides the event.
+//! [`Meta`], the metadata beside an event: id, source, run.
 
 use std::fmt;
 
@@ -57,7 +57,7 @@ impl SourceRef {
         }
     }
 
-    /// The same with the record's own id.
+    /// Sets the record's own id.
     #[must_use]
     pub fn with_record(mut self, record: Option<String>) -> Self {
         self.record = record;

@@ -1,4 +1,4 @@
-//! One file, event by event.
+//! [`Importer`]: reads one transcript, event by event.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

@@ -125,7 +125,9 @@ impl ThreadLock {
                         return Err(LogError::busy(holder.to_string()));
                     }
                     _ if Instant::now() > deadline => {
-                        return Err(LogError::busy("a process that does not say who it is"));
+                        return Err(LogError::busy(
+                            "an unidentified process (the lock file is empty)",
+                        ));
                     }
                     _ => thread::sleep(STEP),
                 }

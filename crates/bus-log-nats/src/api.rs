@@ -264,9 +264,9 @@ impl Api {
                 let silent = format!("server does not answer within {:?}", self.timeout);
                 Silence::Unknown(LogError::unavailable(silent).with_source(error))
             }
-            RequestErrorKind::Other => Silence::Unknown(
-                LogError::unavailable("question without an answer").with_source(error),
-            ),
+            RequestErrorKind::Other => {
+                Silence::Unknown(LogError::unavailable("server did not reply").with_source(error))
+            }
         })
     }
 

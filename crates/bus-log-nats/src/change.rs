@@ -120,7 +120,7 @@ impl Server {
             let (error, waits) = match failed {
                 Failed::For(error) => return Err(error),
                 Failed::Behind => (
-                    LogError::unavailable("other writers were always faster"),
+                    LogError::unavailable("gave up after repeated conflicts with other writers"),
                     false,
                 ),
                 Failed::Now(error) | Failed::Unknown(error) => (error, true),
@@ -176,7 +176,7 @@ impl Server {
     ) -> Result<Done, Failed> {
         if tried.is_some() && !fresh {
             return Err(Failed::Unknown(LogError::unavailable(
-                "thread can't be seen",
+                "can't read the thread's current end",
             )));
         }
         let mut decision = decide(&seen.state);

@@ -137,7 +137,7 @@ impl NatsConfig {
         Ok(config)
     }
 
-    /// The same with the log in another stream; `bus_log` by default.
+    /// Sets the stream that holds the log; `bus_log` by default.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl NatsConfig {
         Ok(self)
     }
 
-    /// The same with another beginning of subjects: letters, digits, `_` and `-`, with dots between them, at most 256
+    /// Sets what the subjects begin with: letters, digits, `_` and `-`, with dots between them, at most 256
     /// bytes. By default the stream's name.
     ///
     /// # Errors
@@ -168,7 +168,7 @@ impl NatsConfig {
         Ok(self)
     }
 
-    /// The same with so many servers that keep the stream: 1, 3 or 5.
+    /// Sets how many servers keep the stream: 1, 3 or 5.
     ///
     /// # Errors
     ///
@@ -181,7 +181,7 @@ impl NatsConfig {
         Ok(self)
     }
 
-    /// The same with what the stream is kept in.
+    /// Sets what the stream is kept in.
     #[must_use]
     pub const fn with_storage(mut self, storage: Storage) -> Self {
         self.storage = Some(storage);
@@ -195,7 +195,7 @@ impl NatsConfig {
         self
     }
 
-    /// The same with another time that an answer may take, and for which a change is tried again while its outcome is
+    /// Sets the time that an answer may take, and for which a change is tried again while its outcome is
     /// known to be nothing; 10 s by default, from 1 ms to a day. After it the call is `Unavailable`.
     #[must_use]
     pub const fn with_call_timeout(mut self, limit: Duration) -> Self {
@@ -203,14 +203,14 @@ impl NatsConfig {
         self
     }
 
-    /// The same with another time that one server may take to accept the connection; 10 s by default, from 1 ms to a day.
+    /// Sets the time that one server may take to accept the connection; 10 s by default, from 1 ms to a day.
     #[must_use]
     pub const fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
         self
     }
 
-    /// The same with another time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
+    /// Sets the time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
     /// default, from 1 ms to a day.
     #[must_use]
     pub const fn with_poll_interval(mut self, interval: Duration) -> Self {
@@ -323,7 +323,7 @@ impl fmt::Debug for NatsConfig {
 
 /// One of the URL's hosts. The login is told apart, so that no address of the driver's ever holds it.
 fn server(host: &str) -> Result<ServerAddr> {
-    let refused = || LogError::invalid("nats url has a host that is none");
+    let refused = || LogError::invalid("invalid host in nats url");
     if host.is_empty() || host.contains(['/', '#', '@']) {
         return Err(refused());
     }
@@ -357,7 +357,7 @@ fn token(what: &str, name: String) -> Result<String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
     if name.is_empty() || name.len() > 128 || !name.bytes().all(plain) {
         return Err(LogError::invalid(format!(
-            "{what} is no name of letters, digits, _ and -, at most 128 bytes"
+            "invalid {what}: use a-z, A-Z, 0-9, _ and -, at most 128 bytes"
         )));
     }
     Ok(name)
@@ -366,12 +366,12 @@ fn token(what: &str, name: String) -> Result<String> {
 fn number(name: &str, value: &str) -> Result<usize> {
     value
         .parse()
-        .map_err(|error| LogError::invalid(format!("{name} is no number")).with_source(error))
+        .map_err(|error| LogError::invalid(format!("{name} is not a number")).with_source(error))
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration> {
     match number(name, value)? {
-        0 => Err(LogError::invalid(format!("{name} is no time: 0"))),
+        0 => Err(LogError::invalid(format!("{name} must be greater than 0"))),
         seconds if seconds > 86_400 => Err(LogError::invalid(format!(
             "{name} is too long: at most 86400 s"
         ))),

@@ -67,9 +67,7 @@ impl NatsSessionLog {
         let stream = config.stream().to_owned();
         let found = Self::find(config).await?;
         found.ok_or_else(|| {
-            LogError::unavailable(format!(
-                "no log, and it is not to be made, in stream {stream}"
-            ))
+            LogError::unavailable(format!("no log in stream {stream}, and creation is off"))
         })
     }
 

@@ -132,7 +132,8 @@ impl Server {
         }
         let epoch = self.ready().await?;
         let inbox = self.api.client().new_inbox();
-        let refused = |error| LogError::unavailable("no news").with_source(error);
+        let refused =
+            |error| LogError::unavailable("can't subscribe to changes").with_source(error);
         let mut told = self
             .api
             .client()
@@ -156,7 +157,7 @@ impl Server {
         });
         let what = format!("CONSUMER.CREATE.{}", self.stream.name);
         let made = self.api.call::<Made>(&what, &wanted).await?;
-        let made = made.map_err(|told| error::refused("no news", &told))?;
+        let made = made.map_err(|told| error::refused("can't subscribe to changes", &told))?;
         self.news.state().hears = true;
         // What was stored before it was made, nobody tells.
         self.news.watches.wake_all();

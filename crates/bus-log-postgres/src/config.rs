@@ -138,7 +138,7 @@ impl PostgresConfig {
         Ok(config)
     }
 
-    /// The same with the log in another schema of the database; `bus_log` by default.
+    /// Sets the schema of the database that holds the log; `bus_log` by default.
     ///
     /// # Errors
     ///
@@ -150,14 +150,14 @@ impl PostgresConfig {
         let begins_well = schema.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
         if !begins_well || !schema.chars().all(plain) || schema.len() > 63 {
             return Err(LogError::invalid(
-                "schema is no name of lower-case letters, digits and _, at most 63 bytes",
+                "invalid schema: use a-z, 0-9, _, no digit first, at most 63 bytes",
             ));
         }
         self.schema = schema;
         Ok(self)
     }
 
-    /// The same with a PEM file of the certificates to trust instead of the system's. Where no `sslmode` was asked for, it
+    /// Sets a PEM file of the certificates to trust instead of the system's. Where no `sslmode` was asked for, it
     /// is `verify-full` then; where that was `disable` or `prefer`, the log is not opened: it is `Invalid`.
     #[must_use]
     pub fn with_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
@@ -166,7 +166,7 @@ impl PostgresConfig {
         self
     }
 
-    /// The same with at most so many connections for calls, at least one; 8 by default. Each call
+    /// Sets how many connections it opens for calls at most, at least one; 8 by default. Each call
     /// takes one while it is with the server, and one thread's appends take one between them. One
     /// connection more is opened for news where somebody waits for them or appends.
     ///
@@ -178,7 +178,7 @@ impl PostgresConfig {
         self
     }
 
-    /// The same with another time that a call waits for a free connection; 10 s by default, from 1 ms to a
+    /// Sets the time that a call waits for a free connection; 10 s by default, from 1 ms to a
     /// day. After it the call is `Unavailable`.
     #[must_use]
     pub fn with_pool_timeout(mut self, limit: Duration) -> Self {
@@ -186,14 +186,14 @@ impl PostgresConfig {
         self
     }
 
-    /// The same with another time that one host may take to answer; 10 s by default, from 1 ms to a day.
+    /// Sets the time that one host may take to answer; 10 s by default, from 1 ms to a day.
     #[must_use]
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.driver.connect_timeout(limit.clamp(SHORTEST, LONGEST));
         self
     }
 
-    /// The same with another time that a call may take once it has a connection; 30 s by default, from 1 ms to a day.
+    /// Sets the time that a call may take once it has a connection; 30 s by default, from 1 ms to a day.
     /// After it the server cancels the call, or it is given up: it is `Unavailable`.
     #[must_use]
     pub fn with_call_timeout(mut self, limit: Duration) -> Self {
@@ -201,7 +201,7 @@ impl PostgresConfig {
         self
     }
 
-    /// The same with another time after which a waiting `changed` looks by itself, in case that news
+    /// Sets the time after which a waiting `changed` looks by itself, in case that news
     /// were lost with whoever should have sent them; 5 s by default, from 1 ms to a day.
     #[must_use]
     pub fn with_poll_interval(mut self, interval: Duration) -> Self {
@@ -336,12 +336,12 @@ fn tls_mode(value: &str) -> Result<TlsMode> {
 fn number(name: &str, value: &str) -> Result<usize> {
     value
         .parse()
-        .map_err(|error| LogError::invalid(format!("{name} is no number")).with_source(error))
+        .map_err(|error| LogError::invalid(format!("{name} is not a number")).with_source(error))
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration> {
     match number(name, value)? {
-        0 => Err(LogError::invalid(format!("{name} is no time: 0"))),
+        0 => Err(LogError::invalid(format!("{name} must be greater than 0"))),
         seconds if seconds as u64 > LONGEST.as_secs() => Err(LogError::invalid(format!(
             "{name} is too long: at most {} s",
             LONGEST.as_secs()

@@ -83,7 +83,7 @@ fn by_state(state: &SqlState) -> Option<Kind> {
         SqlState::TOO_MANY_CONNECTIONS => unavailable("server has no connection left"),
         SqlState::DISK_FULL => unavailable("server's disk is full"),
         SqlState::QUERY_CANCELED => unavailable("statement took too long, or was cancelled"),
-        SqlState::LOCK_NOT_AVAILABLE => unavailable("lock was not to be had in time"),
+        SqlState::LOCK_NOT_AVAILABLE => unavailable("timed out waiting for a lock"),
         SqlState::DATA_CORRUPTED | SqlState::INDEX_CORRUPTED => {
             Some((LogError::corrupt, "server finds its own data damaged"))
         }

@@ -226,7 +226,7 @@ async fn is_standby(client: &Client, limit: Duration) -> Result<bool> {
     let asked = client.query_typed_one("SELECT pg_is_in_recovery()", &[]);
     match timeout(limit, asked).await {
         Ok(row) => Ok(row
-            .map_err(|error| error::refused("no news", error))?
+            .map_err(|error| error::refused("can't subscribe to changes", error))?
             .get(0)),
         Err(_) => Err(LogError::unavailable(format!(
             "server does not answer within {limit:?}"
@@ -236,7 +236,7 @@ async fn is_standby(client: &Client, limit: Duration) -> Result<bool> {
 
 async fn run(client: &Client, limit: Duration, sql: &str) -> Result<()> {
     match timeout(limit, client.batch_execute(sql)).await {
-        Ok(done) => done.map_err(|error| error::refused("no news", error)),
+        Ok(done) => done.map_err(|error| error::refused("can't subscribe to changes", error)),
         Err(_) => Err(LogError::unavailable(format!(
             "server does not answer within {limit:?}"
         ))),

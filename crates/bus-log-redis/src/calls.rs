@@ -2,7 +2,7 @@
 //!
 //! A call whose answer was lost may still happen: its bytes may wait in a network, or in a server that hangs. It must
 //! not happen after its own retry. So each change of a thread carries a number, and the highest number of this handle that
-//! may still arrive by another way: the script writes that into the thread's head, where it refuses every call of this
+//! may still arrive by another way: the script writes that into the thread's state record, where it refuses every call of this
 //! handle up to it, for good. The next change of the thread settles the doubt in the same call.
 
 use std::collections::HashMap;

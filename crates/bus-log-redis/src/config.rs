@@ -112,7 +112,7 @@ impl RedisConfig {
         url::parse(url)
     }
 
-    /// The same with other keys: what they begin with, `bus_log` by default. Each prefix is a log of its own.
+    /// Sets what the keys begin with, `bus_log` by default. Each prefix is a log of its own.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl RedisConfig {
         let begins_well = prefix.starts_with(|c: char| plain(c) && !c.is_ascii_digit());
         if !begins_well || !prefix.chars().all(plain) || prefix.len() > 63 {
             return Err(LogError::invalid(
-                "prefix is no name of lower-case letters, digits and _, at most 63 bytes",
+                "invalid prefix: use a-z, 0-9, _, no digit first, at most 63 bytes",
             ));
         }
         self.prefix = prefix;
@@ -138,7 +138,7 @@ impl RedisConfig {
         self
     }
 
-    /// The same with so many replicas that must have received an append before it is `Ok`; 0 by default. They have it
+    /// Sets how many replicas must have received an append before it is `Ok`; 0 by default. They have it
     /// in memory then; readers may have seen it before. A [`Conflict`](bus_log::LogErrorKind::Conflict) and
     /// [`bounds`](bus_log::SessionLog::bounds) wait for them too: both tell of appends that somebody may still be in doubt
     /// of.
@@ -148,7 +148,7 @@ impl RedisConfig {
         self
     }
 
-    /// The same with a PEM file of the certificates to trust instead of the system's. Where TLS was not asked for, by
+    /// Sets a PEM file of the certificates to trust instead of the system's. Where TLS was not asked for, by
     /// `rediss://`, the log is not opened: it is `Invalid`.
     #[must_use]
     pub fn with_tls_ca(mut self, path: impl Into<PathBuf>) -> Self {
@@ -156,7 +156,7 @@ impl RedisConfig {
         self
     }
 
-    /// The same with another time that one host may take to answer, and to be done with its first append-only file; 10 s by
+    /// Sets the time that one host may take to answer, and to be done with its first append-only file; 10 s by
     /// default, from 1 ms to a day.
     #[must_use]
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
@@ -164,7 +164,7 @@ impl RedisConfig {
         self
     }
 
-    /// The same with another time that a call may take once there is a connection; 30 s by default, from 1 ms to a
+    /// Sets the time that a call may take once there is a connection; 30 s by default, from 1 ms to a
     /// day. After it the call is given up: it is `Unavailable`, and so is every other call on that connection.
     #[must_use]
     pub fn with_call_timeout(mut self, limit: Duration) -> Self {
@@ -172,7 +172,7 @@ impl RedisConfig {
         self
     }
 
-    /// The same with another time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
+    /// Sets the time after which a waiting `changed` looks by itself, in case that news were lost; 5 s by
     /// default, from 10 ms to a day. The server's settings are looked at as often, but not less than every 10 s and not more than
     /// ten times a second.
     #[must_use]

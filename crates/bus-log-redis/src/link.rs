@@ -203,7 +203,9 @@ impl Opening {
         }
         let mut connection = news.wire.connection.clone();
         match timeout(link.call_timeout, connection.subscribe(channel)).await {
-            Ok(listened) => listened.map_err(|error| error::refused("no news", error))?,
+            Ok(listened) => {
+                listened.map_err(|error| error::refused("can't subscribe to changes", error))?
+            }
             Err(_) => {
                 news.wire.close();
                 return Err(silent(link.call_timeout));

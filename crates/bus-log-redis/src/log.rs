@@ -67,9 +67,7 @@ impl RedisSessionLog {
         let prefix = config.prefix().to_owned();
         let found = Self::find(config).await?;
         found.ok_or_else(|| {
-            LogError::unavailable(format!(
-                "no log, and it is not to be made, with prefix {prefix}"
-            ))
+            LogError::unavailable(format!("no log with prefix {prefix}, and creation is off"))
         })
     }
 

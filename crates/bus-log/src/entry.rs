@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 pub struct Entry {
     /// When it happened. Kept to the microsecond; what is finer is cut off.
     pub at: DateTime<Utc>,
-    /// What is known besides.
+    /// Metadata: id, source, run.
     pub meta: Meta,
     /// What happened.
     pub event: Event,
@@ -35,14 +35,14 @@ impl Entry {
         }
     }
 
-    /// The same, having happened at another time.
+    /// Sets the time at which it happened.
     #[must_use]
     pub const fn with_at(mut self, at: DateTime<Utc>) -> Self {
         self.at = at;
         self
     }
 
-    /// The same with what is known besides.
+    /// Sets the metadata.
     #[must_use]
     pub fn with_meta(mut self, meta: Meta) -> Self {
         self.meta = meta;
@@ -57,7 +57,7 @@ pub struct Recorded {
     pub ordinal: u64,
     /// When it happened, to the microsecond.
     pub at: DateTime<Utc>,
-    /// What is known besides.
+    /// Metadata: id, source, run.
     pub meta: Meta,
     /// What happened.
     pub event: Event,

@@ -112,7 +112,7 @@ impl LogError {
         Self::new(LogErrorKind::Internal, message)
     }
 
-    /// The same with what caused it.
+    /// Sets what caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));

@@ -42,7 +42,7 @@ pub const PAGE_BYTES: usize = 4 << 20;
 /// |---|---|---|
 /// | [`append_entries`](Self::append_entries) | number on from the last ordinal (A1, A2), write all or nothing and unbroken (A3, A4), return only when durable (A5), check [`Expect`] (A6), keep every byte (A7), refuse what is too large with `Invalid` (A8) | leave the outcome unknown after `Unavailable` (E1) |
 /// | [`read`](Self::read) | give what is readable after the cursor, in order, at least one event if there is one (L1, L2) | stop early at its own bound of bytes |
-/// | [`archive_before`](Self::archive_before) | hide ordinals up to the watermark for good (W1–W3) | free the space later |
+/// | [`archive_before`](Self::archive_before) | delete ordinals up to the watermark for readers, without a copy (W1–W3) | free the space later |
 /// | [`bounds`](Self::bounds) | answer for unknown threads too | |
 /// | [`list`](Self::list), [`tenants`](Self::tenants) | name each once, in byte order, and no other tenant's (I2) | |
 /// | [`erase`](Self::erase) | make the events unreadable at once, keep the key and the last ordinal (X1, A2) | leave a residue that its profile names |
@@ -124,9 +124,9 @@ pub trait SessionLog: Send + Sync + 'static {
     /// asked; `Closed` if it was closed. All methods and kinds: [the table](#which-errors-a-method-gives).
     async fn read(&self, key: &ThreadKey, cursor: u64, limit: usize) -> Result<Page>;
 
-    /// Hides every ordinal up to and including `watermark`.
+    /// Deletes, for readers, every ordinal <= `watermark`; nothing keeps a copy.
     ///
-    /// The events are hidden for good. Returns how many were newly hidden. A watermark past the last ordinal is taken as the last ordinal; one that
+    /// Returns how many were newly hidden. A watermark past the last ordinal is taken as the last ordinal; one that
     /// is not higher than the present one changes nothing and returns 0. On an unknown thread it
     /// returns 0 and leaves no trace.
     ///
@@ -387,7 +387,7 @@ impl ThreadSummary {
         }
     }
 
-    /// The same with the time of its newest event.
+    /// Sets the time of its newest event.
     #[must_use]
     pub const fn with_last_at(mut self, at: Option<DateTime<Utc>>) -> Self {
         self.last_at = at;
@@ -401,7 +401,7 @@ impl ThreadSummary {
         self
     }
 
-    /// The same with its size in the store, in bytes.
+    /// Sets its size in the store, in bytes.
     #[must_use]
     pub const fn with_bytes(mut self, bytes: u64) -> Self {
         self.bytes = Some(bytes);

@@ -11,7 +11,9 @@ use crate::LogError;
 /// What a call into a log says, or that it panicked.
 pub(crate) async fn caught<T>(call: impl Future<Output = T>) -> Result<T, LogError> {
     let called = AssertUnwindSafe(call).catch_unwind().await;
-    called.map_err(|panic| LogError::internal(format!("it panicked: {}", words(&*panic))))
+    called.map_err(|panic| {
+        LogError::internal(format!("log implementation panicked: {}", words(&*panic)))
+    })
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

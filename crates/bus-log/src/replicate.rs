@@ -126,7 +126,7 @@ impl Replication {
         self
     }
 
-    /// The same with so many threads copied at once; 0 is taken as 1.
+    /// Sets how many threads are copied at once; 0 is taken as 1.
     #[must_use]
     pub const fn with_threads_at_once(mut self, threads: usize) -> Self {
         self.threads_at_once = if threads == 0 { 1 } else { threads };

@@ -134,13 +134,13 @@ impl LogWriter {
         }
     }
 
-    /// The face that counts and forgets, for one thread.
+    /// An audit sink for one thread (fire-and-forget).
     #[must_use]
     pub fn audit(&self, key: ThreadKey) -> SessionAuditSink {
         SessionAuditSink::of(Arc::clone(&self.inner), key)
     }
 
-    /// The face that waits for its ticket, for one thread.
+    /// A durable sink for one thread.
     #[must_use]
     pub fn sink(&self, key: ThreadKey) -> LogSink {
         LogSink::of(Arc::clone(&self.inner), key)
@@ -154,6 +154,8 @@ impl LogWriter {
 
     /// The followers of its log, the same for all writers over that log: they share their waiting.
     /// They hold the log, and not the writer.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     #[must_use]
     pub fn followers(&self) -> &Followers {
         self.inner.thread.followers()

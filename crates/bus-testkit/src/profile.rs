@@ -96,35 +96,35 @@ impl Profile {
         self
     }
 
-    /// The same with a limit of its own for an event, in bytes.
+    /// Sets the limit for an event, in bytes.
     #[must_use]
     pub const fn with_max_event_bytes(mut self, bytes: usize) -> Self {
         self.max_event_bytes = bytes;
         self
     }
 
-    /// The same with another patience; 20 s by default.
+    /// Sets the patience; 20 s by default.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// The same with another number of random cases in the model check; 64 by default.
+    /// Sets the number of random cases in the model check; 64 by default.
     #[must_use]
     pub const fn with_model_cases(mut self, cases: u32) -> Self {
         self.model_cases = cases;
         self
     }
 
-    /// The same without an ability, and why.
+    /// Disclaims an ability, and says why.
     #[must_use]
     pub fn cannot(mut self, ability: Ability, reason: &'static str) -> Self {
         self.lacks.push((Lack::Ability(ability), reason));
         self
     }
 
-    /// The same without a whole law, such as `"X1"`, and why.
+    /// Disclaims a whole law, such as `"X1"`, and says why.
     #[must_use]
     pub fn without_law(mut self, law: &'static str, reason: &'static str) -> Self {
         self.lacks.push((Lack::Law(law), reason));

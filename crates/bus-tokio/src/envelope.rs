@@ -1,4 +1,4 @@
-//! What travels on the bus.
+//! [`Envelope`]: an event on the bus, with its sequence number and, if durable, its ordinal.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Envelope {
     pub ordinal: Option<u64>,
     /// What happened.
     pub event: Event,
-    /// What is known besides: empty unless the emitter said so, as by
+    /// Metadata: id, source, run; empty unless the emitter said so, as by
     /// [`emit_entry`](crate::SessionBus::emit_entry).
     pub meta: Meta,
     /// Whose ordinal it is.

@@ -62,7 +62,7 @@ impl SessionBus {
         let home = self.core().sinks().and_then(|sinks| sinks.home());
         let home = home.ok_or_else(|| LogError::unsupported("bus without a log"))?;
         let (receiver, start) = self.core().line.ring().follow(home.origin).ok_or_else(|| {
-            LogError::unsupported("bus that is followed in another thread of a log")
+            LogError::unsupported("this bus is already being followed in another log thread")
         })?;
         let mut log = home.followers.follow(home.key, cursor).patient();
         if start.is_first {
@@ -86,8 +86,8 @@ impl SessionBus {
 ///   archived or erased can't be read any more and is passed over: the ordinals then jump. An event
 ///   is given when it is durable and not before.
 /// - **Whatever else is broadcast**, as [`Followed::Live`], in the order of the bus.
-/// - Who falls behind by more than the bus's capacity loses nothing of the log, which is read again
-///   from where he was. What was only live is lost, and [`Followed::Gap`] says how many that were,
+/// - A follower that lags by more than the bus's capacity loses no recorded event: it re-reads them from
+///   the log. Events that were only live are lost, and [`Followed::Gap`] says how many that were,
 ///   exactly: the envelopes given and those in gaps add up to those that were broadcast.
 ///
 /// On a bus of another machine all this is as [`RemoteSession`](crate::RemoteSession) says.

@@ -14,8 +14,8 @@ use crate::remote::Age;
 use crate::{EnvelopeSubscriber, SessionBus};
 
 impl SessionBus {
-    /// The same, saying on `channel` what is only live, for those who follow its thread on other machines: see
-    /// [`RemoteSession`](crate::RemoteSession). What is durable they read from the log.
+    /// Also sends live-only events over `channel`, for followers on other machines: see
+    /// [`RemoteSession`](crate::RemoteSession). Durable events they read from the log.
     ///
     /// The bus must have its log ([`with_log`](Self::with_log)) already. What is emitted from now on is said, by all handles of
     /// the bus. No emitter ever waits for the channel: one that is behind by more than the bus's capacity loses the oldest,
@@ -31,7 +31,7 @@ impl SessionBus {
         let home = self.core().sinks().and_then(|sinks| sinks.home());
         let home = home.ok_or_else(|| LogError::unsupported("bus without a log"))?;
         let (receiver, start) = self.core().line.ring().follow(home.origin).ok_or_else(|| {
-            LogError::unsupported("bus that is followed in another thread of a log")
+            LogError::unsupported("this bus is already being followed in another log thread")
         })?;
         let relay = Relay {
             // It is polled on the channel's runtime, where no other subscriber is.

@@ -97,7 +97,7 @@ pub enum SessionEvent {
     /// Part of the context was cut off. Durable.
     #[serde(rename = "session.context_truncated")]
     ContextTruncated(ContextTruncation),
-    /// A sub-model was not to be had and another one answered. Durable: it costs differently.
+    /// The requested sub-model was unavailable; another model answered. Durable: it costs differently.
     #[serde(rename = "session.rlm_subcall_fallback")]
     RlmSubcallFallback(RlmSubcallFallback),
 }

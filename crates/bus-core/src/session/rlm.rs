@@ -91,7 +91,7 @@ impl RlmCompletion {
     }
 }
 
-/// A sub-model was not to be had and another one answered.
+/// The requested sub-model was unavailable; another model answered.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RlmSubcallFallback {
     /// The model asked for.

@@ -1,4 +1,4 @@
-//! What the log is asked for.
+//! `Request`: what a caller asks the committer for.
 
 use std::sync::{Arc, Mutex, Weak};
 

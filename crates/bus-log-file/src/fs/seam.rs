@@ -174,21 +174,21 @@ impl Metadata {
         }
     }
 
-    /// The same with this many names.
+    /// Sets how many names it has.
     #[must_use]
     pub const fn with_links(mut self, links: u64) -> Self {
         self.links = links;
         self
     }
 
-    /// The same with the bytes it takes on the disk.
+    /// Sets the bytes it takes on the disk.
     #[must_use]
     pub const fn with_allocated(mut self, bytes: u64) -> Self {
         self.allocated = bytes;
         self
     }
 
-    /// The same with the time at which names in the folder changed.
+    /// Sets the time at which names in the folder changed.
     #[must_use]
     pub const fn with_modified(mut self, modified: Option<SystemTime>) -> Self {
         self.modified = modified;

@@ -147,12 +147,12 @@ fn durability(value: &str) -> Result<Durability> {
 fn number(name: &str, value: &str) -> Result<u32> {
     value
         .parse()
-        .map_err(|error| LogError::invalid(format!("{name} is no number")).with_source(error))
+        .map_err(|error| LogError::invalid(format!("{name} is not a number")).with_source(error))
 }
 
 fn seconds(name: &str, value: &str) -> Result<Duration> {
     match number(name, value)? {
-        0 => Err(LogError::invalid(format!("{name} is no time: 0"))),
+        0 => Err(LogError::invalid(format!("{name} must be greater than 0"))),
         seconds if u64::from(seconds) > LONGEST.as_secs() => Err(LogError::invalid(format!(
             "{name} is too long: at most {} s",
             LONGEST.as_secs()

@@ -65,7 +65,7 @@ pub enum LiveWhat {
         at: DateTime<Utc>,
         /// What happened.
         event: Event,
-        /// What is known besides.
+        /// Metadata: id, source, run.
         meta: Meta,
     },
     /// Nothing but the numbers.

@@ -92,7 +92,7 @@ impl ShippingConfig {
         self.patience
     }
 
-    /// The same with another bound for the bytes that wait to be shipped.
+    /// Sets the bound for the bytes that wait to be shipped.
     #[must_use]
     pub const fn with_budget(mut self, bytes: Option<u64>) -> Self {
         self.budget = bytes;
@@ -113,28 +113,28 @@ impl ShippingConfig {
         self
     }
 
-    /// The same with another longest pause, 1 ms to a century.
+    /// Sets the longest pause, 1 ms to a century.
     #[must_use]
     pub fn with_longest_pause(mut self, time: Duration) -> Self {
         self.longest_pause = time.clamp(Duration::from_millis(1), CENTURY);
         self
     }
 
-    /// The same with another time for a page, 1 ms to a century.
+    /// Sets the time for a page, 1 ms to a century.
     #[must_use]
     pub fn with_answer_within(mut self, time: Duration) -> Self {
         self.answer_within = time.clamp(Duration::from_millis(1), CENTURY);
         self
     }
 
-    /// The same with so many threads shipped at once; 0 is taken as 1.
+    /// Sets how many threads are shipped at once; 0 is taken as 1.
     #[must_use]
     pub const fn with_threads_at_once(mut self, threads: usize) -> Self {
         self.threads_at_once = if threads == 0 { 1 } else { threads };
         self
     }
 
-    /// The same with another patience, at most a century.
+    /// Sets the patience, at most a century.
     #[must_use]
     pub fn with_patience(mut self, time: Duration) -> Self {
         self.patience = time.min(CENTURY);

@@ -79,6 +79,8 @@ impl SessionAuditSink {
     /// Starts the thread that writes, unless it runs: for whoever calls
     /// [`record_ticketed`](Self::record_ticketed) under a lock, which would do so there otherwise. That it can't be
     /// started is a `warn`, once; what is recorded a second later or after that tries again.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn prepare(&self) {
         self.inner.thread.ensure_or_warn();
     }
@@ -94,6 +96,8 @@ impl SessionAuditSink {
     ///
     /// There is no time limit: while the log is down, the ticket waits. Nobody else's code runs in the call, so that a
     /// caller may hold a lock that fixes an order: see [`prepare`](Self::prepare).
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn record_ticketed(&self, event: impl Into<Event>) -> Ticket {
         let (ticket, done) = Ticket::pending();
         self.put(event.into(), Some(done));
@@ -103,6 +107,8 @@ impl SessionAuditSink {
     /// As [`record_ticketed`](Self::record_ticketed), telling `on_done`: on the writer's thread, in
     /// the order of the log, or on this one if the record is dropped at once. Keep it short: the
     /// log's writer waits for it.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn record_with(
         &self,
         event: impl Into<Event>,
@@ -115,6 +121,8 @@ impl SessionAuditSink {
 
     /// Counts `records` as made and dropped, and has the log note so at this place: for whoever kept
     /// records back and could not keep them all.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn record_lost(&self, records: u64) {
         // If not, the gap waits for the next that is recorded.
         let _ = self.inner.thread.ensure();

@@ -115,7 +115,7 @@ impl LogWriterConfig {
         self.close_timeout
     }
 
-    /// The same with another bound of the audit queue: at least 1, at most 2^27 records. What is past a bound is
+    /// Sets the bound of the audit queue: at least 1, at most 2^27 records. What is past a bound is
     /// taken as the bound.
     #[must_use]
     pub fn with_audit_queue(mut self, records: usize) -> Self {
@@ -123,35 +123,35 @@ impl LogWriterConfig {
         self
     }
 
-    /// The same with another bound of the audit queue's bytes: at least 1, at most 32 GiB.
+    /// Sets the bound of the audit queue's bytes: at least 1, at most 32 GiB.
     #[must_use]
     pub fn with_audit_bytes(mut self, bytes: usize) -> Self {
         self.audit_bytes = bytes.clamp(1, MOST_BYTES);
         self
     }
 
-    /// The same with another bound of the sink's queue: at least 1.
+    /// Sets the bound of the sink's queue: at least 1.
     #[must_use]
     pub fn with_sink_queue(mut self, events: usize) -> Self {
         self.sink_queue = events.max(1);
         self
     }
 
-    /// The same with another bound of the sink's queue in bytes: at least 1, at most 32 GiB.
+    /// Sets the bound of the sink's queue in bytes: at least 1, at most 32 GiB.
     #[must_use]
     pub fn with_sink_bytes(mut self, bytes: usize) -> Self {
         self.sink_bytes = bytes.clamp(1, MOST_BYTES);
         self
     }
 
-    /// The same with another time for the sink face to try, at most a century.
+    /// Sets how long the durable sink tries, at most a century.
     #[must_use]
     pub fn with_retry_for(mut self, time: Duration) -> Self {
         self.retry_for = time.min(FOREVER);
         self
     }
 
-    /// The same with another time to wait for a log that stays down, at most a century.
+    /// Sets how long to wait for a log that stays down, at most a century.
     #[must_use]
     pub fn with_close_timeout(mut self, time: Duration) -> Self {
         self.close_timeout = time.min(FOREVER);

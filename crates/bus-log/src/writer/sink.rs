@@ -75,6 +75,8 @@ impl LogSink {
 
     /// A number that stands for its thread of its log, never 0: while any sink of any writer over the two is there,
     /// others have the same. No other thread or log has it in this process, or had it before.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     #[must_use]
     pub fn thread_number(&self) -> u64 {
         self.slot.number
@@ -96,6 +98,8 @@ impl LogSink {
     /// order holds it for
     /// [`try_submit_entry`](Self::try_submit_entry) only. The log's thread is started here as well, unless it runs: so the
     /// entry is for a sink over the same log. A thread that could not be started is not asked for again for 10 ms.
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     #[must_use]
     pub fn begin(&self, entry: Entry) -> Submission {
         // A failure is told when it is submitted.
@@ -104,6 +108,8 @@ impl LogSink {
     }
 
     /// Submits an entry, and waits for room until its [deadline](Submission::deadline).
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn submit_begun(&self, submission: Submission) -> Ticket {
         if let Err(error) = self.inner.thread.runs_or_why() {
             return Ticket::ready(Err(no_writer(&error)));
@@ -132,6 +138,8 @@ impl LogSink {
         clippy::result_large_err,
         reason = "it is the submission itself, and is tried again where it is"
     )]
+    // For a bus over this log: it is no part of what users are promised.
+    #[doc(hidden)]
     pub fn try_submit_entry(
         &self,
         submission: Submission,

@@ -7,6 +7,8 @@ use crate::{Entry, to_micros};
 
 /// An entry on its way to a [`LogSink`](crate::LogSink), which
 /// [`begin`](crate::LogSink::begin) made: with what it weighs, and until when it may be written.
+// For a bus over this log: it is no part of what users are promised.
+#[doc(hidden)]
 #[derive(Debug)]
 pub struct Submission {
     pub(super) entry: Entry,

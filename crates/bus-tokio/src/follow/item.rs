@@ -101,7 +101,7 @@ impl FollowedEvent {
         }
     }
 
-    /// What is known besides, as its emitter said.
+    /// Metadata: id, source, run, as its emitter said.
     #[must_use]
     pub fn meta(&self) -> &Meta {
         match &self.source {

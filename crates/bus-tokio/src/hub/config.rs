@@ -48,8 +48,7 @@ impl HubConfig {
         self.capacity
     }
 
-    /// How many envelopes, over all their sessions, those may be behind who subscribe to many. 16,384
-    /// by default.
+    /// How far a hub subscriber may fall behind, in envelopes over all its sessions. 16,384 by default.
     #[must_use]
     pub const fn hub_capacity(&self) -> usize {
         self.hub_capacity
@@ -75,7 +74,7 @@ impl HubConfig {
         &self.writer
     }
 
-    /// The same with another capacity of each bus, **rounded up to a power of two**.
+    /// Sets the capacity of each bus, **rounded up to a power of two**.
     ///
     /// # Panics
     ///
@@ -87,7 +86,7 @@ impl HubConfig {
         self
     }
 
-    /// The same with another capacity for those who subscribe to many sessions, **rounded up to a power of two**.
+    /// Sets how far a hub subscriber may fall behind, **rounded up to a power of two**.
     ///
     /// # Panics
     ///
