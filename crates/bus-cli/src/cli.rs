@@ -18,14 +18,14 @@ Examples:
   bus ls                                the threads of the log
   bus show THREAD | less                one of them, as a timeline
   bus stats --json | jq .prompt_tokens  what they cost
-  bus verify                            every checksum and ordinal
+  bus verify                            whether all of it is intact
   bus copy --to /mnt/backup/bus         all of it, into another log
 
 The log is --log URL, or else BUS_LOG, or else the folder `bus` in the
 platform's data folder. `bus help COMMAND` has examples of each command.
 
-Ends with 0 when all is well, with 1 when it failed or found damage, with 2
-when it was used wrongly.";
+Exit status: 0 success; 1 failure or damage found; 2 usage error; 130/143
+interrupted.";
 
 /// Record, import, show and check the sessions of AI agents.
 #[derive(Parser)]
@@ -64,17 +64,17 @@ enum Command {
     Tail(tail::TailArgs),
     /// Count tokens, messages, tool calls and time
     Stats(stats::StatsArgs),
-    /// Check every checksum and ordinal of the whole log
+    /// Read every event and check ordinals; in a file log also every checksum
     Verify(verify::VerifyArgs),
     /// Copy threads into another log, byte by byte
     Copy(copy::CopyArgs),
     /// Copy a thread's beginning into a new thread
     Fork(fork::ForkArgs),
-    /// Hide a thread's oldest events
+    /// Delete a thread's oldest events for good (copy them first with `bus copy`)
     Archive(archive::ArchiveArgs),
     /// Destroy all events of a thread
     Erase(erase::EraseArgs),
-    /// Play a session of a made-up agent through the bus, and show what it leaves
+    /// Try it: record a sample session into a temporary log
     Demo(demo::DemoArgs),
 }
 

@@ -15,7 +15,7 @@ use crate::output::diagnostics::note;
 /// Where the log is, for every command.
 #[derive(Args)]
 pub(crate) struct LogArgs {
-    /// The log: file:///dir, a plain path, postgres://user@host/database, redis://user@host/0, nats://host/stream [env: BUS_LOG] [default: the platform's data folder + /bus]
+    /// URL or folder of the log (file:, postgres:, redis:, rediss:, nats:, tls:). Default on Linux: ~/.local/share/bus [env: BUS_LOG]
     // Not clap's own `env`: it would show the value, which may hold a password, and take an empty
     // variable for a value.
     #[arg(long, value_name = "URL", global = true, value_parser = NonEmptyStringValueParser::new())]
@@ -192,8 +192,7 @@ pub(crate) fn wants_room(error: bus_log::LogError) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     if refused_as(&error, &[StorageFull, QuotaExceeded]) {
         return error.context(
-            "the disk is full: what a thread keeps is written anew before its old file goes, so make \
-             some room first",
+            "no space left: this rewrites the session file first, so free that much space and retry",
         );
     }
     error

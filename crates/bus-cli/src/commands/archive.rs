@@ -1,4 +1,4 @@
-//! `bus archive`: hide a thread's oldest events.
+//! `bus archive`: delete a thread's oldest events.
 
 use std::process::ExitCode;
 
@@ -14,11 +14,12 @@ use crate::pages::Pages;
 
 const EXAMPLES: &str = "\
 Examples:
-  bus archive THREAD --through 1000     hides 1 to 1000; the first is now 1001
+  bus copy --to /mnt/backup/bus --thread THREAD
+  bus archive THREAD --through 1000     deletes 1 to 1000; the first is now 1001
 
-Hidden for good: ordinals go on as before, and nothing brings the events back. A
-number past the end hides all. Keys of --json: thread, hidden (newly), first and
-last (ordinals).";
+Nothing keeps the events, unless you have copied them, and nothing brings them
+back. Ordinals go on as before. A number past the end deletes all. Keys of
+--json: thread, hidden (deleted now), first and last (ordinals).";
 
 /// Arguments of `bus archive`.
 #[derive(Args)]
@@ -26,7 +27,7 @@ last (ordinals).";
 pub(crate) struct ArchiveArgs {
     /// The thread, as `bus ls` names it
     thread: String,
-    /// Hides ordinals up to and including N, for good: N is the new archival watermark
+    /// Delete ordinals up to and including N
     #[arg(long, alias = "before", value_name = "N")]
     through: u64,
     #[command(flatten)]
@@ -41,7 +42,7 @@ struct ArchiveLine<'a> {
     last: u64,
 }
 
-/// Hides the ordinals up to and including `--through`: the watermark of `archive_before`. `--before`, the option's
+/// Deletes the ordinals up to and including `--through`: the watermark of `archive_before`. `--before`, the option's
 /// hidden alias, means the same: "before 1000" sounds as if it kept 1000, and nothing brings 1000 back.
 pub(crate) async fn run(
     logs: &Logs,
@@ -49,7 +50,7 @@ pub(crate) async fn run(
     out: &mut Out,
 ) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
-    // Nobody can look for damage in what is hidden.
+    // Nobody can look for damage in what is gone.
     let until = args.through.min(bounds.last);
     let mut pages = Pages::new(logs.log.as_ref(), &key, bounds.watermark, until);
     loop {
@@ -57,7 +58,7 @@ pub(crate) async fn run(
             Ok(Some(_)) => {}
             Ok(None) => break,
             Err(error) if error.kind() == LogErrorKind::Corrupt => {
-                diagnostics::note(format_args!("what is hidden now was damaged: {error}"));
+                diagnostics::note(format_args!("what is deleted now was damaged: {error}"));
                 break;
             }
             Err(error) => return Err(error.into()),
@@ -79,7 +80,7 @@ pub(crate) async fn run(
             0 => "nothing is readable any more".to_owned(),
             _ => format!("the first readable ordinal is {}", count(bounds.first)),
         };
-        out.line(format_args!("{events} newly hidden; {first}"))?;
+        out.line(format_args!("{events} deleted; {first}"))?;
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)

@@ -34,7 +34,8 @@ copy ended, so it may be interrupted at any moment and started again, or run
 twice. It never overwrites: a thread of which the target has more, or other
 events, is named and left as it is; so is one whose source has archived what was
 not copied yet. What is archived or erased in the source stays in the target,
-unless --mirror says otherwise; of those only one at a time, please.
+unless --mirror says otherwise. Run only one mirroring copy per target at a
+time.
 
 Ends with 1 if a thread could not be copied, or a log stayed away longer than
 --retry, and with 130 or 143 when interrupted: what was copied stays. Keys of
@@ -49,7 +50,7 @@ const EVERY: Duration = Duration::from_millis(500);
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CopyArgs {
-    /// Copy from this log [default: the log]
+    /// Copy from this log [default: --log]
     #[arg(long, value_name = "URL")]
     from: Option<String>,
     /// Copy into this log; a folder that is not there is made
@@ -64,7 +65,7 @@ pub(crate) struct CopyArgs {
     /// Archive and erase in the target what is archived and erased in the source
     #[arg(long)]
     mirror: bool,
-    /// Try a log again that is away for up to so many seconds
+    /// Retry an unreachable log for up to this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     retry: u32,
     #[command(flatten)]
@@ -189,7 +190,7 @@ async fn copy(
                 shown.end();
                 out.flush()?;
                 return Err(anyhow::Error::new(error).context(format!(
-                    "the copy to {} has ended early; the same command goes on",
+                    "copy to {} stopped early; run the same command to resume",
                     to.url
                 )));
             }
@@ -373,7 +374,7 @@ fn summary(out: &mut Out, sums: &Sums, (from, to): (&Logs, &Logs)) -> anyhow::Re
         counted(copied.threads, "thread")
     );
     if sums.stopped {
-        line.push_str("; interrupted: the same command goes on");
+        line.push_str("; interrupted; run the same command to resume");
     }
     match sums.failed {
         0 => {}

@@ -67,11 +67,7 @@ pub(crate) async fn run(log: &LogArgs, out: &mut Out) -> anyhow::Result<ExitCode
     let shown = show::run(&logs, &show::ShowArgs::whole(THREAD), out).await?;
     heading(out, "The figures", "what it cost")?;
     stats::show(&logs, &logs.key(THREAD)?, out).await?;
-    heading(
-        out,
-        "The check",
-        "every checksum and ordinal, read back from disk",
-    )?;
+    heading(out, "The check", "every event, read back from disk")?;
     let verified = verify::run(&logs, None, verify::How::default(), out).await?;
     heading(
         out,

@@ -24,7 +24,7 @@ thread, erased (readable events destroyed).";
 pub(crate) struct EraseArgs {
     /// The thread, as `bus ls` names it
     thread: String,
-    /// Say that you mean it
+    /// Confirm; without it nothing is erased
     #[arg(long)]
     yes: bool,
     #[command(flatten)]

@@ -72,7 +72,7 @@ pub(crate) async fn run(logs: &Logs, args: &ForkArgs, out: &mut Out) -> anyhow::
     let copied = copy(logs, &parent, &child, &bounds, there.last, args.at).await;
     let copied = copied.with_context(|| {
         format!(
-            "{:?} is not complete; the same command finishes it",
+            "{:?} is not complete; run the same command to finish it",
             args.into
         )
     })?;
@@ -102,7 +102,7 @@ fn check(bounds: &Bounds, at: u64) -> anyhow::Result<()> {
     }
     if !(bounds.first..=bounds.last).contains(&at) {
         bail!(
-            "ordinal {at} can't be forked at, only {} to {}",
+            "can't fork at ordinal {at}: readable ordinals are {} to {}",
             bounds.first,
             bounds.last
         );

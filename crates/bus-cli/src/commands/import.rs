@@ -27,9 +27,9 @@ Examples:
 
 Which of the two formats a file has is found by its content; in folders, other
 files are passed over. A session is known by its id: importing it again, or from
-another place, appends what is new. Of a thread all of which is archived or
-erased nobody can tell what it held: as many of the file's first events count as
-known, and it is said so.
+another place, appends what is new. If a thread's events were all archived or
+erased, import can't compare them. It then skips that many events at the start
+of the file, and says so.
 
 Keys of --json, a line per thread of each file: format, thread, path, events,
 appended, user_messages, assistant_texts, tool_calls, tool_results, tool_errors,
@@ -168,8 +168,8 @@ async fn import(
             let events = counted(archived, "event");
             progress.aside(|| {
                 diagnostics::note(format_args!(
-                    "{thread}: {events} archived or erased: as many of the file's first ones were taken \
-                     for them; if some were of other origin, as many new ones were left out"
+                    "{thread}: {events} archived or erased: skipped that many events at the start of the \
+                     file; if those were different events, they are missing"
                 ));
             });
         }

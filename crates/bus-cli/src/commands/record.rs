@@ -31,9 +31,9 @@ Examples:
 Standard input holds one event a line: {\"type\":\"acme.note\",\"data\":\"hi\"}. Which
 session events are written is decided by --durability, and how many were left
 out is told at the end; audit and custom events always are written. A line whose
-type begins with session. or audit. and that is no such event is written as it
-is, with a complaint; with --strict it is refused. Interrupted, or when the log
-can't take an event, it writes what it has taken and ends.
+type begins with session. or audit. but is not known is written unchanged, with
+a warning; with --strict it is refused. Interrupted, or when the log can't take
+an event, it writes what it has taken and ends.
 
 With --ack each event that was written gives a line {\"ordinal\":n,\"line\":m} once
 it is on disk, in order; m is its line of the input.";
@@ -48,13 +48,13 @@ pub(crate) struct RecordArgs {
     /// The thread to write to; it is made if it is not there
     #[arg(long, value_name = "THREAD")]
     thread: String,
-    /// Say of each written event that it is on disk
+    /// Acknowledge each written event once it is on disk
     #[arg(long)]
     ack: bool,
     /// Which session events to write
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Durability::Signals)]
     durability: Durability,
-    /// Stop at the first line that is no event, or no event of this version where it should be one
+    /// Stop at the first line that is not a valid event, or that has an unknown `session.`/`audit.` type
     #[arg(long)]
     strict: bool,
 }

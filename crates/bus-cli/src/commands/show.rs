@@ -19,7 +19,7 @@ const EXAMPLES: &str = "\
 Examples:
   bus show 019c8a4d-8f45-7010-8b5d-7fad920aa6f9 | less -R
   bus show THREAD --full --type session.text_complete --type audit.user_message
-  bus show THREAD --since 999000 --limit 100
+  bus show THREAD --after 999000 --limit 100
   bus show THREAD --json --type 'session.token_*' | jq .data.prompt_tokens
 
 Keys of --json: ordinal, at, type, data and meta (verbatim; absent from
@@ -32,8 +32,14 @@ pub(crate) struct ShowArgs {
     /// The thread, as `bus ls` names it
     thread: String,
     /// Begin after this ordinal
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    since: u64,
+    #[arg(
+        long,
+        alias = "since",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    after: u64,
     /// Show at most this many events [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
@@ -52,7 +58,7 @@ impl ShowArgs {
     pub(super) fn whole(thread: &str) -> Self {
         Self {
             thread: thread.to_owned(),
-            since: 0,
+            after: 0,
             limit: None,
             types: Vec::new(),
             full: false,
@@ -65,7 +71,7 @@ fn glob(pattern: &str) -> Result<Glob, String> {
     Glob::new(pattern).map_err(|error| error.kind().to_string())
 }
 
-/// Shows the events after `--since`, page by page.
+/// Shows the events after `--after`, page by page.
 pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::Result<ExitCode> {
     let (key, bounds) = logs.known(&args.thread).await?;
     let wanted = matcher(&args.types)?;
@@ -75,7 +81,7 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
     }
     let mut left = args.limit.unwrap_or(u64::MAX);
     let (mut looked, mut shown) = (0, 0_u64);
-    let mut pages = Pages::new(logs.log.as_ref(), &key, args.since, bounds.last);
+    let mut pages = Pages::new(logs.log.as_ref(), &key, args.after, bounds.last);
     while left > 0 {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
@@ -88,7 +94,7 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
                     && let Some(next) = pages.after_damage().await
                 {
                     diagnostics::note(format_args!(
-                        "behind the damage, ordinal {next} can be read: --since {}",
+                        "behind the damage, ordinal {next} can be read: --after {}",
                         next - 1
                     ));
                 }
@@ -118,7 +124,7 @@ pub(crate) async fn run(logs: &Logs, args: &ShowArgs, out: &mut Out) -> anyhow::
         let last = bounds.last;
         diagnostics::note(format_args!(
             "no event after ordinal {}: the last is {last}",
-            args.since
+            args.after
         ));
     }
     out.flush()?;

@@ -323,10 +323,7 @@ async fn archive_hides_all_up_to_the_ordinal_given() {
     assert_eq!(json_lines(&text)[0]["hidden"], 0);
     let all = args(&["t", "--through", "1000"]);
     let (text, _) = output!(false, |out| super::archive::run(&logs, &all, out));
-    assert_eq!(
-        text,
-        "7 events newly hidden; nothing is readable any more\n"
-    );
+    assert_eq!(text, "7 events deleted; nothing is readable any more\n");
 }
 
 #[tokio::test]

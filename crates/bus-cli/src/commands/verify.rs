@@ -1,4 +1,4 @@
-//! `bus verify`: every checksum and ordinal of the whole log.
+//! `bus verify`: whether the whole log is intact.
 
 mod against;
 mod check;
@@ -26,13 +26,13 @@ Examples:
   bus verify && echo intact
   bus verify --json | jq 'select(.ok | not)'
   bus --tenant acme verify              that tenant's threads only
-  bus verify --threads 1                leaving the other cores alone
+  bus verify --jobs 1                   use one CPU core
   bus verify --against file:///backup   whether another log holds the same
 
-Reads every event of every tenant; the log checks its checksums as it reads.
-Ends with 1 if anything is damaged, and names the place; a session that ends
-within an event is damaged, unless somebody is just writing to it. Keys of
---json, a line per thread: tenant, thread, ok, events, first and last
+Reads every event of every tenant and checks the ordinals; a file log also
+checks its checksums. Ends with 1 if anything is damaged, and names the place; a
+session that ends within an event is damaged, unless somebody is just writing to
+it. Keys of --json, a line per thread: tenant, thread, ok, events, first and last
 (ordinals), and error where ok is false; thread, and tenant, are null where
 damage hides the name.
 
@@ -50,11 +50,11 @@ and error where a log failed.";
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
-    /// How many threads of the machine to read with [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
-    threads: Option<u16>,
+    /// How many CPU threads to read with [default: one for each core]
+    #[arg(short, long, alias = "threads", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Compare the log with this one
-    #[arg(long, value_name = "URL", conflicts_with = "threads")]
+    #[arg(long, value_name = "URL", conflicts_with = "jobs")]
     pub(crate) against: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl VerifyArgs {
     pub(crate) fn how(&self) -> How {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         How {
-            threads: self.threads.map_or_else(cores, usize::from),
+            threads: self.jobs.map_or_else(cores, usize::from),
             rate: true,
         }
     }
@@ -169,7 +169,7 @@ pub(crate) async fn run(
             let each_second = |n: u64| (n as f64 / seconds) as u64;
             out.line(format_args!(
                 "{dim}{seconds:.2} s with {}, {} events/s, {}/s{dim:#}",
-                counted(how.threads as u64, "thread"),
+                counted(how.threads as u64, "CPU thread"),
                 count(each_second(tally.events)),
                 bytes(each_second(tally.bytes)),
             ))?;

@@ -29,7 +29,7 @@ fn usage_errors_end_with_2() {
     for args in [
         &["frobnicate"][..],
         &["show"],
-        &["show", "t", "--since", "x"],
+        &["show", "t", "--after", "x"],
         &["show", "t", "--type", "[a"],
         &["archive", "t", "--through", "-1"],
         &["record"],
@@ -175,9 +175,9 @@ fn show_and_tail_give_the_same_shape() {
     assert_eq!(all[6]["data"], "text 7");
     let keys: Vec<&String> = all[6].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["at", "data", "ordinal", "type"]);
-    assert_eq!(log.json(&["show", "t", "--since", "2490"]), all[2490..]);
+    assert_eq!(log.json(&["show", "t", "--after", "2490"]), all[2490..]);
     assert_eq!(
-        log.json(&["show", "t", "--since", "10", "--limit", "5"]),
+        log.json(&["show", "t", "--after", "10", "--limit", "5"]),
         all[10..15]
     );
     assert_eq!(log.json(&["tail", "t"]), all[2490..]);
@@ -199,7 +199,7 @@ fn a_fork_shares_the_beginning_and_goes_its_own_way() {
         log.json(&["show", "child"]),
         log.json(&["show", "parent", "--limit", "6"])
     );
-    let mark = &log.json(&["show", "parent", "--since", "10"])[0];
+    let mark = &log.json(&["show", "parent", "--after", "10"])[0];
     assert_eq!(mark["type"], "audit.branch_created");
     assert_eq!(mark["data"]["branch_id"], "child");
     assert_eq!(mark["data"]["parent_event"], 5);
@@ -391,9 +391,9 @@ fn damage_is_no_end_of_what_can_be_shown_and_is_named_before_it_is_hidden() {
     let done = log.run(&["show", "t", "--json"]);
     assert_eq!(done.code, Some(1));
     assert_eq!(ordinals(&crate::support::json_lines(&done.stdout)), [1, 2]);
-    assert!(done.stderr.contains("--since 3"), "{done:?}");
+    assert!(done.stderr.contains("--after 3"), "{done:?}");
     assert_eq!(
-        ordinals(&log.json(&["show", "t", "--since", "3"])),
+        ordinals(&log.json(&["show", "t", "--after", "3"])),
         [4, 5, 6, 7, 8, 9]
     );
     let done = log.run(&["archive", "t", "--through", "5"]);
@@ -408,7 +408,7 @@ fn a_selection_that_is_empty_says_so() {
     log.fill("t", 3);
     let done = log.run(&["show", "t", "--type", "session.done"]);
     assert_eq!(done.stderr, "none of 3 events matches --type\n");
-    let done = log.run(&["show", "t", "--since", "7"]);
+    let done = log.run(&["show", "t", "--after", "7"]);
     assert_eq!(done.stderr, "no event after ordinal 7: the last is 3\n");
     assert_eq!(log.run(&["show", "t", "--type", "session.*"]).stderr, "");
 }
