@@ -128,17 +128,14 @@ fn chosen<'a>(metadata: &'a Metadata, log: Option<&str>) -> Result<Vec<&'a Packa
 }
 
 fn is_log(name: &str) -> bool {
-    name == "bus-log" || name.starts_with("bus-log-") || name == "bus-archive"
+    name == "bus-log" || name.starts_with("bus-log-")
 }
 
 /// What a log is called on the command line.
 fn short(package: &str) -> &str {
     match package {
         "bus-log" => "memory",
-        _ => package
-            .strip_prefix("bus-log-")
-            .or(package.strip_prefix("bus-"))
-            .unwrap_or(package),
+        _ => package.strip_prefix("bus-log-").unwrap_or(package),
     }
 }
 

@@ -156,7 +156,6 @@ fn a_test_that_names_no_log_belongs_to_the_package() {
 fn logs_go_by_a_short_name() {
     assert_eq!(short("bus-log"), "memory");
     assert_eq!(short("bus-log-file"), "file");
-    assert_eq!(short("bus-archive"), "archive");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::repo::Repo;
 
 /// Whether a crate's name is that of a log backend.
 pub(super) fn is_backend(name: &str) -> bool {
-    name.starts_with("bus-log-") || name == "bus-archive"
+    name.starts_with("bus-log-")
 }
 
 /// Whether `user` may have `used` as a normal or build dependency; `None` for a crate that has no
@@ -27,7 +27,6 @@ fn may_use(user: &str, used: &str) -> Option<bool> {
         "bus-testkit" => matches!(used, "bus-core" | "bus-log" | "local-servers"),
         "bus-tokio" => matches!(used, "bus-core" | "bus-log"),
         "bus-open" => matches!(used, "bus-core" | "bus-log") || is_backend(used),
-        "bus-http" => matches!(used, "bus-core" | "bus-log" | "bus-tokio"),
         "bus-cli" => used != "bus-bench",
         "bus-bench" => used != "bus-cli",
         // It simulates the disk below the embedded log, and knows that log only.
@@ -44,7 +43,7 @@ fn tests_may_use(user: &str, used: &str) -> bool {
         // Real servers are for whoever has one to talk to.
         "bus-open" | "bus-cli" if used == "local-servers" => true,
         _ if is_backend(user) && used == "local-servers" => true,
-        "bus-tokio" | "bus-http" | "bus-cli" | "bus-bench" => {
+        "bus-tokio" | "bus-cli" | "bus-bench" => {
             used == "bus-testkit" || used == "bus-open" || is_backend(used)
         }
         _ => used == "bus-testkit",
