@@ -135,3 +135,6 @@ fn os_string(bytes: Vec<u8>) -> Result<OsString> {
         Err(_) => Err(LogError::invalid("file url's path is not UTF-8")),
     }
 }
+
+#[cfg(all(test, feature = "file"))]
+mod tests;

@@ -37,39 +37,6 @@ fn a_url_and_a_plain_path_of_one_directory_are_one_log() {
     });
 }
 
-#[cfg(feature = "file")]
-#[test]
-fn the_options_of_a_folder_reach_its_log() {
-    let dir = tempfile::tempdir().unwrap();
-    let longest = |options: &str| {
-        let url = format!("file://{}?{options}", dir.path().display());
-        block_on(async {
-            let log = open(&url).await.unwrap();
-            let append = log.append(&key(), &[SessionEvent::Done.into()]);
-            append.await.unwrap();
-            let segments = files_below(&dir.path().join("journal"));
-            segments
-                .iter()
-                .map(|file| file.metadata().unwrap().len())
-                .max()
-        })
-    };
-    assert!(longest("segment_bytes=65536").unwrap() < 1 << 20);
-    assert!(longest("idle=1").unwrap() > 1 << 20);
-}
-
-#[cfg(feature = "file")]
-fn files_below(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths
-        .flat_map(|path| match path.is_dir() {
-            true => files_below(&path),
-            false => vec![path],
-        })
-        .collect()
-}
-
 #[cfg(not(feature = "file"))]
 #[test]
 fn a_scheme_that_is_not_built_in_is_named() {
