@@ -86,11 +86,6 @@ fn table(run: &Value) -> String {
 }
 
 /// A rate to three digits, its thousands apart: in one table all figures look alike.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rate is positive, and far below 2^64"
-)]
 fn rate(value: f64) -> String {
     let whole = value.round() as u64;
     let step = 10_u64.pow(whole.checked_ilog10().map_or(0, |log| log.saturating_sub(2)));
