@@ -26,6 +26,27 @@ const STEP: Duration = Duration::from_millis(2);
 /// How often a lock that somebody has signed and holds is looked at before it is taken for that one's.
 const LOOKS: u32 = 3;
 
+/// How long whoever was found to live is taken to live still.
+const LIVES: Duration = Duration::from_secs(1);
+
+/// The journals whose owners were found to live a short time ago. What they hold is theirs at the first look: all who write the
+/// log wait for the others.
+#[derive(Debug, Default)]
+pub(crate) struct Alive(Vec<(String, Instant)>);
+
+impl Alive {
+    fn has(&self, journal: &str) -> bool {
+        let mut found = self.0.iter();
+        found.any(|(alive, at)| alive == journal && at.elapsed() < LIVES)
+    }
+
+    fn add(&mut self, journal: &str) {
+        self.0
+            .retain(|(alive, at)| alive != journal && at.elapsed() < LIVES);
+        self.0.push((journal.to_owned(), Instant::now()));
+    }
+}
+
 /// The lock under which journals are made and recovered. Dropping it gives it back.
 #[derive(Debug)]
 pub(crate) struct RecoveryGuard(DiskFile);
@@ -103,25 +124,38 @@ impl ThreadLock {
     /// # Errors
     ///
     /// `Busy` with the holder's name. `Unavailable` if that may be the name of a dead process, whose journal is being brought
-    /// home by another one: nobody waits for that here, where the locks that all appends need are held.
-    pub(crate) fn take(layout: &Layout, paths: &ThreadPaths, owner: &Owner) -> Result<Attempt> {
+    /// home by another one: that is not waited for where the locks that all appends need are held. Finding out whose it is
+    /// takes a few milliseconds, unless that one is known to be `alive`.
+    pub(crate) fn take(
+        layout: &Layout,
+        paths: &ThreadPaths,
+        owner: &Owner,
+        alive: &mut Alive,
+    ) -> Result<Attempt> {
         let deadline = Instant::now() + PASSING;
-        let mut looks = 0;
+        let (mut looks, mut recovering) = (0, 0);
         loop {
             let file = open(layout, paths, deadline)?;
             let locked = file.try_lock()?;
             let signed = read(&file)?;
             if locked == Locked::Held {
                 looks += 1;
-                // Asked first: once nobody recovers any more, the journal of the dead is gone.
-                let recovers = signed.is_some() && is_recovering(layout)?;
+                let known = signed.as_ref().is_some_and(|by| alive.has(&by.journal));
+                if signed.is_some() && !known {
+                    // Asked first: once nobody recovers any more, the journal of the dead is gone.
+                    recovering += u32::from(is_recovering(layout)?);
+                }
                 match signed {
-                    // Whoever has it may be finding out that it is a dead one's, or only be asking whether anybody recovers.
-                    Some(_) if looks < LOOKS => thread::sleep(STEP),
-                    Some(_) if recovers => {
+                    // Whoever has it may be finding out that it is a dead one's.
+                    Some(_) if looks < LOOKS && !known => thread::sleep(STEP),
+                    // Whoever only asks for that lock, as we do, has it for a moment.
+                    Some(_) if recovering == looks => {
                         return Err(recovered_by_another(&layout.recovery_lock()));
                     }
                     Some(holder) if layout.disk.exists(&layout.journal(&holder.journal))? => {
+                        if recovering == 0 && !known {
+                            alive.add(&holder.journal);
+                        }
                         return Err(LogError::busy(holder.to_string()));
                     }
                     _ if Instant::now() > deadline => {

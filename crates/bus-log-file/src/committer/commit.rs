@@ -275,7 +275,8 @@ impl Shared {
             let mut names = IdMap::<()>::default();
             while let Some(append) = waiting.pop_front() {
                 let id = append.name.id;
-                // For more of them others of this group would be let go.
+                // For more of them others of this group would be let go. Those of others count too: each takes time, in
+                // which nobody else is planned for.
                 if !names.contains_key(&id) && names.len() >= self.most_parts() {
                     waiting.push_front(append);
                     break;
@@ -288,7 +289,10 @@ impl Shared {
                     Ok(Ready::Told(last)) => {
                         answers.push(Answer::alone(append.reply, Ok(Some(last))));
                     }
-                    Err(error) => answers.push(Answer::alone(append.reply, Err(error))),
+                    Err(error) => {
+                        names.insert(id, ());
+                        answers.push(Answer::alone(append.reply, Err(error)));
+                    }
                 }
             }
             ready

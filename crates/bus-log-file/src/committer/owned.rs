@@ -10,7 +10,7 @@ use super::plan::Planned;
 use super::whole::Whole;
 use crate::journal::{Journal, RecoveryReport, recover};
 use crate::layout::{Layout, ThreadId, ThreadPaths};
-use crate::lock::{self, Attempt, ThreadLock};
+use crate::lock::{self, Alive, Attempt, ThreadLock};
 use crate::name::{IdMap, Name};
 use crate::session_file::Snapshot;
 
@@ -25,6 +25,8 @@ const DYING: Duration = Duration::from_secs(2);
 pub(super) struct Files {
     pub(super) held: IdMap<Held>,
     turns: u64,
+    /// Other owners, which need not be looked at for a while.
+    alive: Alive,
     /// Something was refused, and is tried again after so long.
     pub(super) again: Option<Duration>,
     /// Idle sessions wait for the keeper.
@@ -192,7 +194,7 @@ impl Whole<'_> {
         };
         let deadline = Instant::now() + DYING;
         loop {
-            match ThreadLock::take(&shared.layout, paths, owner)? {
+            match ThreadLock::take(&shared.layout, paths, owner, &mut self.files.alive)? {
                 Attempt::Taken(lock) => return Ok(lock),
                 Attempt::Left(dead) if Instant::now() > deadline => {
                     return Err(LogError::busy(format!(

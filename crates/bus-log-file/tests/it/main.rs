@@ -33,4 +33,5 @@ mod rewrite;
 mod shipping;
 mod support;
 mod torn;
+mod waits;
 mod who_commits;
