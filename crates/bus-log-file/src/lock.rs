@@ -14,11 +14,14 @@ use crate::layout::{Layout, ThreadPaths, unhex};
 /// How long to wait, when a log is opened, for another process that recovers or makes a journal.
 pub(crate) const OPENING: Duration = Duration::from_secs(60);
 
-/// How long to wait for it when a log is written, and all who write it wait too. What is refused is asked for again.
+/// How long to wait for it when a log is to be written for the first time: nothing else can be written before.
 pub(crate) const WRITING: Duration = Duration::from_secs(2);
 
-/// How long to wait for a lock that is held without a name, or in the name of the dead: whoever has
-/// it lets it go at once.
+/// How long to wait for it when all who write the log wait too, who may have nothing to do with it: long enough for those who
+/// only ask whether anybody has the lock. What is refused is asked for again.
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);
+
+/// How long to wait for a lock that is held without a name: whoever has it lets it go at once.
 const PASSING: Duration = Duration::from_secs(2);
 
 const STEP: Duration = Duration::from_millis(2);

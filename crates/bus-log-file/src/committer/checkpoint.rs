@@ -11,8 +11,9 @@ use super::keeper::{Failure, Job, Outcome};
 use super::owned::Files;
 use super::whole::Whole;
 use super::{Shared, Writer};
-use crate::journal::{Durable, Journal, Rewrite};
+use crate::journal::{Durable, Rewrite};
 use crate::layout::ThreadId;
+use crate::lock::MOMENT;
 use crate::stats::Counters;
 
 /// Ended segments whose session files are not durable yet, before commits wait for the keeper.
@@ -29,7 +30,7 @@ impl Whole<'_> {
     /// let go.
     pub(super) fn checkpoint(&mut self) -> Result<()> {
         if let Some(journal) = &mut self.writer.journal {
-            journal.keep_lock()?;
+            journal.keep_lock(MOMENT)?;
         }
         let bad = match self.sync_files() {
             Ok(bad) => bad,
@@ -159,7 +160,8 @@ impl Shared {
         }
         let behind = bad.iter().map(|(id, _)| *id).collect();
         let keys = self.keys(files, bad);
-        let locked = writer.journal.as_mut().map_or(Ok(()), Journal::keep_lock);
+        let journal = writer.journal.as_mut();
+        let locked = journal.map_or(Ok(()), |journal| journal.keep_lock(MOMENT));
         // Where no segment is to go, all that the journal has of them stays where it is.
         let carried = if up_to > 0 { &keys[..] } else { &[] };
         if let Err(error) = locked.and_then(|()| self.carry(writer, carried)) {

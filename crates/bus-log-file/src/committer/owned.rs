@@ -57,19 +57,35 @@ impl Whole<'_> {
     }
 
     /// Looks a session up that is not held, without taking it. What a dead process left of it in a journal is brought home
-    /// first: the session file may be behind that, or missing, or damaged.
-    pub(super) fn look_up(&self, name: &Name) -> Result<Option<Snapshot>> {
+    /// first: the session file may be behind that, or missing, or damaged. Whoever died with the session left its lock.
+    pub(super) fn look_up(&mut self, name: &Name) -> Result<Option<Snapshot>> {
         let layout = &self.shared.layout;
         match Snapshot::open(layout, &name.key) {
             Err(damage) if damage.kind() == LogErrorKind::Corrupt => {}
-            // Whoever died with the session left its lock.
-            Ok(Some((_, found))) if !layout.disk.exists(&layout.thread(&name.key).lock)? => {
-                return Ok(Some(found));
+            Ok(found) if !layout.disk.exists(&layout.thread(&name.key).lock)? => {
+                return Ok(found.map(|(_, found)| found));
             }
             found => drop(found?),
         }
-        self.shared.recovered(recover(layout, lock::WRITING)?);
-        Ok(Snapshot::open(layout, &name.key)?.map(|(_, found)| found))
+        self.look_up_in_journals(name)
+    }
+
+    /// As [`look_up`](Self::look_up), whatever became of its lock.
+    pub(super) fn look_up_in_journals(&mut self, name: &Name) -> Result<Option<Snapshot>> {
+        self.bring_home()?;
+        let found = Snapshot::open(&self.shared.layout, &name.key)?;
+        Ok(found.map(|(_, found)| found))
+    }
+
+    /// Recovers the journals of dead processes, unless another process is at it.
+    pub(super) fn bring_home(&mut self) -> Result<()> {
+        if let Some(journal) = &mut self.writer.journal {
+            // Without its lock it would be taken for one of those.
+            journal.keep_lock(lock::MOMENT)?;
+        }
+        let report = recover(&self.shared.layout, lock::MOMENT)?;
+        self.shared.recovered(report);
+        Ok(())
     }
 
     /// Makes a session ready to be planned for.
@@ -179,7 +195,7 @@ impl Whole<'_> {
         let shared = self.shared;
         let owner = match &mut self.writer.journal {
             Some(journal) => {
-                journal.keep_lock()?;
+                journal.keep_lock(lock::MOMENT)?;
                 journal.owner()
             }
             None => self
@@ -202,7 +218,7 @@ impl Whole<'_> {
                     )));
                 }
                 Attempt::Left(_) => {
-                    shared.recovered(recover(&shared.layout, lock::WRITING)?);
+                    shared.recovered(recover(&shared.layout, lock::MOMENT)?);
                     std::thread::yield_now();
                 }
             }
@@ -237,7 +253,7 @@ impl Whole<'_> {
     pub(super) fn let_idle_go(&mut self) -> Option<Instant> {
         self.shared.note_kept(self.writer, self.files);
         if let Some(journal) = &mut self.writer.journal
-            && let Err(error) = journal.keep_lock()
+            && let Err(error) = journal.keep_lock(lock::MOMENT)
         {
             tracing::warn!(%error, "the journal's lock can't be taken again");
         }

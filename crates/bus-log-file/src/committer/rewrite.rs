@@ -8,9 +8,7 @@ use super::held::Held;
 use super::whole::Whole;
 use crate::fs::{DiskError, DiskFile};
 use crate::header::Header;
-use crate::journal::recover;
 use crate::layout::{Layout, ThreadId};
-use crate::lock;
 use crate::name::Name;
 use crate::session_file::{LineReader, Snapshot, check_line, damage, find};
 
@@ -73,7 +71,11 @@ impl Whole<'_> {
         let paths = layout.thread(key);
         let unread = match self.holds(&id) {
             true => false,
-            false => match self.look_up(name) {
+            // What is nowhere to be seen may still stand in a journal, of which no lock is left.
+            false => match self.look_up(name).and_then(|found| match found {
+                None => self.look_up_in_journals(name),
+                found => Ok(found),
+            }) {
                 Err(damage) if damage.kind() == LogErrorKind::Corrupt => true,
                 // A file that says nothing may hold the beginning of a batch: its next owner cuts it off.
                 found => {
@@ -118,8 +120,7 @@ impl Whole<'_> {
         // Our own journal has them too. That of another live process has not: it let go of the
         // session before we took it.
         self.checkpoint()?;
-        self.shared.recovered(recover(&layout, lock::WRITING)?);
-        Ok(())
+        self.bring_home()
     }
 
     /// Removes frames from the journal of which nobody was told, and which a power cut may bring back: they

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus_log::{Result, ThreadKey};
 
@@ -128,14 +129,14 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// `Unavailable` while that one is at it, or if the journal itself is gone.
-    pub(crate) fn keep_lock(&mut self) -> Result<()> {
+    /// `Unavailable` while that one is at it, for longer than `patience`, or if the journal itself is gone.
+    pub(crate) fn keep_lock(&mut self, patience: Duration) -> Result<()> {
         if self.lock.is_current()? {
             return Ok(());
         }
         let path = self.dir.join("lock");
         tracing::warn!(file = %path.display(), "a journal's lock was removed while it was held");
-        let guard = lock::recovery(&self.layout, lock::WRITING)?;
+        let guard = lock::recovery(&self.layout, patience)?;
         if self.is_empty() {
             // It was brought home: there was nothing in it.
             self.layout.disk.create_dir(&self.dir)?;

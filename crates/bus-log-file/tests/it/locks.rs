@@ -120,7 +120,7 @@ fn many_sessions_submitted_at_once_take_turns_too() {
 }
 
 /// A folder whose writer died: a copy of one that is being written.
-fn orphan(events: &[&str]) -> tempfile::TempDir {
+pub(crate) fn orphan(events: &[&str]) -> tempfile::TempDir {
     let dir = scratch();
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), events).unwrap();

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bus_log::{DurableSink, LogErrorKind, Ticket};
+use bus_log::{DurableSink, LogErrorKind, SessionLog, Ticket};
 use bus_log_file::{FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, FileSystem, HookedFs, Locked, OpenMode, OsFileSystem};
-use crate::support::{append, is_file_of, key, scratch, text};
+use crate::locks::orphan;
+use crate::support::{append, block_on, copy_into, is_file_of, key, load, scratch, text};
 
 /// A log on this disk, and beside it another one that has these sessions.
 fn beside(dir: &Path, disk: &HookedFs, had: &[&str]) -> (FileSessionLog, FileSessionLog) {
@@ -108,4 +109,27 @@ fn a_group_looks_at_no_more_sessions_of_others_than_it_may_have_of_its_own() {
     tickets.for_each(is_busy);
     before.wait().unwrap();
     assert!(is_told.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_dead_process_s_session_holds_up_no_other_while_somebody_recovers() {
+    let dir = scratch();
+    let log = FileSessionLog::open(dir.path()).unwrap();
+    append(&log, &key("b"), &["1"]).unwrap();
+    copy_into(orphan(&["1", "2"]).path(), dir.path());
+    let path = dir.path().join("recovery.lock");
+    let recovers = OsFileSystem.open(&path, OpenMode::Create).unwrap();
+    assert_eq!(recovers.try_lock().unwrap(), Locked::Taken);
+    let begun = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(refused(&log, "a"), LogErrorKind::Unavailable);
+    }
+    // Nobody died with a session that never was.
+    assert_eq!(block_on(log.archive_before(&key("never"), 1)).unwrap(), 0);
+    // Two seconds each, once, for all who write.
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert_eq!(append(&log, &key("b"), &["2"]).unwrap(), 2);
+    drop(recovers);
+    assert_eq!(append(&log, &key("a"), &["3"]).unwrap(), 3);
+    assert_eq!(load(&log, &key("a")).unwrap(), ["1", "2", "3"]);
 }
