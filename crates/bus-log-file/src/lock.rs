@@ -121,6 +121,16 @@ pub(crate) enum Attempt {
     Left(String),
 }
 
+/// What came of an attempt to take the lock of a session that a dead process had.
+#[derive(Debug)]
+pub(crate) enum Estate {
+    Taken(ThreadLock),
+    /// Somebody holds it in another name: the dead had let it go in order.
+    Another,
+    /// It is held in the name of the dead, or without one. Its owner may live, and have lost its journal's lock only.
+    Held,
+}
+
 impl ThreadLock {
     /// Takes the session's lock in the name of `owner`.
     ///
@@ -189,16 +199,12 @@ impl ThreadLock {
         }
     }
 
-    /// Takes the lock of a session of which the journal `dead` has records. `None` if somebody holds
-    /// it in another name: the dead had let it go in order.
+    /// Takes the lock of a session of which the journal `dead` has records.
     ///
     /// A name on a free lock decides nothing: after a power cut it may be missing or an older one.
-    pub(crate) fn inherit(
-        layout: &Layout,
-        paths: &ThreadPaths,
-        dead: &str,
-    ) -> Result<Option<Self>> {
+    pub(crate) fn inherit(layout: &Layout, paths: &ThreadPaths, dead: &str) -> Result<Estate> {
         let deadline = Instant::now() + PASSING;
+        let mut looks = 0;
         loop {
             let file = open(layout, paths, deadline)?;
             let locked = file.try_lock()?;
@@ -212,17 +218,15 @@ impl ThreadLock {
                     None => false,
                 };
                 let file = Arc::new(file);
-                return Ok(Some(Self { file, keep_name }));
+                return Ok(Estate::Taken(Self { file, keep_name }));
             }
             if other.is_some() {
-                return Ok(None);
+                return Ok(Estate::Another);
             }
-            // Somebody is just finding out that the owner died.
-            if Instant::now() > deadline {
-                return Err(LogError::unavailable(format!(
-                    "a dead process's lock is held: {}",
-                    paths.lock.display()
-                )));
+            // Somebody may just be finding out that the owner died.
+            looks += 1;
+            if looks >= LOOKS {
+                return Ok(Estate::Held);
             }
             thread::sleep(STEP);
         }

@@ -252,10 +252,12 @@ impl Whole<'_> {
     /// keeper is not waited for: the disk may hang. Says when to look again.
     pub(super) fn let_idle_go(&mut self) -> Option<Instant> {
         self.shared.note_kept(self.writer, self.files);
+        let mut unlocked = false;
         if let Some(journal) = &mut self.writer.journal
-            && let Err(error) = journal.keep_lock(lock::MOMENT)
+            && let Err(error) = journal.keep_lock(Duration::ZERO)
         {
             tracing::warn!(%error, "the journal's lock can't be taken again");
+            unlocked = true;
         }
         let idle = self.shared.config.idle;
         let now = Instant::now();
@@ -272,6 +274,10 @@ impl Whole<'_> {
         } else if let Err(error) = self.let_go(ids) {
             tracing::warn!(%error, "idle sessions can't be let go yet");
             next = LOOK;
+        }
+        if unlocked {
+            // Whoever opens the log waits until it is.
+            return Some(now + LOOK);
         }
         // Those that are behind too: nobody else looks once they are whole.
         let used = self.files.held.values().map(|held| held.used);

@@ -1,7 +1,8 @@
 //! Bringing home what a dead process had journaled.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bus_log::{LogError, Result, ThreadKey};
 
@@ -11,7 +12,11 @@ use super::scan::{Scan, segments};
 use super::writer::remove_segments;
 use crate::fs::{DiskFile, Locked};
 use crate::layout::{Layout, unhex};
-use crate::lock::{self, ThreadLock};
+use crate::lock::{self, Estate, ThreadLock};
+
+/// How long to wait for a session that somebody holds in the name of the dead: at first, and in the end.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What was repaired, since the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +48,38 @@ impl RecoveryReport {
     }
 }
 
-/// Brings home the journals of all dead processes. Waits for so long while another process does.
+/// Brings home the journals of all dead processes. Waits for so long while another process does, and while somebody holds a
+/// session of a journal that looks dead: an owner that lives takes its journal's lock again, for which it needs what is let go
+/// of meanwhile.
 pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryReport> {
     let mut report = RecoveryReport::default();
     if layout.disk.names(&layout.journals())?.is_empty() {
         return Ok(report);
     }
-    let guard = lock::recovery(layout, patience)?;
+    let deadline = Instant::now() + patience;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let guard = lock::recovery(layout, left)?;
+        let held = recover_free(layout, &mut report)?;
+        drop(guard);
+        let Some(held) = held else {
+            return Ok(report);
+        };
+        if Instant::now() + pause > deadline {
+            return Err(LogError::unavailable(format!(
+                "a dead process's lock is held: {}",
+                held.display()
+            )));
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Brings them home under the recovery lock. Returns the lock of a session that somebody holds in the name of a dead process, if
+/// there is one: the rest is left then.
+fn recover_free(layout: &Layout, report: &mut RecoveryReport) -> Result<Option<PathBuf>> {
     let mut names = layout.disk.names(&layout.journals())?;
     names.sort();
     for name in &names {
@@ -73,7 +103,16 @@ pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryRep
         let scan = Scan::of(&layout.disk, &dir, id)?;
         // The process may have made a segment, and not have come to syncing its name: session files are written from it.
         layout.disk.sync_dir(&dir)?;
-        let one = bring_home(layout, name, &scan)?;
+        let mut one = RecoveryReport::default();
+        let held = bring_home(layout, name, &scan, &mut one)?;
+        if held.is_some() {
+            report.add(one);
+            // Its owner may be about to take it.
+            lock.unlock();
+            return Ok(held);
+        }
+        one.journals = 1;
+        one.torn_journal_bytes = scan.torn;
         remove(layout, &dir, scan.newest(), lock)?;
         tracing::warn!(
             journal = name,
@@ -83,8 +122,7 @@ pub(crate) fn recover(layout: &Layout, patience: Duration) -> Result<RecoveryRep
         );
         report.add(one);
     }
-    drop(guard);
-    Ok(report)
+    Ok(None)
 }
 
 /// The open lock of a journal, made where somebody removed it; `None` if there is no journal any more. Whoever closes one in
@@ -101,18 +139,22 @@ fn lock_of(layout: &Layout, dir: &Path) -> Result<Option<DiskFile>> {
     Ok(layout.disk.create(&path)?)
 }
 
-fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport> {
+/// Writes what a journal has into session files. Returns the lock of a session that somebody holds in its name: what comes
+/// after it is left.
+fn bring_home(
+    layout: &Layout,
+    name: &str,
+    scan: &Scan,
+    report: &mut RecoveryReport,
+) -> Result<Option<PathBuf>> {
     // What is shown from now on must be durable, and the process may have died before its sync.
     scan.sync()?;
-    let mut report = RecoveryReport {
-        journals: 1,
-        torn_journal_bytes: scan.torn,
-        ..RecoveryReport::default()
-    };
     for (key, records) in index(scan)? {
         let paths = layout.thread(&key);
-        let Some(lock) = ThreadLock::inherit(layout, &paths, name)? else {
-            continue;
+        let lock = match ThreadLock::inherit(layout, &paths, name)? {
+            Estate::Taken(lock) => lock,
+            Estate::Another => continue,
+            Estate::Held => return Ok(Some(paths.lock)),
         };
         layout.disk.remove(&paths.aside)?;
         let existed = layout.disk.exists(&paths.session)?;
@@ -129,7 +171,7 @@ fn bring_home(layout: &Layout, name: &str, scan: &Scan) -> Result<RecoveryReport
         // A name that stays is soon that of a journal which is gone.
         let _ = lock.release(layout);
     }
-    Ok(report)
+    Ok(None)
 }
 
 /// Makes the names of session files durable where a process that died had sessions: it may have replaced

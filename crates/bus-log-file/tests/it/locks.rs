@@ -350,9 +350,9 @@ fn a_journal_whose_lock_file_was_removed_stops_others_for_a_moment_only() {
     let log = FileSessionLog::open(dir.path()).unwrap();
     append(&log, &key("a"), &["1"]).unwrap();
     remove_locks(dir.path(), "journal");
-    wait_for("the lock", || {
-        FileSessionLog::open(dir.path()).is_ok_and(|other| other.recovery().is_clean())
-    });
+    // The log looks after its lock meanwhile: whoever waits for it has nothing that it needs.
+    let other = FileSessionLog::open(dir.path()).unwrap();
+    assert!(other.recovery().is_clean());
     assert_eq!(append(&log, &key("a"), &["2"]).unwrap(), 2);
     assert_eq!(append(&log, &key("b"), &["1"]).unwrap(), 1);
     drop(log);
