@@ -10,6 +10,7 @@ use super::commit::{Lead, warn_failed};
 use super::flush::Owed;
 use super::group::{Answer, Group};
 use super::plan::{Plan, place};
+use super::queue::Closed;
 use super::tell::Item;
 use crate::config::Durability;
 use crate::line::Lines;
@@ -20,6 +21,9 @@ const OS_WINDOW: Duration = Duration::from_millis(50);
 
 /// Bytes that are flushed before their time.
 const ENOUGH: u64 = 1 << 20;
+
+/// How often the plan is asked for by those who must not block: others who acknowledge hold it for less than a microsecond.
+const TRIES: u32 = 100;
 
 impl Shared {
     /// Acknowledges a batch at once, if that may be; else it is to be queued.
@@ -54,18 +58,24 @@ impl Shared {
         Some(outcome)
     }
 
-    /// The plan, for those who must not block: `None` while it is held for long.
+    /// The plan, for those who must not block: `None` if it is not given back at once. The queue is always right.
     fn plan_soon(&self) -> Option<MutexGuard<'_, Plan>> {
-        if self.is_busy() {
-            return None;
+        for _ in 0..TRIES {
+            if self.is_busy() {
+                return None;
+            }
+            match self.plan.try_lock() {
+                Ok(plan) => return Some(plan),
+                // Whoever holds it for long may not have come to saying so.
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+                Err(TryLockError::Poisoned(poisoned)) => {
+                    // Whoever panicked may not have come to it yet.
+                    self.close(Closed::Failed);
+                    return Some(poisoned.into_inner());
+                }
+            }
         }
-        match self.plan.try_lock() {
-            Ok(plan) => Some(plan),
-            // Whoever holds it for long says so before.
-            Err(TryLockError::WouldBlock) if self.is_busy() => None,
-            // Held, or poisoned.
-            Err(_) => Some(self.plan()),
-        }
+        None
     }
 
     /// Counts what was added to a group that is told, and has it flushed in time. This comes before it is told: who
@@ -149,3 +159,6 @@ impl Shared {
 fn outcomes(group: &mut Group) -> impl Iterator<Item = Item> + '_ {
     group.answers.drain(..).filter_map(Answer::into_item)
 }
+
+#[cfg(test)]
+mod tests;
