@@ -133,9 +133,11 @@ impl Shared {
         (ticket, self.tell.reply(completer))
     }
 
-    /// Queues a request, waiting for room, but not in a callback: nobody else may make it.
+    /// Queues a request, waiting for room, but neither in a callback nor on a thread that works for a log, where a `tracing`
+    /// subscriber may submit while we hold locks of ours: nobody else may make it.
     pub(crate) fn push(&self, request: Request) -> Result<()> {
-        self.queue.push(request, || self.tell.is_me())
+        let gives_room = || self.tell.is_me() || SinkThread::is_current();
+        self.queue.push(request, gives_room)
     }
 
     /// As [`push`](Self::push), for a task.

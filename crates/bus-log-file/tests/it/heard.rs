@@ -1,4 +1,5 @@
-//! Whoever hears of a log's trouble may use the log at once: no lock of ours is held while it is said.
+//! Whoever hears of a log's trouble may submit to the log at once. That a group failed is said under no lock of ours, so that one
+//! may wait for it too; what is said by whoever mends, flushes or closes may be said under locks that an append needs.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use bus_log_file::{Durability, FileLogConfig, FileSessionLog};
 
 use crate::disk::{Asked, HookedFs, is_kind};
 use crate::reported;
-use crate::support::{append, key, load, scratch, text, within};
+use crate::support::{append, is_file_of, key, load, scratch, text, within};
 
 /// Appends an event that the disk refuses, and has `hear` told of it, once; the disk is well by then.
 fn refused(
@@ -99,4 +100,41 @@ fn whoever_hears_what_a_log_gives_up_that_has_failed_may_submit() {
     let ticket = within(move || heard.recv().unwrap());
     within(move || ticket.wait()).unwrap_err();
     within(move || sink.submit(text("later")).wait()).unwrap_err();
+}
+
+#[test]
+fn whoever_hears_what_the_log_can_not_mend_may_submit_though_its_queue_is_full() {
+    let (dir, disk) = (scratch(), HookedFs::new());
+    let config = FileLogConfig::default()
+        .with_queue_bytes(1)
+        .with_file_system(disk.disk());
+    let log = FileSessionLog::open_with(dir.path(), config).unwrap();
+    append(&log, &key("a"), &["1"]).unwrap();
+    let sink = log.durable_sink(key("b"));
+    let (told, heard) = mpsc::channel::<[Ticket; 2]>();
+    let ill = Arc::new(AtomicBool::new(true));
+    let is_ill = Arc::clone(&ill);
+    reported::hear(
+        dir.path(),
+        "what the disk refused can't be made whole",
+        move || {
+            if ill.swap(false, Ordering::SeqCst) {
+                // Nobody can take the first of them out of the queue meanwhile, and there is no room for the other.
+                told.send([(); 2].map(|()| sink.submit(text("heard"))))
+                    .unwrap();
+            }
+        },
+    );
+    disk.set(move |what, path| {
+        let is_session = what == Asked::Write && is_file_of(path, "a", "jsonl");
+        match is_session && is_ill.load(Ordering::SeqCst) {
+            true => Err(io::Error::other("on purpose")),
+            false => Ok(()),
+        }
+    });
+    append(&log, &key("a"), &["2"]).unwrap_err();
+    let tickets = within(move || heard.recv().unwrap());
+    for (ticket, ordinal) in tickets.into_iter().zip(1..) {
+        assert_eq!(within(move || ticket.wait()).unwrap(), Some(ordinal));
+    }
 }
