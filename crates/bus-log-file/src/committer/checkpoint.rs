@@ -190,7 +190,6 @@ impl Shared {
             if let Some(held) = files.held.get_mut(id) {
                 held.dirty = false;
                 held.unsynced = false;
-                held.keeping = true;
             }
         }
         self.keeper.start(job);
@@ -313,7 +312,6 @@ impl Shared {
             let Some(held) = files.held.get_mut(id) else {
                 continue;
             };
-            held.keeping = false;
             // None of them is known to be durable. Whoever panicked closes the log, now or soon.
             held.dirty |= panicked;
             // Another sync of it may have failed meanwhile, and told what this one was not told any more.

@@ -32,8 +32,6 @@ pub(super) struct Held {
     pub(super) pending: Option<(u64, Vec<u8>)>,
     /// The file was written since its last sync.
     pub(super) dirty: bool,
-    /// It is being made durable, and what comes of that was not taken note of.
-    pub(super) keeping: bool,
     /// All that the journal has of it was written into the file again and synced, and nothing else written since.
     mended: bool,
     /// It was written into the file again and not synced since: no segment goes before that.
@@ -116,7 +114,6 @@ impl Held {
             len: 0,
             pending: None,
             dirty: false,
-            keeping: false,
             mended: false,
             unsynced: false,
             suspect: false,
