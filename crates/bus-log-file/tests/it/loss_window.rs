@@ -1,6 +1,6 @@
 //! How long what was acknowledged before its sync waits for that sync.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -61,6 +61,12 @@ impl Noted {
         Instant::now()
     }
 
+    /// How often it was synced with events that no sync had before.
+    fn rounds(&self) -> usize {
+        let syncs = self.syncs.lock().unwrap();
+        syncs.values().collect::<HashSet<_>>().len()
+    }
+
     fn synced(&self, event: usize) -> Option<Instant> {
         self.syncs.lock().unwrap().get(&event).copied()
     }
@@ -109,4 +115,23 @@ fn nothing_acknowledged_waits_longer_for_its_sync_than_the_window() {
         let longest = waited.max().unwrap();
         assert!(longest <= window + SLACK, "{durability:?}: {longest:?}");
     }
+}
+
+#[test]
+fn what_only_the_system_has_is_synced_far_more_often_than_a_window_of_seconds_asks() {
+    // Both at once: a machine that has no time for one has none for the other.
+    let (seconds, system) = (
+        Noted::open(Durability::Interval(WINDOW)),
+        Noted::open(Durability::Os),
+    );
+    let mut events = 0..;
+    wait_for("three syncs", || {
+        let event = events.next().unwrap();
+        seconds.append(event);
+        system.append(event);
+        seconds.rounds() >= 3
+    });
+    // Each second, and each 50 ms.
+    let (seconds, system) = (seconds.rounds(), system.rounds());
+    assert!(system >= 3 * seconds, "{system} and {seconds}");
 }
