@@ -407,22 +407,17 @@ impl Commit {
         }
     }
 
-    fn earliest(&self) -> Option<Instant> {
-        let work = self.work.tags().filter_map(waits_until).min();
-        let waiting = [work, self.backlog.earliest(), self.slot.earliest()];
-        waiting.into_iter().flatten().min()
-    }
-
-    /// Fails the tickets of those whose time is over. Those in doubt stay in the work.
-    fn expire(&mut self) {
+    /// Fails the tickets of those whose time is over, and returns when to look again. Those in doubt stay in the work.
+    fn expire(&mut self) -> Option<Instant> {
         let in_doubt = self.doubt.unwrap_or(0);
         let (_, parts) = self.work.split(0);
         let now = Instant::now();
         let queues = (&mut self.backlog, &*self.slot);
-        call::expire(parts, in_doubt, queues, self.trouble.as_ref(), now);
+        let next = call::expire(parts, in_doubt, queues, self.trouble.as_ref(), now);
         if self.doubt.is_none() {
             self.drop_dead();
         }
+        next
     }
 
     fn count_retry(&self, len: usize) {
@@ -439,10 +434,6 @@ impl Commit {
 /// True if somebody counts on it, or nobody ever did by ticket.
 fn is_live(tag: &Tag) -> bool {
     !tag.is_given_up() && (tag.face() == Face::Audit || tag.done.is_some())
-}
-
-fn waits_until(tag: &Tag) -> Option<Instant> {
-    tag.deadline.filter(|_| tag.done.is_some())
 }
 
 /// Tells a ticket. What its callback does must not hurt the others.

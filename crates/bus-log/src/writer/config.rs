@@ -38,8 +38,8 @@ pub(super) const CALLS_IN_FLIGHT: usize = 256;
 /// The first pause after a transient error; each further one is twice as long.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
-/// How long before its time is over an event is tried for the last time: a log on a busy machine has
-/// answered by then.
+/// How long before its time is over no try of an event begins any more, or a tenth of its time if that is shorter: a log on a
+/// busy machine has answered by then.
 pub(super) const LAST_TRY: Duration = Duration::from_millis(500);
 
 /// The longest pause after a transient error.
@@ -102,7 +102,8 @@ impl LogWriterConfig {
     }
 
     /// How long the sink face tries to write an event, from its submission: as long may `emit`
-    /// block on a log that fails. 5 s by default.
+    /// block on a log that fails. No try begins in its last tenth, or half second if that is shorter: what is not in a
+    /// try by then is given up, and out for certain. 5 s by default.
     #[must_use]
     pub const fn retry_for(&self) -> Duration {
         self.retry_for

@@ -14,7 +14,7 @@ use bus_core::{Completer, Meta};
 use super::account::{Account, Unit};
 use super::gate::weight_of;
 use super::pack::{FIRST, Record, TICKETED, read_number, write_number};
-use super::tag::Tag;
+use super::tag::{Tag, Until};
 use crate::{Entry, encoded_bytes};
 use blocks::Blocks;
 use chunks::Chunks;
@@ -73,7 +73,7 @@ pub(super) struct Queue {
     is_named: bool,
     /// What packed records are part of that are popped.
     named: Option<Arc<Unit>>,
-    /// No deadline in here is earlier.
+    /// Nothing in here is too late to be tried any earlier.
     earliest: Option<Instant>,
 }
 
@@ -193,21 +193,22 @@ impl Queue {
         self.push_entry(place, entry, tag);
     }
 
-    /// Puts an event of `account`'s sink face at `place`, which weighs `weight`. True if its deadline is
-    /// the earliest.
+    /// Puts an event of `account`'s sink face at `place`, which weighs `weight`. True if it is the first
+    /// that is too late to be tried.
     pub(super) fn push_event(
         &mut self,
         account: &Arc<Account>,
         place: u64,
         entry: Entry,
         weight: usize,
-        (deadline, done): (Instant, Completer),
+        (until, done): (Until, Completer),
     ) -> bool {
-        let sooner = self.earliest.is_none_or(|earliest| deadline < earliest);
+        let at = until.last_start;
+        let sooner = self.earliest.is_none_or(|earliest| at < earliest);
         if sooner {
-            self.earliest = Some(deadline);
+            self.earliest = Some(at);
         }
-        let tag = Tag::sink(self.unit(account), weight, deadline, done);
+        let tag = Tag::sink(self.unit(account), weight, until, done);
         self.push_entry(place, entry, tag);
         sooner
     }
@@ -259,7 +260,7 @@ impl Queue {
         self.packed.release();
     }
 
-    /// Takes out the events whose time is over.
+    /// Takes out the events that are too late to be tried.
     pub(super) fn expired(&mut self, now: Instant) -> Vec<Tag> {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return Vec::new();
@@ -272,8 +273,8 @@ impl Queue {
             let Loose::Entry(entry) = loose else {
                 continue;
             };
-            match entry.1.deadline {
-                Some(deadline) if deadline <= now => {
+            match entry.1.until.map(|until| until.last_start) {
+                Some(at) if at <= now => {
                     if let Loose::Entry(entry) = std::mem::replace(loose, Loose::Gone) {
                         expired.push(entry.1);
                     }

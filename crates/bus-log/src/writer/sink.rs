@@ -116,7 +116,7 @@ impl LogSink {
         }
         let account = &self.inner.account;
         let on_writer = self.inner.thread.is_current();
-        let until = (!on_writer).then_some(submission.deadline);
+        let until = (!on_writer).then_some(submission.until.deadline);
         match account.admit_sink(submission.weight, until) {
             Admission::Taken => self.push(submission),
             Admission::Closed => closed(),
@@ -152,7 +152,7 @@ impl LogSink {
         match account.try_admit_sink(submission.weight, room) {
             Admission::Taken => Ok(self.push(submission)),
             Admission::Closed => Ok(closed()),
-            Admission::Full if submission.deadline <= Instant::now() => {
+            Admission::Full if submission.until.deadline <= Instant::now() => {
                 Ok(refused(io::ErrorKind::TimedOut, STAYED_FULL))
             }
             Admission::Full => Err(submission),
@@ -164,11 +164,11 @@ impl LogSink {
         let Submission {
             entry,
             weight,
-            deadline,
+            until,
         } = submission;
         let (ticket, done) = Ticket::pending();
         let account = &self.inner.account;
-        if self.slot.push_event(account, entry, weight, deadline, done) {
+        if self.slot.push_event(account, entry, weight, until, done) {
             self.inner.thread.start(&self.slot);
         }
         ticket

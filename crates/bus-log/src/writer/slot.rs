@@ -12,7 +12,7 @@ use super::account::Account;
 use super::pack::Record;
 use super::queue::{Backlog, LARGE, Pool, Queue};
 use super::stats::Admission;
-use super::tag::Tag;
+use super::tag::{Tag, Until};
 use crate::Entry;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, OnceLock};
 
@@ -202,12 +202,12 @@ impl Slot {
         account: &Arc<Account>,
         entry: Entry,
         weight: usize,
-        deadline: Instant,
+        until: Until,
         done: Completer,
     ) -> bool {
         let mut queue = self.queue();
         let place = self.take_place();
-        let sooner = queue.push_event(account, place, entry, weight, (deadline, done));
+        let sooner = queue.push_event(account, place, entry, weight, (until, done));
         drop(queue);
         self.wake(true, sooner)
     }
@@ -297,13 +297,13 @@ impl Slot {
         }
     }
 
-    /// The earliest deadline of what waits, or none earlier than it.
+    /// When the first of what waits is too late to be tried, or earlier.
     pub(super) fn earliest(&self) -> Option<Instant> {
         let queues = self.queues();
         queues.iter().filter_map(|queue| queue.earliest()).min()
     }
 
-    /// Takes out what waited for too long.
+    /// Takes out what is too late to be tried.
     pub(super) fn expired(&self, now: Instant) -> Vec<Tag> {
         let mut queues = self.queues();
         let expired = queues.iter_mut().map(|queue| queue.expired(now));

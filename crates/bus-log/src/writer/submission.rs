@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::queue::weigh;
+use super::tag::Until;
 use crate::{Entry, to_micros};
 
 /// An entry on its way to a [`LogSink`](crate::LogSink), which
@@ -13,12 +14,12 @@ use crate::{Entry, to_micros};
 pub struct Submission {
     pub(super) entry: Entry,
     pub(super) weight: usize,
-    pub(super) deadline: Instant,
+    pub(super) until: Until,
 }
 
 impl Submission {
     pub(super) fn new(entry: Entry, retry_for: Duration) -> Self {
-        let deadline = Instant::now() + retry_for;
+        let until = Until::of(Instant::now(), retry_for);
         let entry = Entry {
             at: to_micros(entry.at),
             event: entry.event.without_messages(),
@@ -27,14 +28,14 @@ impl Submission {
         Self {
             weight: weigh(&entry),
             entry,
-            deadline,
+            until,
         }
     }
 
     /// When the sink gives it up: [`retry_for`](crate::LogWriterConfig::retry_for) after it was begun.
     #[must_use]
     pub const fn deadline(&self) -> Instant {
-        self.deadline
+        self.until.deadline
     }
 
     /// What it takes of [`sink_bytes`](crate::LogWriterConfig::sink_bytes).

@@ -1,12 +1,36 @@
 //! What is under way: whose it is, and who wants to know.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bus_core::Completer;
 
 use super::account::{Account, Unit};
+use super::config::LAST_TRY;
 use super::stats::{Face, Tally};
+
+/// Until when an event is tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    /// A try that begins later may have no answer in time, and would leave the event in doubt.
+    pub(super) last_start: Instant,
+    pub(super) deadline: Instant,
+}
+
+impl Until {
+    pub(super) fn of(begun: Instant, retry_for: Duration) -> Self {
+        let last_try = LAST_TRY.min(retry_for / 10);
+        Self {
+            last_start: begun + (retry_for - last_try),
+            deadline: begun + retry_for,
+        }
+    }
+
+    /// How long to wait at most between two tries: whatever comes meanwhile is tried in time.
+    pub(super) fn longest_pause(&self) -> Duration {
+        5 * self.deadline.saturating_duration_since(self.last_start)
+    }
+}
 
 /// A record or event that is under way.
 ///
@@ -18,7 +42,7 @@ pub(super) struct Tag {
     face: Face,
     /// What it weighs in the queue.
     weight: usize,
-    pub(super) deadline: Option<Instant>,
+    pub(super) until: Option<Until>,
     pub(super) done: Option<Completer>,
 }
 
@@ -28,7 +52,7 @@ impl Tag {
             unit: Some(unit),
             face: Face::Audit,
             weight,
-            deadline: None,
+            until: None,
             done,
         }
     }
@@ -36,14 +60,14 @@ impl Tag {
     pub(super) const fn sink(
         unit: Arc<Unit>,
         weight: usize,
-        deadline: Instant,
+        until: Until,
         done: Completer,
     ) -> Self {
         Self {
             unit: Some(unit),
             face: Face::Sink,
             weight,
-            deadline: Some(deadline),
+            until: Some(until),
             done: Some(done),
         }
     }
@@ -58,6 +82,15 @@ impl Tag {
 
     pub(super) fn account(&self) -> Option<&Arc<Account>> {
         self.unit.as_ref().map(|unit| unit.account())
+    }
+
+    /// When to give it up, if somebody waits for it: later once the log may be at it.
+    pub(super) fn waits_until(&self, in_doubt: bool) -> Option<Instant> {
+        let until = self.until.filter(|_| self.done.is_some())?;
+        Some(match in_doubt {
+            true => until.deadline,
+            false => until.last_start,
+        })
     }
 
     /// True if nobody is there any more who would count it as written.

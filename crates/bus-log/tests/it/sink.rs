@@ -149,6 +149,25 @@ fn an_event_of_a_thread_that_another_writer_keeps_is_out_for_certain() {
 }
 
 #[test]
+fn events_that_go_on_coming_to_a_thread_that_another_writer_keeps_are_out_for_certain() {
+    let log = Arc::new(ScriptedLog::new(|_, _| Fault::BusyLate));
+    let config = LogWriterConfig::default().with_retry_for(Duration::from_secs(3));
+    let sink = LogWriter::with_config(log.clone(), config).sink(key("s"));
+    let (_never, pace) = mpsc::channel::<()>();
+    let (begun, mut tickets) = (Instant::now(), Vec::new());
+    while begun.elapsed() < Duration::from_millis(1500) {
+        tickets.push(sink.submit(chunk(tickets.len()).into()));
+        let _ = pace.recv_timeout(Duration::from_millis(1));
+    }
+    // Whenever the time of one is over, that of another is about to be.
+    for ticket in tickets {
+        let error = ticket.wait().unwrap_err();
+        assert!(!not_durable(&error).may_be_written(), "{error}");
+    }
+    assert!(log.appends() > 1);
+}
+
+#[test]
 fn an_event_whose_outcome_stays_unknown_says_so() {
     let log = Arc::new(ScriptedLog::new(|_, _| Fault::Unavailable));
     let sink = LogWriter::with_config(log.clone(), hasty()).sink(key("s"));

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use tokio::sync::{SemaphorePermit, watch};
 
-use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Shared, Slot, tell, waits_until};
+use super::{Backlog, Commit, Expect, NotDurable, Part, Phase, Shared, Slot, tell};
 use crate::panic::caught;
 use crate::{LogError, LogErrorKind, Result};
 
@@ -107,7 +107,8 @@ impl Commit {
 }
 
 /// Fails the tickets of those whose time is over, and returns when to look again. Those that are
-/// part of the work stay in it: the log may be at it.
+/// part of the work stay in it: the log may be at it. Those that are not in doubt are given up sooner: a try that begins so late
+/// would leave them in doubt.
 pub(super) fn expire(
     parts: &mut [Part],
     in_doubt: usize,
@@ -120,7 +121,7 @@ pub(super) fn expire(
     let mut earliest = None;
     for (i, part) in parts.iter_mut().enumerate() {
         let Part::Record(tag) = part else { continue };
-        match waits_until(tag) {
+        match tag.waits_until(i < in_doubt) {
             Some(deadline) if deadline <= now => {
                 let Some(done) = tag.done.take() else {
                     continue;

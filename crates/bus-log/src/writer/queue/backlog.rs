@@ -68,7 +68,7 @@ impl Backlog {
         self.queues.iter().filter_map(Queue::earliest).min()
     }
 
-    /// Takes out the events whose time is over.
+    /// Takes out the events that are too late to be tried.
     pub(in super::super) fn expired(&mut self, now: Instant) -> Vec<Tag> {
         let queues = self.queues.iter_mut();
         queues.flat_map(|queue| queue.expired(now)).collect()

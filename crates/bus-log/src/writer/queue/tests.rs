@@ -60,8 +60,9 @@ impl Queues {
     fn event(&mut self, account: &Arc<Account>, n: u64, deadline: Instant) -> (bool, Ticket) {
         let place = self.place();
         let (ticket, done) = Ticket::pending();
+        let until = Until::of(deadline, Duration::ZERO);
         assert_eq!(account.admit_sink(1, None), Admission::Taken);
-        let sooner = self.0[0].push_event(account, place, entry(n), 1, (deadline, done));
+        let sooner = self.0[0].push_event(account, place, entry(n), 1, (until, done));
         (sooner, ticket)
     }
 

@@ -1,6 +1,8 @@
 use bus_core::{SessionEvent, TenantId, Ticket};
 
 use super::*;
+use std::time::Duration;
+
 use crate::LogWriterConfig;
 use crate::writer::queue::{Part, Work};
 
@@ -17,7 +19,8 @@ fn what_is_lost_without_a_thread_is_one_gap_that_the_next_takes_along() {
     let (ticket, done) = Ticket::pending();
     let entry = Entry::from(SessionEvent::Done);
     assert_eq!(account.admit_sink(1, None), Admission::Taken);
-    let start = slot.push_event(&account, entry, 1, Instant::now(), done);
+    let until = Until::of(Instant::now(), Duration::ZERO);
+    let start = slot.push_event(&account, entry, 1, until, done);
     assert!(start, "the writer was asked for by nobody before");
     assert!(!ticket.is_told());
     let mut backlog = Backlog::new(Arc::default());

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, Once};
+use std::time::Duration;
 
 use bus_log::{
     Bounds, Entry, Expect, InMemorySessionLog, LogError, Page, Result, SessionLog, TenantId,
@@ -19,6 +20,8 @@ pub(crate) enum Fault {
     Busy,
     /// Busy, but not at once.
     BusySoon,
+    /// Busy, as by a machine that is.
+    BusyLate,
     Invalid,
     Corrupt,
     Internal,
@@ -43,6 +46,7 @@ impl Fault {
                 | Self::LandsUnavailable
                 | Self::Busy
                 | Self::BusySoon
+                | Self::BusyLate
                 | Self::Gate
                 | Self::LandsGate
         )
@@ -171,6 +175,10 @@ impl SessionLog for ScriptedLog {
         if matches!(fault, Fault::BusySoon) {
             tokio::task::yield_now().await;
         }
+        if matches!(fault, Fault::BusyLate) {
+            let never = std::future::pending::<()>();
+            let _ = tokio::time::timeout(Duration::from_millis(30), never).await;
+        }
         let landed = match fault {
             Fault::None
             | Fault::Gate
@@ -182,7 +190,7 @@ impl SessionLog for ScriptedLog {
         match fault {
             Fault::None | Fault::Gate => Ok(landed),
             Fault::Unavailable | Fault::LandsUnavailable => Err(LogError::unavailable("script")),
-            Fault::Busy | Fault::BusySoon => Err(LogError::busy("script")),
+            Fault::Busy | Fault::BusySoon | Fault::BusyLate => Err(LogError::busy("script")),
             Fault::Invalid => Err(LogError::invalid("script")),
             Fault::Corrupt => Err(LogError::corrupt("script")),
             Fault::Internal => Err(LogError::internal("script")),
