@@ -27,6 +27,8 @@ struct State {
     /// Where to start a key's writer, once the thread runs.
     handle: Option<Handle>,
     refused: Option<Refused>,
+    /// When it was said that it could not be started.
+    said: Option<Instant>,
 }
 
 /// The last time that it could not be started.
@@ -34,7 +36,6 @@ struct State {
 struct Refused {
     at: Instant,
     kind: io::ErrorKind,
-    is_said: bool,
 }
 
 impl Start {
@@ -88,18 +89,22 @@ impl Start {
                 state.refused = Some(Refused {
                     at: Instant::now(),
                     kind: error.kind(),
-                    is_said: false,
                 });
                 Err(error)
             }
         }
     }
 
-    /// True for one caller after each time that it could not be started.
+    /// True for one caller after it could not be started, once a [`PAUSE`] at most: for events it may be asked for every few
+    /// milliseconds.
     pub(super) fn is_to_be_said(&self) -> bool {
         let mut state = self.state();
-        let refused = state.refused.as_mut();
-        refused.is_some_and(|refused| !std::mem::replace(&mut refused.is_said, true))
+        let said = state.said.is_some_and(|at| at.elapsed() < PAUSE);
+        let is_to_be = state.refused.is_some() && !said;
+        if is_to_be {
+            state.said = Some(Instant::now());
+        }
+        is_to_be
     }
 
     pub(super) fn handle(&self) -> Option<Handle> {
@@ -113,9 +118,12 @@ impl Start {
     /// Has it asked for again, as if the time had passed.
     #[cfg(test)]
     pub(super) fn forget_when(&self) {
-        if let Some(refused) = &mut self.state().refused
-            && let Some(long_ago) = Instant::now().checked_sub(PAUSE)
-        {
+        let mut state = self.state();
+        let Some(long_ago) = Instant::now().checked_sub(PAUSE) else {
+            return;
+        };
+        state.said = state.said.map(|_| long_ago);
+        if let Some(refused) = &mut state.refused {
             refused.at = long_ago;
         }
     }

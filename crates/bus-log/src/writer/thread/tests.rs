@@ -66,6 +66,20 @@ fn a_thread_that_could_not_be_started_is_asked_for_again_but_not_at_once() {
 }
 
 #[test]
+fn a_thread_that_is_asked_for_every_few_milliseconds_is_not_warned_of_each_time() {
+    let start = Start::default();
+    let said = || {
+        // As for an event, once its pause is over.
+        start.ensure(Duration::ZERO, none_to_give).unwrap_err();
+        start.is_to_be_said()
+    };
+    assert!(said());
+    assert!((0..3).all(|_| !said()));
+    start.forget_when();
+    assert!(said(), "once a second");
+}
+
+#[test]
 fn whoever_submits_what_was_begun_starts_nothing() {
     let log = Arc::new(InMemorySessionLog::new());
     let writer = LogWriter::new(log.clone());
