@@ -82,18 +82,28 @@ impl SessionBus {
                 self.flush().await;
                 self.audit_stats()
             }
-            Some(face) => {
-                // A record may still wait for an emitter to let go of the sink: it was made before.
-                self.hand_in().await;
-                let stats = face.close().await;
-                self.flush_hurriedly().await;
-                Some(stats)
-            }
+            Some(face) => Some(Self::close_all(std::slice::from_ref(self), face.close()).await),
             None => {
                 self.flush_line().await;
                 None
             }
         }
+    }
+
+    /// Closes the writer of these buses, by `close`, once it has all that was handed to them before.
+    pub(crate) async fn close_all(
+        buses: &[Self],
+        close: impl Future<Output = AuditStats>,
+    ) -> AuditStats {
+        for bus in buses {
+            // A record may still wait for an emitter to let go of the sink: it was made before.
+            bus.hand_in().await;
+        }
+        let stats = close.await;
+        for bus in buses {
+            bus.flush_hurriedly().await;
+        }
+        stats
     }
 
     /// Waits until all that was handed to this bus before was broadcast.
@@ -102,12 +112,12 @@ impl SessionBus {
     }
 
     /// The same, waiting for no audit record.
-    pub(crate) async fn flush_hurriedly(&self) {
+    async fn flush_hurriedly(&self) {
         self.mark(|to| Cargo::Flush { to, hurry: true }).await;
     }
 
     /// Waits until the sinks have taken all that was handed to this bus before.
-    pub(crate) async fn hand_in(&self) {
+    async fn hand_in(&self) {
         self.mark(Cargo::HandedIn).await;
     }
 

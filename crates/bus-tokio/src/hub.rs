@@ -196,15 +196,7 @@ impl SessionHub {
     /// As [`SessionBus::close`], for all sessions at once: takes no more, waits for what was taken,
     /// and returns the final count. Its buses go on live, and so do new ones.
     pub async fn close(&self) -> AuditStats {
-        let buses = self.buses();
-        for bus in &buses {
-            bus.hand_in().await;
-        }
-        let stats = self.inner.writer.close().await;
-        for bus in &buses {
-            bus.flush_hurriedly().await;
-        }
-        stats
+        SessionBus::close_all(&self.buses(), self.inner.writer.close()).await
     }
 
     fn buses(&self) -> Vec<SessionBus> {

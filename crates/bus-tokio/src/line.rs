@@ -219,8 +219,20 @@ impl Line {
             Stuck::Full(_) | Stuck::Many => waiter::call(self),
             Stuck::MayBlock => self.hand_in.call(self),
         };
-        // On a thread that the sink may need, what is left waits for who comes next.
-        if !called && !must_not_wait() {
+        if called {
+            return;
+        }
+        if must_not_wait() {
+            // The sink may need this thread: what it can't hand in without waiting is left to who comes next.
+            let mut is_stuck = !matches!(stuck, Stuck::Many);
+            while !is_stuck {
+                match self.pump_by(Wait::Never(Waker::noop())) {
+                    None => return,
+                    Some(stuck) => is_stuck = !matches!(stuck, Stuck::Many),
+                }
+            }
+            self.handover.leave();
+        } else {
             // There is no thread to be had: rather wait here than for good.
             while let Some(Stuck::Many) = self.pump_by(Wait::ForRoom) {}
         }

@@ -19,11 +19,11 @@ pub struct Receipt {
     pub ordinal: Option<u64>,
 }
 
-/// An event was to be durable and may not be. It was, or will be, broadcast all the same.
+/// An event was to be durable and may not be. It is broadcast too, except where a sink's panic lost it.
 ///
 /// The source is what the sink said. After it the event may be in the log or not.
 #[derive(Debug, thiserror::Error)]
-#[error("event may not be durable, though subscribers get it: {}", Place(*.seq))]
+#[error("event may not be durable{}", Place(*.seq))]
 pub struct EmitError {
     seq: Option<u64>,
     source: io::Error,
@@ -34,8 +34,8 @@ struct Place(Option<u64>);
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
-            Some(seq) => write!(f, "seq {seq}"),
-            None => f.write_str("in its turn"),
+            Some(seq) => write!(f, ": seq {seq}"),
+            None => Ok(()),
         }
     }
 }

@@ -163,10 +163,14 @@ async fn copy(
     let begun = Instant::now();
     let mut told = Told {
         follow: args.follow,
+        mirror: args.mirror,
         failures: HashMap::new(),
+        passes: 0,
+        outage: None,
     };
     let mut code = None;
     while code.is_none() {
+        told.passes += 1;
         let outcome = {
             let mut pass = pin!(pass(&copying, &scope));
             loop {
@@ -185,7 +189,9 @@ async fn copy(
             shown.aside(|| told.write(out, &line))?;
         }
         match outcome {
-            Ok(()) => {}
+            // Broken off, it has not tried all.
+            Ok(()) if code.is_some() => {}
+            Ok(()) => told.passed(),
             Err(error) if !args.follow => {
                 shown.end();
                 out.flush()?;
@@ -195,8 +201,9 @@ async fn copy(
                 )));
             }
             Err(error) => {
-                let error = anyhow::Error::new(error);
-                shown.aside(|| diagnostics::note(format_args!("still copying: {error:#}")));
+                if let Some(words) = told.is_away(error) {
+                    shown.aside(|| diagnostics::note(format_args!("still copying: {words}")));
+                }
             }
         }
         out.flush()?;
@@ -288,7 +295,13 @@ async fn pass(copying: &Replication, scope: &Scope) -> Result<(), ReplicateError
 /// What was said of threads, and of lists of them, that fail: one that looks again and again does not repeat itself.
 struct Told {
     follow: bool,
-    failures: HashMap<Failed, String>,
+    mirror: bool,
+    /// What was said, and in which pass it last failed.
+    failures: HashMap<Failed, (String, u64)>,
+    /// Passes that were begun.
+    passes: u64,
+    /// Why the last one ended early.
+    outage: Option<String>,
 }
 
 /// Whose thread, and which one: `None` for lists of them.
@@ -308,6 +321,21 @@ fn of(key: &ThreadKey) -> Failed {
 }
 
 impl Told {
+    /// A pass has come to its end: a list that did not fail in it is whole again. Of threads that is said one by one.
+    fn passed(&mut self) {
+        self.outage = None;
+        let passes = self.passes;
+        self.failures
+            .retain(|(_, thread), (_, pass)| thread.is_some() || *pass == passes);
+    }
+
+    /// A pass has ended early. What there is to say of it, unless that was said.
+    fn is_away(&mut self, error: ReplicateError) -> Option<String> {
+        let words = format!("{:#}", anyhow::Error::new(error));
+        let before = self.outage.replace(words.clone());
+        (before.as_ref() != Some(&words)).then_some(words)
+    }
+
     fn write(&mut self, out: &mut Out, line: &Line) -> anyhow::Result<()> {
         if let Line::Copied(thread) = line {
             self.failures.remove(&of(&thread.key));
@@ -329,9 +357,13 @@ impl Told {
                 let failed = failed(error);
                 let tenant = failed.0.as_ref().map(TenantId::as_str);
                 let thread = failed.1.as_deref();
-                let words = format!("{:#}", anyhow::Error::new(error.clone()));
-                let before = self.failures.insert(failed.clone(), words.clone());
-                if before.as_ref() == Some(&words) {
+                let mut words = format!("{:#}", anyhow::Error::new(error.clone()));
+                if self.mirror && matches!(error, ReplicateError::Gap { .. }) {
+                    words.push_str("; what the target can read before them may be the only copy: if it is not needed, archive it there first");
+                }
+                let now = (words.clone(), self.passes);
+                let before = self.failures.insert(failed.clone(), now);
+                if before.is_some_and(|(before, _)| before == words) {
                     return Ok(());
                 }
                 if out.is_json() {

@@ -72,8 +72,8 @@ pub(crate) async fn run(logs: &Logs, args: &ForkArgs, out: &mut Out) -> anyhow::
     let copied = copy(logs, &parent, &child, &bounds, there.last, args.at).await;
     let copied = copied.with_context(|| {
         format!(
-            "{:?} is not complete; run the same command to finish it",
-            args.into
+            "{:?} is not complete; run the same command to finish it, while {:?} can still be read from there",
+            args.into, args.thread
         )
     })?;
 
@@ -174,7 +174,18 @@ async fn copy(
         (0, 2..) => Expect::StartAt(bounds.first),
         (last, _) => Expect::Last(last),
     };
+    let mut next = match cursor {
+        0 => bounds.first,
+        last => last + 1,
+    };
     while let Some(page) = pages.next().await? {
+        for event in &page {
+            // The events would get other ordinals than they have in the parent.
+            if event.ordinal != next {
+                bail!("archived meanwhile: ordinal {next} can't be read any more");
+            }
+            next += 1;
+        }
         let entries: Vec<Entry> = page.into_iter().map(Entry::from).collect();
         let appended = logs.log.append_entries(child, expect, &entries).await;
         let last = match appended {
@@ -185,6 +196,9 @@ async fn copy(
         };
         copied += entries.len() as u64;
         expect = Expect::Last(last);
+    }
+    if next <= at {
+        bail!("archived meanwhile: ordinal {next} can't be read any more");
     }
     Ok(copied)
 }

@@ -1,6 +1,9 @@
 //! The commands over a log in memory.
 
-use bus_log::{CustomEvent, Entry, Event, Expect, GraphEvent, Json, Meta, SessionEvent};
+use std::sync::Arc;
+
+use bus_log::{Bounds, CustomEvent, Entry, Event, Expect, GraphEvent, Json, Meta, SessionEvent};
+use bus_testkit::{Tamper, Tampered};
 use clap::Parser;
 use serde_json::Value;
 
@@ -267,6 +270,32 @@ async fn a_fork_of_an_archived_thread_keeps_the_ordinals() {
     output!(true, |out| super::fork::run(&logs, &args, out));
     let bounds = logs.log.bounds(&logs.key("c").unwrap()).await.unwrap();
     assert_eq!((bounds.first, bounds.last), (5, 7));
+}
+
+#[tokio::test]
+async fn a_fork_of_a_thread_that_is_archived_meanwhile_fails() {
+    let mut logs = log_of(6).await;
+    // Before the first page is read: nothing is left to begin with.
+    let archives = Tamper::new().on_read_raw(|_, log, key, cursor, limit| {
+        Box::pin(async move {
+            if key.thread_id() == "t" {
+                log.archive_before(key, 2).await?;
+            }
+            log.read_raw(key, cursor, limit).await
+        })
+    });
+    let log = Arc::clone(&logs.log);
+    logs.log = Arc::new(Tampered::new(archives, Arc::clone(&log)));
+    let args = args(&["t", "--at", "5", "--into", "u"]);
+    let mut out = Out::plain(Shared::default(), false);
+    let forked = super::fork::run(&logs, &args, &mut out).await;
+    let error = format!("{:#}", forked.unwrap_err());
+    assert!(error.contains("archived meanwhile"), "{error}");
+    let child = logs.key("u").unwrap();
+    assert!(!log.bounds(&child).await.unwrap().is_known());
+    // What there is now can be forked.
+    super::fork::run(&logs, &args, &mut out).await.unwrap();
+    assert_eq!(log.bounds(&child).await.unwrap(), Bounds::new(2, 5, false));
 }
 
 #[tokio::test]

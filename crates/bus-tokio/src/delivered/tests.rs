@@ -45,3 +45,12 @@ fn whoever_waits_for_a_teller_that_is_gone_is_told_so() {
     let error = waiting.now().unwrap().outcome.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
 }
+
+#[test]
+fn an_event_that_was_lost_on_its_way_is_not_said_to_reach_anybody() {
+    let (teller, waiting) = waiting();
+    drop(teller);
+    let error = crate::receipt::told(waiting.wait()).unwrap_err();
+    assert_eq!(error.seq(), None);
+    assert_eq!(error.to_string(), "event may not be durable");
+}

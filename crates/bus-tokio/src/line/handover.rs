@@ -13,7 +13,13 @@ use crate::sync::{Mutex, MutexGuard};
 pub(super) struct Handover<P> {
     order: Mutex<()>,
     holder: Holder,
-    deferred: Mutex<VecDeque<P>>,
+    deferred: Mutex<Deferred<P>>,
+}
+
+struct Deferred<P> {
+    things: VecDeque<P>,
+    /// Nobody is to look at them: who had to could find nobody who may wait for them.
+    is_left: bool,
 }
 
 /// What became of a thing that was to be handed over at once.
@@ -45,7 +51,10 @@ impl<P> Handover<P> {
         Self {
             order: Mutex::new(()),
             holder: Holder::default(),
-            deferred: Mutex::new(VecDeque::new()),
+            deferred: Mutex::new(Deferred {
+                things: VecDeque::new(),
+                is_left: false,
+            }),
         }
     }
 
@@ -66,16 +75,16 @@ impl<P> Handover<P> {
     ) -> Option<T> {
         let _order = self.wait_for_order();
         let mut deferred = self.deferred();
-        if !deferred.is_empty() {
+        if !deferred.things.is_empty() {
             // What was left before goes first.
-            deferred.push_back(thing);
+            deferred.things.push_back(thing);
             return None;
         }
         drop(deferred);
         if let Ok(taken) = offer(&mut thing) {
             Some(place(thing, taken))
         } else {
-            self.deferred().push_front(thing);
+            self.deferred().things.push_front(thing);
             None
         }
     }
@@ -87,13 +96,13 @@ impl<P> Handover<P> {
         offer: impl FnOnce(&mut P) -> Result<K, W>,
         place: impl FnOnce(P, K) -> T,
     ) -> Passed<P, T> {
-        if !self.deferred().is_empty() {
+        if !self.deferred().things.is_empty() {
             return Passed::InTheWay(thing);
         }
         let Some(_order) = self.try_order() else {
             return Passed::InTheWay(thing);
         };
-        if !self.deferred().is_empty() {
+        if !self.deferred().things.is_empty() {
             return Passed::Refused(thing);
         }
         match offer(&mut thing) {
@@ -103,24 +112,31 @@ impl<P> Handover<P> {
     }
 
     /// Puts a thing behind all others, or in place of the last, if `replaces` says so. True if the caller is to look
-    /// at what is deferred: if not, whoever left those before it does.
+    /// at what is deferred: if not, whoever left those before it does, unless [they could not](Self::leave).
     pub(super) fn defer(&self, thing: P, replaces: impl FnOnce(&P, &P) -> bool) -> bool {
         let mut deferred = self.deferred();
-        if let Some(last) = deferred.back_mut()
+        let was_left = std::mem::take(&mut deferred.is_left);
+        if let Some(last) = deferred.things.back_mut()
             && replaces(&thing, last)
         {
             let replaced = std::mem::replace(last, thing);
             drop(deferred);
             drop(replaced);
-            return false;
+            return was_left;
         }
-        deferred.push_back(thing);
-        deferred.len() == 1
+        deferred.things.push_back(thing);
+        was_left || deferred.things.len() == 1
+    }
+
+    /// Leaves what is deferred to who comes next.
+    pub(super) fn leave(&self) {
+        let mut deferred = self.deferred();
+        deferred.is_left = !deferred.things.is_empty();
     }
 
     /// Changes the last that was deferred, as `change` says.
     pub(super) fn change_last(&self, change: impl FnOnce(&mut P) -> bool) -> bool {
-        self.deferred().back_mut().is_some_and(change)
+        self.deferred().things.back_mut().is_some_and(change)
     }
 
     /// Hands over the first that was deferred.
@@ -143,17 +159,17 @@ impl<P> Handover<P> {
         offer: &impl Fn(&mut P) -> Result<K, W>,
         place: &impl Fn(P, K) -> T,
     ) -> Option<Next<T, W>> {
-        if self.deferred().is_empty() {
+        if self.deferred().things.is_empty() {
             return Some(Next::Nothing);
         }
         let Some(_order) = self.try_order() else {
             return Some(Next::SeenTo);
         };
-        let mut thing = self.deferred().pop_front()?;
+        let mut thing = self.deferred().things.pop_front()?;
         Some(match offer(&mut thing) {
             Ok(taken) => Next::Taken(place(thing, taken)),
             Err(why) => {
-                self.deferred().push_front(thing);
+                self.deferred().things.push_front(thing);
                 Next::Refused(why)
             }
         })
@@ -162,8 +178,8 @@ impl<P> Handover<P> {
     /// Gives back the room that nothing is in now.
     pub(super) fn shrink(&self) {
         let mut deferred = self.deferred();
-        if deferred.is_empty() {
-            deferred.shrink_to_fit();
+        if deferred.things.is_empty() {
+            deferred.things.shrink_to_fit();
         }
     }
 
@@ -187,7 +203,7 @@ impl<P> Handover<P> {
         }
     }
 
-    fn deferred(&self) -> MutexGuard<'_, VecDeque<P>> {
+    fn deferred(&self) -> MutexGuard<'_, Deferred<P>> {
         self.deferred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -130,7 +130,11 @@ impl Waiter {
                 self.waiting.insert(address, waiting);
             }
             // Others have their turn first.
-            Some(stuck) => line.leave_to_others(&stuck),
+            Some(stuck) => {
+                // Nor may it wait for one bus, and so hold up all others.
+                let leave = || line.leave_to_others(&stuck);
+                let _ = catch_unwind(AssertUnwindSafe(|| reentrancy::delivering(leave)));
+            }
         }
     }
 }

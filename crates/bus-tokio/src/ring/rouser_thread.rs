@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::Ring;
 use super::parked::LaneName;
 use super::rouser::Roused;
+use crate::line::delivering;
 
 /// How long nobody asks again for a thread that could not be started: a system that has none to give would be asked
 /// by every receiver that waits.
@@ -76,7 +77,10 @@ fn run(job: Arc<Job>) {
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let Some(ring) = job.0.upgrade() else { return };
         let rouser = Waker::from(Arc::clone(&job));
-        if ring.rouse(LaneName::Away, rouser) == Roused::Some {
+        let mut roused = Roused::All;
+        // Others' wakers run in there, and other buses wait for this thread.
+        delivering(|| roused = ring.rouse(LaneName::Away, rouser));
+        if roused == Roused::Some {
             // Other buses have their turn first.
             job.wake();
         }

@@ -80,10 +80,7 @@ fn try_emit_says_why_and_where_and_keeps_the_source() {
     assert_eq!(error.seq(), Some(2));
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert_eq!(error.source().unwrap().to_string(), "no room");
-    assert_eq!(
-        error.to_string(),
-        "event may not be durable, though subscribers get it: seq 2"
-    );
+    assert_eq!(error.to_string(), "event may not be durable: seq 2");
     assert_eq!(error.into_source().to_string(), "no room");
 }
 

@@ -1,7 +1,7 @@
 //! Following a session whose bus is on another machine.
 
 use std::io::ErrorKind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
@@ -448,6 +448,29 @@ fn a_waker_that_the_channel_runs_does_not_wait_for_what_it_emits() {
     let told = told.recv_timeout(DEADLINE / 3);
     disk.sync();
     assert_eq!(told, Ok(Err(ErrorKind::Deadlock)));
+}
+
+#[test]
+fn a_waker_that_the_rouser_runs_does_not_wait_for_what_it_emits() {
+    /// One more than an emitter wakes itself.
+    const CROWD: usize = 33;
+    let bus = SessionBus::new(8);
+    let mut receivers: Vec<_> = (0..CROWD).map(|_| bus.subscribe()).collect();
+    let disk = Arc::new(Disk::default());
+    let slow = SessionBus::new(64).with_durable_sink(disk.clone());
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Emits(slow, tell)));
+    for receiver in &mut receivers {
+        let mut context = Context::from_waker(&waker);
+        assert!(pin!(receiver.recv()).poll(&mut context).is_pending());
+    }
+    bus.emit(ephemeral(1));
+    let told: Vec<_> = (0..CROWD)
+        .map(|_| told.recv_timeout(DEADLINE / 3))
+        .take_while(Result::is_ok)
+        .collect();
+    disk.sync();
+    assert_eq!(told, vec![Ok(Err(ErrorKind::Deadlock)); CROWD]);
 }
 
 #[test]

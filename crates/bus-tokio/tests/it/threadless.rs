@@ -9,7 +9,10 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Instant;
 
-use bus_tokio::{InMemorySessionLog, SessionBus, Subscriber, TenantId, ThreadKey};
+use bus_tokio::{
+    DurableSink, InMemorySessionLog, SessionBus, SessionEvent, SinkThread, Subscriber, TenantId,
+    ThreadKey,
+};
 use tracing_subscriber::layer::{Context as LayerContext, SubscriberExt};
 
 use crate::kit::{DEADLINE, durable, ephemeral};
@@ -156,5 +159,38 @@ fn a_log_whose_thread_can_not_be_started_says_so_once_a_second_at_most() {
         assert!((1..=most).contains(&heard), "{heard} times in {most} s");
         let stats = bus.audit_stats().unwrap();
         assert_eq!((stats.accepted, stats.dropped), (RECORDS, RECORDS));
+    });
+}
+
+/// A sink that may block.
+struct WriteOnly;
+
+impl DurableSink for WriteOnly {
+    fn write(&self, _: &SessionEvent) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_thread_that_must_not_wait_has_left_is_handed_in_by_who_comes_next() {
+    const NAME: &str =
+        "threadless::what_a_thread_that_must_not_wait_has_left_is_handed_in_by_who_comes_next";
+    without_threads(NAME, || {
+        let bus = SessionBus::new(8).with_durable_sink(Arc::new(WriteOnly));
+        let mut subscriber = bus.subscribe();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = Box::pin(bus.publish(durable(1)));
+        {
+            let _log = SinkThread::enter();
+            assert!(first.as_mut().poll(&mut context).is_pending());
+        }
+        let mut second = Box::pin(bus.publish(durable(2)));
+        assert!(second.as_mut().poll(&mut context).is_ready());
+        assert!(first.as_mut().poll(&mut context).is_ready());
+        for n in [1, 2] {
+            assert_eq!(subscriber.try_recv(), Ok(durable(n)));
+        }
+        drop((first, second));
+        drop(bus);
     });
 }

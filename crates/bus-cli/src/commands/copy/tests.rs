@@ -177,3 +177,44 @@ async fn who_follows_counts_each_thread_once_and_all_its_events() {
     let text = shared.text();
     assert!(text.starts_with("9 events copied of 2 threads; "), "{text}");
 }
+
+#[test]
+fn who_follows_says_once_what_fails_and_forgets_the_lists_that_are_whole_again() {
+    use super::{Line, Told};
+    use bus_log::{LogError, ReplicateError, Replication};
+    use bus_testkit::{Tamper, Tampered, block_on};
+    use std::sync::Arc;
+    // A list that can't be read, as a copy says it.
+    let failing = Tamper::new().on_list(|_, _, _, _, _| {
+        Box::pin(async { Err(LogError::corrupt("a name that can't be read")) })
+    });
+    let (from, to) = (memory(), memory());
+    block_on(fill(&from, "a", 3));
+    let log = Arc::new(Tampered::new(failing, from.log));
+    let copied = block_on(Replication::new(log, to.log).all()).unwrap();
+    let error: ReplicateError = copied.failed[0].clone();
+    let mut told = Told {
+        follow: true,
+        mirror: false,
+        failures: std::collections::HashMap::new(),
+        passes: 0,
+        outage: None,
+    };
+    let shared = Shared::default();
+    let mut out = Out::plain(shared.clone(), false);
+    for _ in 0..2 {
+        told.passes += 1;
+        told.write(&mut out, &Line::Failed(error.clone())).unwrap();
+        told.passed();
+        assert_eq!(told.failures.len(), 1);
+    }
+    assert_eq!(shared.text().matches("can't be read").count(), 1);
+    told.passes += 1;
+    told.passed();
+    assert_eq!(told.failures.len(), 0);
+    // An outage, too, until a pass comes to its end.
+    assert!(told.is_away(error.clone()).is_some());
+    assert!(told.is_away(error.clone()).is_none());
+    told.passed();
+    assert!(told.is_away(error).is_some());
+}

@@ -124,3 +124,23 @@ async fn every_damage_is_found_and_none_hides_the_threads_after_it() {
     assert!(!ok);
     assert!(text.contains("damaged  4 places of 6 threads"), "{text}");
 }
+
+#[tokio::test]
+async fn a_thread_that_is_archived_twice_while_it_is_read_is_intact() {
+    let mut logs = memory();
+    let key = logs.key("t").unwrap();
+    let events = vec![SessionEvent::Done.into(); 6];
+    logs.log.append(&key, &events).await.unwrap();
+    let archives = Tamper::new().on_read(|_, log, key, cursor, limit| {
+        Box::pin(async move {
+            log.archive_before(key, 2).await?;
+            let page = log.read(key, cursor, limit).await;
+            log.archive_before(key, 4).await?;
+            page
+        })
+    });
+    logs.log = Arc::new(Tampered::new(archives, logs.log));
+    let mut read = 0;
+    let checked = super::check::check(&*logs.log, &key, None, &mut read).await;
+    assert!(checked.is_ok() && read == 4, "{checked:?}, {read} events");
+}
