@@ -30,7 +30,7 @@ fn proxied<R: Remote>() -> (Places<R>, FaultProxy, ShippingLog) {
 }
 
 fn a_network_that_is_cut_within_a_page_costs_nothing<R: Remote>() {
-    let (places, proxy, log) = proxied::<R>();
+    let (_places, proxy, log) = proxied::<R>();
     let key = samples::key("cut");
     let mut cuts = 0;
     for round in 0..rounds(12) {
