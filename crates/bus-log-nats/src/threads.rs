@@ -241,11 +241,11 @@ impl Server {
             }
             self.threads.doubt(key);
         }
+        // Of what becomes known while it is looked for, the answer need not tell.
+        let known = self.threads.last_known(key);
         let found = self.find(&subject, epoch).await?;
-        if let Some(known) = self.threads.last_known(key) {
-            let state = found
-                .as_ref()
-                .map_or_else(State::default, |seen| seen.state);
+        if let Some(known) = known {
+            let state = found.as_ref().map(|seen| seen.state).unwrap_or_default();
             self.judge(&state, &known).await?;
         }
         Ok(found.unwrap_or_else(|| Seen::at(epoch, State::default())))

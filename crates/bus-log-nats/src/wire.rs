@@ -15,6 +15,7 @@ mod records;
 
 use bus_log::{LogError, Result};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use uuid::Uuid;
 
 use crate::fold::State;
 pub(crate) use chunks::{CHUNK_HEAD, Chunk, chunk, is_part_of, part_of};
@@ -46,11 +47,8 @@ impl Id {
 /// Bytes that nobody draws twice: the system's, for what a process draws by itself is the same in all copies of a machine
 /// that was stopped and copied.
 pub(crate) fn random() -> [u8; 16] {
-    let mut bytes = fastrand::u128(..).to_be_bytes();
-    if let Err(error) = getrandom::fill(&mut bytes) {
-        tracing::debug!(error = %error, "the system has no random bytes");
-    }
-    bytes
+    // A UUID has a few bits that are always the same.
+    (Uuid::new_v4().as_u128() ^ fastrand::u128(..)).to_be_bytes()
 }
 
 impl std::fmt::Display for Id {

@@ -1,9 +1,10 @@
 //! Free ports.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Below the ports that the kernel gives to outgoing connections, from 32768 on where nobody told it otherwise: one of
 /// those could be gone to a connection while its server is down, and the server could not come back to it.
@@ -14,6 +15,9 @@ const COUNT: u16 = 22_000;
 /// away from each other that are near it in time. Any two of 55 neighbours begin at least 298 ports apart.
 const STRIDE: u32 = 13_597;
 
+/// How long the kernel may take to say that nobody listens: it says so at once.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// A port of the loopback address that nobody listens on now, and that this process has not had lately: whoever had it may
 /// have stopped only for a moment.
 pub(crate) fn free() -> io::Result<u16> {
@@ -21,10 +25,12 @@ pub(crate) fn free() -> io::Result<u16> {
     for _ in 0..COUNT {
         let given = GIVEN.fetch_add(1, Ordering::Relaxed);
         let port = port(process::id(), given);
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            Ok(_) => return Ok(port),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error),
+        // To bind it would take it for a moment from a server of another process that is just coming back.
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        match TcpStream::connect_timeout(&address, ANSWER) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(port),
+            // Somebody listens there, or has stopped to for a while.
+            _ => {}
         }
     }
     Err(io::Error::new(

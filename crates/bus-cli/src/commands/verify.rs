@@ -30,11 +30,11 @@ Examples:
   bus verify --against file:///backup   whether another log holds the same
 
 Reads every event of every tenant and checks the ordinals; a file log also
-checks its checksums. Ends with 1 if anything is damaged, and names the place; a
-session that ends within an event is damaged, unless somebody is just writing to
-it. Keys of --json, a line per thread: tenant, thread, ok, events, first and last
-(ordinals), and error where ok is false; thread, and tenant, are null where
-damage hides the name.
+checks its checksums. Ends with 1 if anything is damaged, and names the place;
+a session that ends within an event is damaged, unless somebody is just writing
+to it. Keys of --json, a line per thread: tenant, thread, ok, events, first and
+last (ordinals), and error where ok is false; thread, and tenant, are null
+where damage hides the name.
 
 With --against it compares two logs: every ordinal that both can read, byte for
 byte, and where each thread ends. It ends with 1 if an event differs, or if one

@@ -43,7 +43,10 @@ fn a_full_disk_a_quota_and_a_lack_of_rights_leave_a_log_that_can_be_read() {
     }
     let full = std::io::Error::from(ErrorKind::StorageFull);
     let full = wants_room(LogError::unavailable("can't write").with_source(full));
-    assert!(full.to_string().contains("free that much space and retry"), "{full}");
+    assert!(
+        full.to_string().contains("free that much space and retry"),
+        "{full}"
+    );
     let other = anyhow::Error::new(std::io::Error::from(ErrorKind::NotFound));
     assert!(!can_not_write(&other));
 }

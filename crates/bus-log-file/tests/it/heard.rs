@@ -116,7 +116,7 @@ fn whoever_hears_what_the_log_can_not_mend_may_submit_though_its_queue_is_full()
     let is_ill = Arc::clone(&ill);
     reported::hear(
         dir.path(),
-        "what the disk refused can't be made whole",
+        "a session file can't be made whole",
         move || {
             if ill.swap(false, Ordering::SeqCst) {
                 // Nobody can take the first of them out of the queue meanwhile, and there is no room for the other.

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bus_log::{Expect, Recorded, Result, SessionLog, Stream, ThreadKey, follow};
+use bus_log::{
+    Entry, Expect, LogErrorKind, Recorded, Result, SessionLog, Stream, ThreadKey, follow,
+};
 use futures_util::StreamExt;
 
 use crate::samples::{batch, key};
@@ -172,13 +174,17 @@ async fn beside_many_writers(
     let follower = tokio::spawn(follower.collect::<Vec<_>>());
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
-            let log = [reader, other][writer % 2].clone();
+            let logs = if writer % 2 == 0 {
+                [reader.clone(), other.clone()]
+            } else {
+                [other.clone(), reader.clone()]
+            };
             let key = key.clone();
             tokio::spawn(async move {
                 let mut written = Vec::new();
                 for n in 0..BATCHES {
                     let entries = batch(&format!("writer {writer}, batch {n}"), 1 + n % 2);
-                    let last = log.append_entries(&key, Expect::Any, &entries).await?;
+                    let last = append_by_either(&logs, &key, &entries).await?;
                     let first = last + 1 - entries.len() as u64;
                     written.extend(recorded(first, &entries));
                 }
@@ -196,6 +202,22 @@ async fn beside_many_writers(
     let got = t.soon(joined(follower), fact).await;
     let got: Vec<Recorded> = got.into_iter().map(|event| t.done(event, fact)).collect();
     t.same(got, &written[..], fact);
+}
+
+/// By the first of two handles that may write the thread: one of them may own it, as a process does.
+async fn append_by_either(
+    logs: &[Arc<dyn SessionLog>; 2],
+    key: &ThreadKey,
+    entries: &[Entry],
+) -> Result<u64> {
+    loop {
+        for log in logs {
+            match log.append_entries(key, Expect::Any, entries).await {
+                Err(error) if error.kind() == LogErrorKind::Busy => tokio::task::yield_now().await,
+                done => return done,
+            }
+        }
+    }
 }
 
 /// Archiving and erasing while followed: what is hidden is passed over, the rest comes once.

@@ -18,7 +18,7 @@ struct Numbered(usize, Order);
 
 impl Wake for Numbered {
     fn wake(self: Arc<Self>) {
-        self.1.lock().unwrap().push(self.0);
+        self.1.lock().expect("nobody panics").push(self.0);
     }
 }
 
@@ -30,11 +30,11 @@ fn wakers(many: usize, order: &Order) -> Vec<Waker> {
 /// Waits until so many were woken, and forgets them.
 fn woken(order: &Order, many: usize) -> Vec<usize> {
     let start = Instant::now();
-    while order.lock().unwrap().len() < many {
+    while order.lock().expect("nobody panics").len() < many {
         assert!(start.elapsed() < DEADLINE, "somebody sleeps on");
         thread::yield_now();
     }
-    std::mem::take(&mut order.lock().unwrap())
+    std::mem::take(&mut order.lock().expect("nobody panics"))
 }
 
 #[test]
@@ -49,8 +49,8 @@ fn those_that_an_emitter_wakes_are_woken_in_the_order_in_which_they_parked() {
             assert!(poll(&mut receivers[number], &wakers[number]).is_pending());
         }
         push(&ring);
-        assert_eq!(*order.lock().unwrap(), parked);
-        order.lock().unwrap().clear();
+        assert_eq!(*order.lock().expect("nobody panics"), parked);
+        order.lock().expect("nobody panics").clear();
         for (receiver, waker) in receivers.iter_mut().zip(&wakers) {
             assert!(poll(receiver, waker).is_ready());
         }
@@ -90,7 +90,7 @@ struct Greedy {
 impl Greedy {
     fn wait(self: &Arc<Self>) -> usize {
         let waker = Waker::from(Arc::clone(self));
-        let mut receiver = self.receiver.lock().unwrap();
+        let mut receiver = self.receiver.lock().expect("nobody panics");
         let mut read = 0;
         if let Some(receiver) = &mut *receiver {
             while poll(receiver, &waker).is_ready() {
@@ -104,7 +104,11 @@ impl Greedy {
 impl Wake for Greedy {
     fn wake(self: Arc<Self>) {
         if self.wait() > 0 {
-            self.numbered.1.lock().unwrap().push(self.numbered.0);
+            self.numbered
+                .1
+                .lock()
+                .expect("nobody panics")
+                .push(self.numbered.0);
         }
     }
 }
@@ -129,7 +133,7 @@ fn whoever_waits_anew_at_once_comes_after_all_that_wait_already() {
             assert!(woken.into_iter().eq(0..many), "each once in a round");
         }
         for one in &greedy {
-            let receiver = one.receiver.lock().unwrap().take();
+            let receiver = one.receiver.lock().expect("nobody panics").take();
             drop(receiver);
         }
     }
