@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may")]
 
 mod faults;
+mod flight;
 mod keeping;
 mod laws;
 mod limits;
