@@ -345,6 +345,12 @@ impl Nats {
 
     /// Process id and port, while it runs.
     fn running(&self) -> Option<(i32, u16)> {
+        let child = process::of_child(self.child.as_ref());
+        child.map(|pid| (pid, self.port)).or_else(|| self.status())
+    }
+
+    /// What its files say of it while it runs: process id and port.
+    fn status(&self) -> Option<(i32, u16)> {
         let text = fs::read_to_string(self.pid_file()).ok()?;
         let (pid, port) = text.split_once(' ')?;
         let (pid, port) = (pid.parse().ok()?, port.parse().ok()?);

@@ -206,7 +206,7 @@ impl Postgres {
     /// Its process id, if it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
-        let (pid, _, _) = self.status()?;
+        let pid = self.running()?;
         u32::try_from(pid).ok()
     }
 
@@ -216,7 +216,7 @@ impl Postgres {
     ///
     /// If it does not end in time.
     pub fn stop(&mut self) -> io::Result<()> {
-        let Some((pid, _, _)) = self.status() else {
+        let Some(pid) = self.running() else {
             return Ok(());
         };
         // "Fast shutdown".
@@ -230,7 +230,7 @@ impl Postgres {
     ///
     /// If a process does not end in time.
     pub fn kill(&mut self) -> io::Result<()> {
-        let Some((pid, _, _)) = self.status() else {
+        let Some(pid) = self.running() else {
             return Ok(());
         };
         let backends = process::children(pid);
@@ -280,7 +280,7 @@ impl Postgres {
     }
 
     fn signal_all(&self, signal: Signal) -> io::Result<()> {
-        let Some((pid, _, _)) = self.status() else {
+        let Some(pid) = self.running() else {
             return Ok(());
         };
         process::signal(pid, signal)?;
@@ -299,6 +299,10 @@ impl Postgres {
         })?;
         self.child = None;
         Ok(())
+    }
+
+    fn running(&self) -> Option<i32> {
+        process::of_child(self.child.as_ref()).or_else(|| self.status().map(|(pid, _, _)| pid))
     }
 
     /// What it says of itself while it runs: process id, port, and whether it is ready.

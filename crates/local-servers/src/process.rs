@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Child, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,13 @@ pub(crate) fn signal(pid: i32, signal: Signal) -> io::Result<()> {
 /// Whether the process is there, and no mere entry that waits for its parent.
 pub(crate) fn is_alive(pid: i32) -> bool {
     state_and_parent(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+/// The process of a child that has not ended. Until it is waited for, its id is nobody else's, whatever is written of it: a
+/// server writes its files anew while they are read.
+pub(crate) fn of_child(child: Option<&Child>) -> Option<i32> {
+    let pid = i32::try_from(child?.id()).ok()?;
+    is_alive(pid).then_some(pid)
 }
 
 /// The processes whose parent it is.

@@ -212,7 +212,7 @@ impl Redis {
             };
             match ended {
                 Some(status) => Err(io::Error::other(format!("Redis ended: {status}"))),
-                None => Ok(self.running().is_some() && self.is_ready()),
+                None => Ok(self.status().is_some() && self.is_ready()),
             }
         });
         ready.map_err(|error| process::with_log(&error, &self.log_file()))
@@ -349,6 +349,12 @@ impl Redis {
 
     /// Process id and port, while it runs.
     fn running(&self) -> Option<(i32, u16)> {
+        let child = process::of_child(self.child.as_ref());
+        child.map(|pid| (pid, self.port)).or_else(|| self.status())
+    }
+
+    /// What its files say of it while it runs: process id and port.
+    fn status(&self) -> Option<(i32, u16)> {
         let pid = fs::read_to_string(self.pid_file()).ok()?;
         let pid: i32 = pid.trim().parse().ok()?;
         let text = fs::read_to_string(self.settings_file()).ok()?;

@@ -29,6 +29,7 @@ of_each_kind! {
     what_a_killed_test_left_is_ended_and_removed
     a_port_that_was_taken_meanwhile_is_left_to_its_taker
     a_server_comes_back_with_its_data_unless_they_are_wiped
+    a_server_is_ended_whatever_its_files_say_of_it
 }
 
 #[test]
@@ -95,6 +96,26 @@ fn a_server_comes_back_with_its_data_unless_they_are_wiped<S: Kind>() {
     assert!(!mark.exists());
     server.undergo(Deed::Start).unwrap();
     assert!(server.pid().is_some());
+    drop(server);
+    fs::remove_dir_all(parent).unwrap();
+}
+
+/// A server writes its own files anew now and then, and whoever reads one just then finds half of it.
+fn a_server_is_ended_whatever_its_files_say_of_it<S: Kind>() {
+    let parent = parent::<S>("half");
+    let mut server = Scratch::<S>::start(&parent).unwrap();
+    let pid = server.pid().unwrap();
+    for file in ["pid", "data/postmaster.pid"] {
+        let file = server.folder().join(file);
+        if file.exists() {
+            fs::write(file, "").unwrap();
+        }
+    }
+    assert_eq!(server.pid(), Some(pid));
+    server.undergo(Deed::Kill).unwrap();
+    assert_eq!(server.pid(), None);
+    server.undergo(Deed::Start).unwrap();
+    assert_ne!(server.pid(), Some(pid));
     drop(server);
     fs::remove_dir_all(parent).unwrap();
 }
