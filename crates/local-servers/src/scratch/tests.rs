@@ -105,10 +105,14 @@ fn a_server_is_ended_whatever_its_files_say_of_it<S: Kind>() {
     let parent = parent::<S>("half");
     let mut server = Scratch::<S>::start(&parent).unwrap();
     let pid = server.pid().unwrap();
-    for file in ["pid", "data/postmaster.pid"] {
+    // PostgreSQL does not come back to a file that is empty.
+    for (file, half) in [
+        ("pid", String::new()),
+        ("data/postmaster.pid", format!("{pid}\n")),
+    ] {
         let file = server.folder().join(file);
         if file.exists() {
-            fs::write(file, "").unwrap();
+            fs::write(file, half).unwrap();
         }
     }
     assert_eq!(server.pid(), Some(pid));
