@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-
 /// What stands around the table on the page.
 const BEGIN: &str =
     "<!-- Written by `cargo xtask bench --full`. Do not edit up to the next such line. -->\n";
@@ -77,9 +76,7 @@ fn table(run: &Value) -> String {
         text(&run["facts"]["cpu"]),
     );
     for (what, rows) in LINES {
-        let cells = rows.map(|row| {
-            ours(run, row).map_or_else(|| "–".into(), rate)
-        });
+        let cells = rows.map(|row| ours(run, row).map_or_else(|| "–".into(), rate));
         table += &format!("| {what} | {} |\n", cells.join(" | "));
     }
     table + "\n"
@@ -88,7 +85,11 @@ fn table(run: &Value) -> String {
 /// A rate to three digits, its thousands apart: in one table all figures look alike.
 fn rate(value: f64) -> String {
     let whole = value.round() as u64;
-    let step = 10_u64.pow(whole.checked_ilog10().map_or(0, |log| log.saturating_sub(2)));
+    let step = 10_u64.pow(
+        whole
+            .checked_ilog10()
+            .map_or(0, |log| log.saturating_sub(2)),
+    );
     let digits = ((whole + step / 2) / step * step).to_string();
     let mut grouped = String::new();
     for (place, digit) in digits.chars().enumerate() {
