@@ -133,8 +133,11 @@ fn any_one_of_three_that_is_killed_restarted_or_paused_loses_nothing_and_doubles
 
 /// Whether each of the servers has all of the stream.
 pub(super) fn is_whole(cluster: &NatsCluster) -> bool {
-    let info = Raw::connect(&cluster.url()).call("STREAM.INFO.bus_log", "");
-    let info: serde_json::Value = serde_json::from_str(&info).unwrap_or_default();
+    let soon = Duration::from_secs(5);
+    let raw = Raw::connect(&cluster.url());
+    let info = raw.try_call("STREAM.INFO.bus_log", "", soon);
+    let info: serde_json::Value =
+        serde_json::from_str(&info.unwrap_or_default()).unwrap_or_default();
     let replicas = info["cluster"]["replicas"]
         .as_array()
         .cloned()
