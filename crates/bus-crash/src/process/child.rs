@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use std::{env, fmt};
 
-use bus_log::{CustomEvent, Event, Json, LogErrorKind, Recorded, SessionLog, follow};
+use bus_log::{CustomEvent, Event, Json, LogError, LogErrorKind, Recorded, SessionLog, follow};
 use bus_log_file::{FileLogConfig, FileLogReader, FileSessionLog};
 use futures_util::stream::{SelectAll, StreamExt as _};
 
@@ -69,6 +69,9 @@ fn when_told_to_end(end: impl FnOnce() + Send + 'static) {
     });
 }
 
+/// How soon a writer tries again what another one's recovery refused.
+const PAUSE: Duration = Duration::from_millis(2);
+
 fn config() -> FileLogConfig {
     FileLogConfig::default()
         .with_idle(IDLE)
@@ -117,10 +120,17 @@ fn writer(args: &[String]) -> Done {
             Ok(last) => say(format_args!("ack {session} {last} {}", tokens[0])).map_err(text)?,
             // The other has it.
             Err(error) if session == SHARED && error.kind() == LogErrorKind::Busy => spell = 0,
+            // A third one is recovering what a killed one left: it says so at once, and it passes.
+            Err(error) if is_recovering(&error) => thread::park_timeout(PAUSE),
             Err(error) => return Err(text(error)),
         }
     }
     Ok(())
+}
+
+/// Whether another process is recovering, so that a session that nobody has can't be taken yet.
+fn is_recovering(error: &LogError) -> bool {
+    error.kind() == LogErrorKind::Unavailable && error.to_string().contains("is recovering")
 }
 
 /// An event that says who wrote it, with filler.
